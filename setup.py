@@ -1,0 +1,72 @@
+"""Builds ``tamis._core``, the compiled part, with setuptools-rust. Everything else is in pyproject.toml."""
+
+import os
+import re
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import setup
+from setuptools_rust import Binding, RustExtension, Strip
+
+ROOT = Path(__file__).parent
+# The last release of pyo3-ffi for free-threaded 3.13; later ones begin with free-threaded 3.14.
+PYO3_FFI_FOR_313T = "0.28.3"
+
+
+def version() -> str:
+    """Read the version from Cargo.toml, the one place that has it."""
+    match = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert match, "Cargo.toml has no version"
+    return match[1]
+
+
+def manifest_for_this_interpreter() -> Path:
+    """Name the Cargo.toml to build from: the committed one, or a copy under build/ for free-threaded 3.13."""
+    if not (sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info[:2] == (3, 13)):
+        return Path("Cargo.toml")
+    copy = Path("build", "cargo-313t")
+    copy.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "src", copy / "src", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so"))
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    pinned = manifest.replace('">=0.28.3, <0.31"', f'"={PYO3_FFI_FOR_313T}"')
+    assert pinned != manifest, "Cargo.toml no longer has the range that this pins"
+    (copy / "Cargo.toml").write_text(pinned, encoding="utf-8")
+    shutil.copy(ROOT / "README.md", copy)
+    # cargo changes no more of this copy than the pin asks for.
+    shutil.copy(ROOT / "Cargo.lock", copy)
+    return copy / "Cargo.toml"
+
+
+def require_rust() -> None:
+    """Say plainly what is missing before setuptools-rust fails at length."""
+    cargo = os.environ.get("CARGO", "cargo")
+    if shutil.which(cargo) is None:
+        sys.exit("tamis: building needs Rust 1.85 or newer (the command 'cargo' was not found): see https://rustup.rs")
+    if not Path(sysconfig.get_path("include"), "Python.h").exists() and os.environ.get("TAMIS_IGNORE_HEADERS") != "1":
+        missing = sysconfig.get_path("include")
+        sys.exit(f"tamis: building needs Python's headers (no Python.h in {missing}); Debian has them in python3-dev")
+
+
+needs_build = not {"sdist", "egg_info", "dist_info", "--version", "clean"} & set(sys.argv)
+if needs_build:
+    require_rust()
+manifest = manifest_for_this_interpreter() if needs_build else Path("Cargo.toml")
+
+setup(
+    version=version(),
+    rust_extensions=[
+        RustExtension(
+            "tamis._core",
+            path=str(manifest),
+            # The other bindings pass a feature of the pyo3 crate, which is not here.
+            binding=Binding.NoBinding,
+            debug=False,
+            strip=Strip.Debug,
+            env={**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1"},
+            cargo_manifest_args=["--locked"] if manifest == Path("Cargo.toml") else [],
+        )
+    ],
+    zip_safe=False,
+)

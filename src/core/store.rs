@@ -1,0 +1,318 @@
+//! Entries in a slab, an index of them, and the SIEVE ring through them.
+//!
+//! Eviction is algorithm 1 of Zhang et al., "SIEVE is Simpler than LRU: an Efficient Turn-Key Eviction Algorithm for
+//! Web Caches", NSDI 2024: one queue, new entries at its head, and a hand that walks from the tail towards the head,
+//! spares (and unmarks) what was visited, evicts the first entry that was not, and stays where it stopped.
+
+use super::OutOfMemory;
+use super::hash::{Hash, VISITED};
+use super::index::{Index, WordIndex};
+
+/// The index that the shipped store uses.
+#[cfg(not(feature = "hashbrown-index"))]
+pub type ShippedIndex = WordIndex;
+/// The rival, built in to compare.
+#[cfg(feature = "hashbrown-index")]
+pub type ShippedIndex = super::index_hashbrown::HashbrownIndex;
+
+/// An entry's number, valid until the entry leaves; from then on it may name another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SlotId(u32);
+
+/// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
+const SENTINEL: u32 = 0;
+/// The most entries that 32-bit slot numbers and a table of as many words can serve.
+const MOST_ENTRIES: usize = 1 << 31;
+const FIRST_SLOTS: usize = 8;
+
+/// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
+#[repr(align(32))]
+struct Slot<K, V> {
+    /// The hash; its bit [`VISITED`] is SIEVE's mark.
+    hash: u64,
+    pair: Option<(K, V)>,
+    /// Towards the head: the next newer entry.
+    prev: u32,
+    /// Towards the tail: the next older entry. In a free slot, the next free one.
+    next: u32,
+}
+
+const _: () = assert!(size_of::<Slot<&(), &()>>() == 32);
+
+impl<K, V> Slot<K, V> {
+    const fn empty() -> Self {
+        Self { hash: 0, pair: None, prev: SENTINEL, next: SENTINEL }
+    }
+}
+
+/// A bounded map with SIEVE eviction. Keys are compared by closures, since comparing them may need more than this layer.
+pub struct Store<K, V, I: Index = ShippedIndex> {
+    index: I,
+    slots: Vec<Slot<K, V>>,
+    hand: u32,
+    free: u32,
+    len: usize,
+    capacity: usize,
+    generation: u64,
+}
+
+impl<K, V, I: Index> Store<K, V, I> {
+    /// An empty store of at most `capacity` entries, one at least.
+    pub fn new(capacity: usize) -> Self {
+        let mut slots = Vec::with_capacity(FIRST_SLOTS.min(capacity.max(1) + 1));
+        slots.push(Slot::empty());
+        let capacity = capacity.clamp(1, MOST_ENTRIES);
+        Self { index: I::new(), slots, hand: SENTINEL, free: SENTINEL, len: 0, capacity, generation: 0 }
+    }
+
+    /// How many entries there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A number that changes whenever an entry comes or goes.
+    #[inline(always)]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    #[inline(always)]
+    fn slot(&self, id: u32) -> &Slot<K, V> {
+        debug_assert!((id as usize) < self.slots.len());
+        // SAFETY: the index and the ring name slots of this slab alone, and the slab never shrinks but in `take`,
+        // which empties both.
+        unsafe { self.slots.get_unchecked(id as usize) }
+    }
+
+    #[inline(always)]
+    fn slot_mut(&mut self, id: u32) -> &mut Slot<K, V> {
+        debug_assert!((id as usize) < self.slots.len());
+        // SAFETY: as in `slot`.
+        unsafe { self.slots.get_unchecked_mut(id as usize) }
+    }
+
+    /// The entry with this hash whose key `same` accepts. `same` sees keys of equal hash only.
+    #[inline(always)]
+    pub fn find(&self, hash: Hash, mut same: impl FnMut(&K) -> bool) -> Option<SlotId> {
+        let mut search = self.search(hash);
+        while let Some(id) = self.next_candidate(hash, &mut search) {
+            if same(self.key(id)) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// A search for entries with this hash; [`Store::next_candidate`] yields them.
+    #[inline(always)]
+    pub fn search(&self, hash: Hash) -> I::Cursor {
+        self.index.start(hash.tag())
+    }
+
+    /// The next entry whose hash is `hash`. The generation must not have changed since [`Store::search`].
+    #[inline(always)]
+    pub fn next_candidate(&self, hash: Hash, search: &mut I::Cursor) -> Option<SlotId> {
+        while let Some(id) = self.index.next(hash.tag(), search) {
+            if hash.is(self.slot(id).hash) {
+                return Some(SlotId(id));
+            }
+        }
+        None
+    }
+
+    /// The key of a live entry.
+    #[inline(always)]
+    pub fn key(&self, id: SlotId) -> &K {
+        &self.pair(id).0
+    }
+
+    /// The value of a live entry.
+    #[inline(always)]
+    pub fn value(&self, id: SlotId) -> &V {
+        &self.pair(id).1
+    }
+
+    #[inline(always)]
+    fn pair(&self, id: SlotId) -> &(K, V) {
+        let pair = &self.slot(id.0).pair;
+        debug_assert!(pair.is_some());
+        // SAFETY: a `SlotId` names a live entry until that entry leaves, and its holder has asked since: `find` and
+        // `next_candidate` give ids out, and only `&mut self` calls end an entry.
+        unsafe { pair.as_ref().unwrap_unchecked() }
+    }
+
+    /// The key in this slot now, if any: for ids that may be stale.
+    pub fn key_if_live(&self, id: SlotId) -> Option<&K> {
+        self.slots.get(id.0 as usize)?.pair.as_ref().map(|(key, _)| key)
+    }
+
+    /// Marks the entry as used. Writes only if it was not marked yet, so that hits leave cache lines clean.
+    #[inline(always)]
+    pub fn mark(&mut self, id: SlotId) {
+        let slot = self.slot_mut(id.0);
+        if slot.hash & VISITED == 0 {
+            slot.hash |= VISITED;
+        }
+    }
+
+    /// Puts a new entry at the head, and hands out the entry that had to leave for it.
+    ///
+    /// There must be no equal key in the store. Without memory, the entry is handed back and nothing has changed.
+    #[inline]
+    #[must_use = "the evicted entry is to be dropped when the store is whole"]
+    pub fn insert(&mut self, hash: Hash, key: K, value: V) -> Result<Option<(K, V)>, (K, V, OutOfMemory)> {
+        let (id, evicted) = if self.len == self.capacity {
+            let id = self.pass_hand();
+            (id, Some(self.detach(id)))
+        } else {
+            match self.vacant() {
+                Ok(id) => (id, None),
+                Err(error) => return Err((key, value, error)),
+            }
+        };
+        self.index.insert(hash.tag(), id);
+        let head = self.slot(SENTINEL).next;
+        let slot = self.slot_mut(id);
+        slot.hash = hash.unvisited();
+        slot.prev = SENTINEL;
+        slot.next = head;
+        // The slot was vacant. To say so spares the check for a pair to drop.
+        std::mem::forget(slot.pair.replace((key, value)));
+        self.slot_mut(head).prev = id;
+        self.slot_mut(SENTINEL).next = id;
+        self.len += 1;
+        self.generation += 1;
+        Ok(evicted)
+    }
+
+    /// Walks the hand to the next victim and past it.
+    #[inline]
+    fn pass_hand(&mut self) -> u32 {
+        let mut id = self.hand;
+        loop {
+            if id == SENTINEL {
+                id = self.slot(SENTINEL).prev;
+            }
+            let slot = self.slot_mut(id);
+            let prev = slot.prev;
+            if slot.hash & VISITED == 0 {
+                self.hand = prev;
+                return id;
+            }
+            slot.hash &= !VISITED;
+            id = prev;
+        }
+    }
+
+    /// Takes an entry out of ring and index. Its slot is the caller's to use or to free.
+    #[inline]
+    fn detach(&mut self, id: u32) -> (K, V) {
+        let slot = self.slot_mut(id);
+        let (prev, next) = (slot.prev, slot.next);
+        let tag = Hash::from_stored(slot.hash).tag();
+        let pair = slot.pair.take();
+        self.slot_mut(prev).next = next;
+        self.slot_mut(next).prev = prev;
+        self.index.remove(tag, id);
+        self.len -= 1;
+        self.generation += 1;
+        debug_assert!(pair.is_some());
+        // SAFETY: only live entries are detached: the hand and the callers of `remove` name no others.
+        unsafe { pair.unwrap_unchecked() }
+    }
+
+    /// A slot that is not in use, with room for it in the index.
+    #[inline]
+    fn vacant(&mut self) -> Result<u32, OutOfMemory> {
+        self.index.reserve_one(self.len)?;
+        if self.free != SENTINEL {
+            let id = self.free;
+            self.free = self.slot(id).next;
+            return Ok(id);
+        }
+        if self.slots.len() == self.slots.capacity() {
+            // Half as much again: an unbounded cache wastes a sixth on average, and a bounded one ends at its bound.
+            let grown = (self.slots.len() * 3 / 2).max(FIRST_SLOTS).min(self.capacity + 1);
+            self.slots.try_reserve_exact(grown - self.slots.len())?;
+        }
+        let id = self.slots.len() as u32;
+        self.slots.push(Slot::empty());
+        Ok(id)
+    }
+
+    /// Takes a live entry out.
+    #[must_use = "the entry is to be dropped when the store is whole"]
+    pub fn remove(&mut self, id: SlotId) -> (K, V) {
+        if self.hand == id.0 {
+            self.hand = self.slot(id.0).prev;
+        }
+        let pair = self.detach(id.0);
+        self.slot_mut(id.0).next = self.free;
+        self.free = id.0;
+        pair
+    }
+
+    /// Gives a live entry another value, in its place, and hands out the old one.
+    #[must_use = "the old value is to be dropped when the store is whole"]
+    pub fn replace(&mut self, id: SlotId, value: V) -> V {
+        let pair = self.slot_mut(id.0).pair.as_mut();
+        debug_assert!(pair.is_some());
+        // SAFETY: as in `pair`.
+        let pair = unsafe { pair.unwrap_unchecked() };
+        std::mem::replace(&mut pair.1, value)
+    }
+
+    /// Takes everything out and gives the memory back with it.
+    #[must_use = "the entries are to be dropped when the store is whole"]
+    pub fn take(&mut self) -> Contents<K, V> {
+        let mut empty = Self::new(self.capacity);
+        // Entries have gone: searches that began before must notice.
+        empty.generation = self.generation + 1;
+        Contents(std::mem::replace(self, empty).slots)
+    }
+
+    /// All entries, in no order of meaning.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.slots.iter().filter_map(|slot| slot.pair.as_ref().map(|(key, value)| (key, value)))
+    }
+
+    /// All entries with their marks, from the newest to the oldest.
+    pub fn queue(&self) -> impl Iterator<Item = (&K, &V, bool)> {
+        let mut id = SENTINEL;
+        std::iter::from_fn(move || {
+            id = self.slot(id).next;
+            let slot = self.slot(id);
+            slot.pair.as_ref().map(|(key, value)| (key, value, slot.hash & VISITED != 0))
+        })
+    }
+}
+
+/// What [`Store::take`] took out. Dropping it drops the entries.
+pub struct Contents<K, V>(Vec<Slot<K, V>>);
+
+impl<K, V> IntoIterator for Contents<K, V> {
+    type Item = (K, V);
+    type IntoIter = ContentsIter<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        ContentsIter(self.0.into_iter())
+    }
+}
+
+/// The entries of [`Contents`], one by one.
+pub struct ContentsIter<K, V>(std::vec::IntoIter<Slot<K, V>>);
+
+impl<K, V> Iterator for ContentsIter<K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<(K, V)> {
+        self.0.find_map(|slot| slot.pair)
+    }
+}

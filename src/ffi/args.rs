@@ -1,0 +1,76 @@
+//! A view of the arguments of a call, as vectorcall hands them over (PEP 590).
+
+use super::exact;
+use super::object::Borrowed;
+use pyo3_ffi as py;
+
+/// The arguments of one call, all held by the caller until it returns.
+#[derive(Clone, Copy)]
+pub struct CallArgs<'a> {
+    /// Positional arguments, then the values of the keyword arguments.
+    values: &'a [Borrowed<'a>],
+    positional: usize,
+    kwnames: Option<Borrowed<'a>>,
+}
+
+impl<'a> CallArgs<'a> {
+    /// # Safety
+    /// The arguments are what CPython handed to a slot of vectorcall's form, or to a method with the flags
+    /// `METH_FASTCALL | METH_KEYWORDS`, and that call has not returned during `'a`.
+    #[inline(always)]
+    pub unsafe fn new(args: *const *mut py::PyObject, positional: usize, kwnames: *mut py::PyObject) -> Self {
+        let kwnames = if kwnames.is_null() {
+            None
+        } else {
+            // SAFETY: not null, and held by the caller.
+            Some(unsafe { Borrowed::from_ptr(kwnames) }).filter(|names| !exact::tuple_items(*names).is_empty())
+        };
+        let count = positional + kwnames.map_or(0, |names| exact::tuple_items(names).len());
+        let values = if count == 0 {
+            &[]
+        } else {
+            // SAFETY: so many arguments, none of them null; `Borrowed` is a pointer in all but name.
+            unsafe { std::slice::from_raw_parts(args.cast(), count) }
+        };
+        Self { values, positional, kwnames }
+    }
+
+    /// Positional arguments, then the values of the keyword arguments.
+    #[inline(always)]
+    pub fn values(&self) -> &'a [Borrowed<'a>] {
+        self.values
+    }
+
+    /// The positional arguments.
+    #[inline(always)]
+    pub fn positional(&self) -> &'a [Borrowed<'a>] {
+        &self.values[..self.positional]
+    }
+
+    /// The tuple of the names of the keyword arguments, in call order. Not empty.
+    #[inline(always)]
+    pub fn kwnames(&self) -> Option<Borrowed<'a>> {
+        self.kwnames
+    }
+
+    /// The only argument, if there is one, and it is positional.
+    #[inline(always)]
+    pub fn single(&self) -> Option<Borrowed<'a>> {
+        match self.values {
+            [only] if self.positional == 1 => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// These arguments without the first positional one.
+    pub fn split_first(self) -> Option<(Borrowed<'a>, Self)> {
+        let (first, values) = self.values.split_first()?;
+        (self.positional > 0).then(|| (*first, Self { values, positional: self.positional - 1, ..self }))
+    }
+
+    /// What C wants to see of them: pointer, count of positional arguments, names or null.
+    pub fn as_raw(&self) -> (*const *mut py::PyObject, usize, *mut py::PyObject) {
+        let names = self.kwnames.map_or(std::ptr::null_mut(), Borrowed::as_ptr);
+        (self.values.as_ptr().cast(), self.positional, names)
+    }
+}

@@ -1,0 +1,75 @@
+//! Exceptions as tokens.
+
+use super::object::Borrowed;
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_char};
+
+/// Says that a Python exception is set on this thread. Only this file makes one.
+#[derive(Debug)]
+#[must_use = "the exception is to leave through the slot function, or to be cleared"]
+pub struct Raised(());
+
+impl Raised {
+    /// For a C call that has just reported failure, which sets an exception.
+    #[inline]
+    pub fn by_callee() -> Self {
+        // SAFETY: an attached thread, which every caller in this crate is.
+        debug_assert!(!unsafe { py::PyErr_Occurred() }.is_null());
+        Self(())
+    }
+
+    /// `TypeError(message)`.
+    #[cold]
+    pub fn type_error(message: &CStr) -> Self {
+        // SAFETY: the exception types are set up before any extension is imported.
+        let kind = unsafe { py::PyExc_TypeError };
+        // SAFETY: an attached thread and a terminated string.
+        unsafe { py::PyErr_SetString(kind, message.as_ptr()) };
+        Self(())
+    }
+
+    /// `TypeError` from a format with one `%.200s`, filled with the name of the object's type.
+    #[cold]
+    pub fn type_error_naming_type(format: &'static CStr, object: Borrowed<'_>) -> Self {
+        debug_assert_eq!(format.to_bytes().iter().filter(|&&byte| byte == b'%').count(), 1);
+        // SAFETY: a live object's type is live and named.
+        let name: *const c_char = unsafe { (*object.type_ptr()).tp_name };
+        // SAFETY: as in `type_error`.
+        let kind = unsafe { py::PyExc_TypeError };
+        // SAFETY: the format takes exactly one string, which is terminated.
+        unsafe { py::PyErr_Format(kind, format.as_ptr(), name) };
+        Self(())
+    }
+
+    /// `TypeError` from a format with one `%R`, filled with the object. Reenters: the object's `__repr__`.
+    #[cold]
+    pub fn type_error_with(format: &'static CStr, object: Borrowed<'_>) -> Self {
+        debug_assert_eq!(format.to_bytes().iter().filter(|&&byte| byte == b'%').count(), 1);
+        // SAFETY: as in `type_error`.
+        let kind = unsafe { py::PyExc_TypeError };
+        // SAFETY: the format takes exactly one object, which is live.
+        unsafe { py::PyErr_Format(kind, format.as_ptr(), object.as_ptr()) };
+        Self(())
+    }
+
+    /// `MemoryError()`.
+    #[cold]
+    pub fn no_memory() -> Self {
+        // SAFETY: an attached thread.
+        unsafe { py::PyErr_NoMemory() };
+        Self(())
+    }
+
+    /// Clears the exception if it is an `AttributeError`, and keeps it otherwise.
+    pub fn unless_attribute_error(self) -> super::Result<()> {
+        // SAFETY: as in `type_error`.
+        let kind = unsafe { py::PyExc_AttributeError };
+        // SAFETY: an attached thread with an exception set, as `self` says.
+        if unsafe { py::PyErr_ExceptionMatches(kind) } == 0 {
+            return Err(self);
+        }
+        // SAFETY: an attached thread.
+        unsafe { py::PyErr_Clear() };
+        Ok(())
+    }
+}

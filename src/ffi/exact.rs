@@ -1,0 +1,372 @@
+//! Hashes and comparisons of CPython's own types, in place, without running any Python code.
+//!
+//! Each hash here is CPython's own hash of that object, whatever its version and its string hash seed: equal arguments
+//! of different types must meet. Where a short way is not at hand, the type's own slot is asked.
+
+use super::compat::{self, Int};
+use super::object::Borrowed;
+use super::sync::FREE_THREADED;
+use super::{Raised, Result};
+use pyo3_ffi as py;
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+/// The modulus of numeric hashes is 2^61 - 1 (Include/cpython/pyhash.h).
+const HASH_BITS: u32 = 61;
+const HASH_MODULUS: u64 = (1 << HASH_BITS) - 1;
+const DIGIT_BITS: u32 = 30;
+/// How far the bits of `PyASCIIObject.state` stand above their usual places.
+const STR_STATE_SHIFT: u32 = if FREE_THREADED && compat::FREE_THREADED_INTERNED_IS_A_BYTE { 6 } else { 0 };
+/// How deep tuples in tuples are compared in place.
+const TUPLE_DEPTH: u32 = 4;
+
+/// What a comparison that must not run Python code can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Equal.
+    Same,
+    /// Not equal.
+    Different,
+    /// Only the objects' own `__eq__` can tell.
+    Ask,
+}
+
+impl Verdict {
+    #[inline(always)]
+    const fn of(same: bool) -> Self {
+        if same { Self::Same } else { Self::Different }
+    }
+}
+
+macro_rules! type_checks {
+    ($($(#[$doc:meta])* $name:ident: $type:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline(always)]
+        pub fn $name(object: Borrowed<'_>) -> bool {
+            object.type_ptr() == &raw mut py::$type
+        }
+    )*};
+}
+
+type_checks! {
+    /// `type(object) is int`
+    is_int: PyLong_Type;
+    /// `type(object) is str`
+    is_str: PyUnicode_Type;
+    /// `type(object) is float`
+    is_float: PyFloat_Type;
+    /// `type(object) is bytes`
+    is_bytes: PyBytes_Type;
+    /// `type(object) is bool`
+    is_bool: PyBool_Type;
+    /// `type(object) is tuple`
+    is_tuple: PyTuple_Type;
+}
+
+/// Whether the object is of a type whose instances keep their type, and whose hash and equality run no Python code.
+#[inline]
+pub fn is_plain(object: Borrowed<'_>) -> bool {
+    // SAFETY: None is there as long as the interpreter.
+    let none = unsafe { Borrowed::from_ptr(py::Py_None()) };
+    is_int(object) || is_str(object) || is_float(object) || is_bytes(object) || is_bool(object) || object.is(none)
+}
+
+/// `hash(object)`. Reenters: `__hash__`, but not for exact built-in types.
+#[inline(always)]
+pub fn hash(object: Borrowed<'_>) -> Result<u64> {
+    if is_int(object) {
+        // SAFETY: the type has just been seen.
+        let int = unsafe { as_int(object) };
+        if let Some(value) = value_of_two_digits(int) {
+            return Ok(hash_of_value(value));
+        }
+    } else if is_str(object) {
+        // SAFETY: the type has just been seen.
+        if let Some(hash) = unsafe { str_hash(object) } {
+            return Ok(hash);
+        }
+    } else if is_float(object) {
+        // SAFETY: the type has just been seen.
+        if let Some(hash) = float_hash(unsafe { float_value(object) }) {
+            return Ok(hash);
+        }
+    }
+    slot_hash(object)
+}
+
+/// `hash(object)` by the type's own slot. Reenters: `__hash__`.
+#[inline(never)]
+fn slot_hash(object: Borrowed<'_>) -> Result<u64> {
+    // SAFETY: a live object's type is live; a type that is not ready yet has no slot.
+    let slot = unsafe { (*object.type_ptr()).tp_hash };
+    let Some(tp_hash) = slot else { return object.hash().map(|hash| hash as u64) };
+    // SAFETY: the slot of the object's own type.
+    match unsafe { tp_hash(object.as_ptr()) } {
+        -1 => Err(Raised::by_callee()),
+        hash => Ok(hash as u64),
+    }
+}
+
+/// # Safety
+/// The object is an exact `int`.
+#[inline(always)]
+pub unsafe fn as_int(object: Borrowed<'_>) -> &Int {
+    // SAFETY: `Int` is the layout of exact ints, which don't change.
+    unsafe { &*object.as_ptr().cast::<Int>() }
+}
+
+/// The value of an integer of at most 60 bits.
+#[inline(always)]
+fn value_of_two_digits(int: &Int) -> Option<i64> {
+    let magnitude = match int.digits() {
+        // In some versions zero has one digit; where it has none, its sign makes it zero.
+        // SAFETY: there is memory for one digit in every int.
+        0 | 1 => u64::from(unsafe { *int.digit() }),
+        2 => {
+            // SAFETY: two digits.
+            let low = u64::from(unsafe { *int.digit() });
+            // SAFETY: two digits.
+            let high = u64::from(unsafe { *int.digit().add(1) });
+            low | high << DIGIT_BITS
+        }
+        _ => return None,
+    };
+    Some(magnitude as i64 * int.sign())
+}
+
+/// Whether the hash of this integer tells its value: it is of at most 60 bits, and not -1 or -2, which share a hash.
+#[inline]
+pub fn hash_tells_value(int: &Int) -> bool {
+    value_of_two_digits(int).is_some_and(|value| value != -1 && value != -2)
+}
+
+/// The hash of an integer of at most 60 bits is itself, but -1 means an error in C.
+#[inline(always)]
+const fn hash_of_value(value: i64) -> u64 {
+    (value - (value == -1) as i64) as u64
+}
+
+/// The hash that a string keeps, if it was asked for it before.
+///
+/// # Safety
+/// The object is an exact `str`.
+#[inline(always)]
+pub unsafe fn str_hash(object: Borrowed<'_>) -> Option<u64> {
+    let string = object.as_ptr().cast::<py::PyASCIIObject>();
+    // SAFETY: the object is a str, as the caller says.
+    let field = unsafe { &raw mut (*string).hash };
+    // SAFETY: the field lives as long as the object. Other threads may fill it in meanwhile.
+    let hash = unsafe { AtomicIsize::from_ptr(field) };
+    // Relaxed: a number alone; it is -1 or final.
+    match hash.load(Ordering::Relaxed) {
+        -1 => None,
+        hash => Some(hash as u64),
+    }
+}
+
+/// # Safety
+/// The object is an exact `float`.
+#[inline(always)]
+unsafe fn float_value(object: Borrowed<'_>) -> f64 {
+    // SAFETY: the object is a float, as the caller says.
+    unsafe { (*object.as_ptr().cast::<py::PyFloatObject>()).ob_fval }
+}
+
+/// The hash of a number that is finite: its residue modulo 2^61 - 1, where multiplying by a power of two is a rotation
+/// of 61 bits. The result is that of `_Py_HashDouble` (Python/pyhash.c), which loops over chunks of 28 bits.
+#[inline(always)]
+fn float_hash(value: f64) -> Option<u64> {
+    const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    let bits = value.to_bits();
+    let biased = (bits >> FRACTION_BITS) as u32 & 0x7FF;
+    if biased == 0x7FF {
+        return None;
+    }
+    let fraction = bits & ((1 << FRACTION_BITS) - 1);
+    // A subnormal number has the exponent of the smallest normal ones, and no hidden bit.
+    let (mantissa, biased) = if biased == 0 { (fraction, 1) } else { (fraction | 1 << FRACTION_BITS, biased) };
+    // value = mantissa * 2^(biased - 1075), and -1075 = 23 modulo 61.
+    let turn = (biased + 23) % HASH_BITS;
+    let residue = (mantissa << turn & HASH_MODULUS) | mantissa >> (HASH_BITS - turn);
+    let signed = if bits >> 63 == 0 { residue } else { residue.wrapping_neg() };
+    Some(if signed == u64::MAX { signed - 1 } else { signed })
+}
+
+/// Whether `stored` equals `asked`, as far as it can be told without running Python code.
+#[inline(always)]
+pub fn compare(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
+    if stored.is(asked) { Verdict::Same } else { compare_contents(stored, asked, TUPLE_DEPTH) }
+}
+
+#[inline]
+fn compare_contents(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
+    if stored.type_ptr() != asked.type_ptr() {
+        return Verdict::Ask;
+    }
+    if is_int(stored) {
+        // SAFETY: both are exact ints.
+        let (a, b) = (unsafe { as_int(stored) }, unsafe { as_int(asked) });
+        compare_ints(a, b)
+    } else if is_str(stored) {
+        // SAFETY: both are exact strings.
+        unsafe { compare_strs(stored, asked) }
+    } else if is_float(stored) {
+        // SAFETY: both are exact floats.
+        let (a, b) = (unsafe { float_value(stored) }, unsafe { float_value(asked) });
+        Verdict::of(a == b)
+    } else if is_bytes(stored) {
+        // SAFETY: both are exact bytes.
+        let (a, b) = (unsafe { bytes_of(stored) }, unsafe { bytes_of(asked) });
+        Verdict::of(a == b)
+    } else if is_tuple(stored) {
+        compare_tuples(stored, asked, depth)
+    } else {
+        Verdict::Ask
+    }
+}
+
+#[inline(always)]
+fn compare_ints(a: &Int, b: &Int) -> Verdict {
+    let digits = a.digits();
+    if a.sign() != b.sign() || digits != b.digits() {
+        return Verdict::Different;
+    }
+    // SAFETY: so many digits.
+    let of_a = unsafe { std::slice::from_raw_parts(a.digit(), digits) };
+    // SAFETY: as many.
+    let of_b = unsafe { std::slice::from_raw_parts(b.digit(), digits) };
+    Verdict::of(of_a == of_b)
+}
+
+/// # Safety
+/// Both objects are exact `str`.
+#[inline(always)]
+pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
+    // SAFETY: an exact str, as the caller says.
+    let a = unsafe { &*stored.as_ptr().cast::<py::PyASCIIObject>() };
+    // SAFETY: an exact str, as the caller says.
+    let b = unsafe { &*asked.as_ptr().cast::<py::PyASCIIObject>() };
+    if a.length != b.length {
+        return Verdict::Different;
+    }
+    let Some((kind, head)) = compact_layout(a.state) else { return Verdict::Ask };
+    match compact_layout(b.state) {
+        None => return Verdict::Ask,
+        Some((other, _)) if other != kind => return Verdict::Different,
+        // Equal strings have equal layouts: both are ASCII or neither is.
+        Some((_, other)) if other != head => return Verdict::Different,
+        Some(_) => {}
+    }
+    let size = a.length as usize * kind as usize;
+    // SAFETY: a compact string's characters follow its head.
+    let of_a = unsafe { std::slice::from_raw_parts(stored.as_ptr().cast::<u8>().add(head), size) };
+    // SAFETY: as above.
+    let of_b = unsafe { std::slice::from_raw_parts(asked.as_ptr().cast::<u8>().add(head), size) };
+    Verdict::of(same_bytes(of_a, of_b))
+}
+
+/// The width of the characters in bytes, and the bytes before them, of a compact string.
+#[inline(always)]
+const fn compact_layout(state: u32) -> Option<(u32, usize)> {
+    let state = state >> STR_STATE_SHIFT;
+    let (kind, compact, ascii) = (state >> 2 & 7, state >> 5 & 1, state >> 6 & 1);
+    if compact == 0 {
+        return None;
+    }
+    Some((kind, if ascii == 1 { size_of::<py::PyASCIIObject>() } else { compat::COMPACT_STR_HEAD }))
+}
+
+/// `a == b` for slices of one length. Short ones are compared by two loads each, without a call.
+#[inline(always)]
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(bytes: &[u8]) -> Option<([u8; N], [u8; N])> {
+        Some((*bytes.first_chunk()?, *bytes.last_chunk()?))
+    }
+    match a.len() {
+        0 => true,
+        1..4 => a[0] == b[0] && a[a.len() / 2] == b[b.len() / 2] && a[a.len() - 1] == b[b.len() - 1],
+        4..8 => ends::<4>(a) == ends::<4>(b),
+        8..=16 => ends::<8>(a) == ends::<8>(b),
+        _ => a == b,
+    }
+}
+
+/// # Safety
+/// The object is an exact `bytes`.
+#[inline(always)]
+unsafe fn bytes_of(object: Borrowed<'_>) -> &[u8] {
+    // SAFETY: the object is bytes, as the caller says.
+    let size = unsafe { py::Py_SIZE(object.as_ptr()) };
+    // SAFETY: as above.
+    let data = unsafe { py::PyBytes_AS_STRING(object.as_ptr()) };
+    // SAFETY: so many bytes, which don't change while the object lives.
+    unsafe { std::slice::from_raw_parts(data.cast(), size as usize) }
+}
+
+#[inline(never)]
+fn compare_tuples(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
+    let (a, b) = (tuple_items(stored), tuple_items(asked));
+    if a.len() != b.len() {
+        return Verdict::Different;
+    }
+    if depth == 0 {
+        return Verdict::Ask;
+    }
+    all_of(a.iter().zip(b).map(|(&a, &b)| if a.is(b) { Verdict::Same } else { compare_contents(a, b, depth - 1) }))
+}
+
+/// The verdict on sequences from those on their items.
+#[inline(always)]
+pub fn all_of(items: impl Iterator<Item = Verdict>) -> Verdict {
+    let mut all = Verdict::Same;
+    for verdict in items {
+        match verdict {
+            Verdict::Same => {}
+            Verdict::Different => return Verdict::Different,
+            Verdict::Ask => all = Verdict::Ask,
+        }
+    }
+    all
+}
+
+/// The items of an exact tuple.
+#[inline(always)]
+pub fn tuple_items(tuple: Borrowed<'_>) -> &[Borrowed<'_>] {
+    debug_assert!(is_tuple(tuple));
+    // SAFETY: the object is a tuple, whose size and items are fixed.
+    let size = unsafe { py::PyTuple_GET_SIZE(tuple.as_ptr()) };
+    let object = tuple.as_ptr().cast::<py::PyTupleObject>();
+    // SAFETY: as above.
+    let items = unsafe { &raw const (*object).ob_item };
+    // SAFETY: so many items, none of them null; `Borrowed` is a pointer in all but name, and the tuple holds them.
+    unsafe { std::slice::from_raw_parts(items.cast(), size as usize) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_hashes_of_integers_are_those_of_the_integers() {
+        for value in [0i64, 1, 2, -2, 3, 1 << 30, -(1 << 40), (1 << 53) - 1, 1 << 59] {
+            assert_eq!(float_hash(value as f64), Some(hash_of_value(value)), "{value}");
+        }
+        assert_eq!(float_hash(-1.0), Some(-2i64 as u64));
+        assert_eq!(float_hash(0.5), Some(1 << 60));
+        assert_eq!(float_hash(-0.0), Some(0));
+        assert_eq!(float_hash(f64::INFINITY), None);
+        assert_eq!(float_hash(f64::NAN), None);
+    }
+
+    #[test]
+    fn bytes_of_every_short_length_differ_by_any_one_byte() {
+        for len in 0..40 {
+            let a: Vec<u8> = (0..len).collect();
+            assert!(same_bytes(&a, &a.clone()));
+            for at in 0..a.len() {
+                let mut b = a.clone();
+                b[at] ^= 0x80;
+                assert!(!same_bytes(&a, &b), "length {len}, byte {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! CPython made safe to say. Raw pointers come in by the slot functions and turn into these types at once.
+
+pub mod args;
+pub mod compat;
+pub mod err;
+pub mod exact;
+pub mod object;
+pub mod sync;
+
+pub use args::CallArgs;
+pub use err::Raised;
+pub use object::{Borrowed, Owned};
+
+/// The result of anything that can leave a Python exception set.
+pub type Result<T> = std::result::Result<T, Raised>;

@@ -1,0 +1,169 @@
+//! References to Python objects: owned ones, which are given back when dropped, and borrowed ones.
+
+use super::{Raised, Result};
+use pyo3_ffi as py;
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+/// A reference of our own. Dropping it may run Python code (finalizers, weak reference callbacks), so it is never
+/// dropped inside a borrow of the store.
+#[repr(transparent)]
+pub struct Owned(NonNull<py::PyObject>);
+
+impl Owned {
+    /// Takes over what a C call returned: a new reference, or null with an exception set.
+    ///
+    /// # Safety
+    /// A pointer that is not null carries a reference that nobody else will give back.
+    #[inline(always)]
+    pub unsafe fn from_call(pointer: *mut py::PyObject) -> Result<Self> {
+        NonNull::new(pointer).map(Self).ok_or_else(Raised::by_callee)
+    }
+
+    /// Gives the reference to C.
+    #[inline(always)]
+    pub fn into_ptr(self) -> *mut py::PyObject {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// A view for as long as this reference stands.
+    #[inline(always)]
+    pub fn borrow(&self) -> Borrowed<'_> {
+        Borrowed(self.0, PhantomData)
+    }
+
+    /// The pointer; the reference stays here.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut py::PyObject {
+        self.0.as_ptr()
+    }
+}
+
+impl Clone for Owned {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        self.borrow().to_owned()
+    }
+}
+
+impl Drop for Owned {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours and ends here, on an attached thread.
+        unsafe { py::Py_DECREF(self.0.as_ptr()) };
+    }
+}
+
+/// A reference that someone else holds for `'a`.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Borrowed<'a>(NonNull<py::PyObject>, PhantomData<&'a py::PyObject>);
+
+impl<'a> Borrowed<'a> {
+    /// # Safety
+    /// The object is not null and somebody holds a reference to it for all of `'a`.
+    #[inline(always)]
+    pub const unsafe fn from_ptr(pointer: *mut py::PyObject) -> Self {
+        // SAFETY: not null, as the caller says.
+        Self(unsafe { NonNull::new_unchecked(pointer) }, PhantomData)
+    }
+
+    /// A reference of our own to the same object.
+    #[inline(always)]
+    pub fn to_owned(self) -> Owned {
+        // SAFETY: the object is live for 'a.
+        unsafe { py::Py_INCREF(self.0.as_ptr()) };
+        Owned(self.0)
+    }
+
+    /// The pointer.
+    #[inline(always)]
+    pub const fn as_ptr(self) -> *mut py::PyObject {
+        self.0.as_ptr()
+    }
+
+    /// `a is b`.
+    #[inline(always)]
+    pub fn is(self, other: Borrowed<'_>) -> bool {
+        self.0 == other.0
+    }
+
+    /// The object's type.
+    #[inline(always)]
+    pub fn type_ptr(self) -> *mut py::PyTypeObject {
+        // SAFETY: the object is live for 'a.
+        unsafe { py::Py_TYPE(self.0.as_ptr()) }
+    }
+
+    /// `hash(object)`. Reenters: `__hash__`.
+    #[inline]
+    pub fn hash(self) -> Result<isize> {
+        // SAFETY: the object is live for 'a.
+        match unsafe { py::PyObject_Hash(self.0.as_ptr()) } {
+            -1 => Err(Raised::by_callee()),
+            hash => Ok(hash),
+        }
+    }
+
+    /// `self is other or self == other`. Reenters: `__eq__` of both, and `__bool__` of what it returns.
+    #[inline]
+    pub fn equals(self, other: Borrowed<'_>) -> Result<bool> {
+        // SAFETY: both objects are live.
+        match unsafe { py::PyObject_RichCompareBool(self.0.as_ptr(), other.0.as_ptr(), py::Py_EQ) } {
+            -1 => Err(Raised::by_callee()),
+            answer => Ok(answer != 0),
+        }
+    }
+
+    /// `getattr(object, name)`. Reenters: `__getattribute__`, `__getattr__`, descriptors.
+    pub fn attr(self, name: Borrowed<'_>) -> Result<Owned> {
+        // SAFETY: both objects are live; the call returns a new reference or null.
+        unsafe { Owned::from_call(py::PyObject_GetAttr(self.0.as_ptr(), name.0.as_ptr())) }
+    }
+
+    /// `callable(object)`.
+    pub fn is_callable(self) -> bool {
+        // SAFETY: the object is live for 'a.
+        unsafe { py::PyCallable_Check(self.0.as_ptr()) != 0 }
+    }
+}
+
+unsafe extern "C" {
+    /// Include/cpython/classobject.h; pyo3-ffi leaves it out.
+    fn PyMethod_New(function: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject;
+}
+
+/// `types.MethodType(function, instance)`
+pub fn bound_method(function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Owned> {
+    // SAFETY: two live objects; a new reference or null.
+    unsafe { Owned::from_call(PyMethod_New(function.as_ptr(), instance.as_ptr())) }
+}
+
+/// An interned `str`.
+pub fn interned(text: &CStr) -> Result<Owned> {
+    // SAFETY: a terminated string; the call returns a new reference or null.
+    unsafe { Owned::from_call(py::PyUnicode_InternFromString(text.as_ptr())) }
+}
+
+/// `None`, as a new reference.
+pub fn none() -> Owned {
+    // SAFETY: None is there as long as the interpreter.
+    unsafe { Borrowed::from_ptr(py::Py_None()) }.to_owned()
+}
+
+/// `True` or `False`, as a new reference.
+pub fn boolean(value: bool) -> Owned {
+    // SAFETY: both are there as long as the interpreter.
+    unsafe { Borrowed::from_ptr(if value { py::Py_True() } else { py::Py_False() }) }.to_owned()
+}
+
+/// Turns a result into what a slot function returns: a new reference, or null with the exception set.
+#[inline(always)]
+pub fn to_slot(result: Result<Owned>) -> *mut py::PyObject {
+    match result {
+        Ok(object) => object.into_ptr(),
+        Err(_raised) => std::ptr::null_mut(),
+    }
+}

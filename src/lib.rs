@@ -1,0 +1,24 @@
+//! tamis: a SIEVE cache around a Python callable, against CPython's raw C API.
+//!
+//! The layers, each using only what stands below it:
+//!
+//! | layer | what it is |
+//! |---|---|
+//! | `module` | `PyInit__core`, the module's slots and its state |
+//! | `py` | the Python types: the wrapper (hit path and miss path), keys, the decorators |
+//! | `ffi` | CPython made safe to say: references, errors, argument views; what differs between versions and builds |
+//! | [`core`] | what the cache is: hashes, index, slab and ring; no Python |
+//!
+//! Without the feature `python` only [`core`] is built, and the compiler keeps it honest.
+
+pub mod core;
+
+#[cfg(feature = "python")]
+mod ffi;
+#[cfg(feature = "python")]
+mod module;
+#[cfg(feature = "python")]
+mod py;
+
+#[cfg(feature = "python")]
+pub use module::PyInit__core;

@@ -1,0 +1,225 @@
+//! The module `tamis._core`: initialised in phases (PEP 489), with all its state in the module, so that each
+//! interpreter of a process has its own.
+
+use crate::ffi::sync::FREE_THREADED;
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
+use crate::py::{decorator, wrapper};
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+use std::sync::OnceLock;
+
+/// The version, from Cargo.toml.
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => panic!("a version has no zero bytes"),
+};
+
+/// Names that are looked up often, interned.
+pub struct Names {
+    /// What [`compat::WRAPPER_ASSIGNMENTS`] lists.
+    pub assignments: Vec<Owned>,
+    /// `__wrapped__`
+    pub wrapped: Owned,
+    /// `__dict__`
+    pub dict: Owned,
+    /// `__qualname__`
+    pub qualname: Owned,
+    /// `maxsize`
+    pub maxsize: Owned,
+    /// `typed`
+    pub typed: Owned,
+}
+
+/// What one interpreter's copy of the module holds.
+pub struct State {
+    /// The type of cached functions.
+    pub wrapper_type: Owned,
+    /// Interned names.
+    pub names: Names,
+    /// `tamis.CacheInfo`, once it was asked for.
+    cache_info_class: OnceLock<Shared>,
+}
+
+/// A reference that any thread of its interpreter may use.
+struct Shared(Owned);
+
+// SAFETY: references are made and given back by attached threads alone.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl State {
+    fn new(module: Borrowed<'_>) -> Result<Self> {
+        let names = Names {
+            assignments: compat::WRAPPER_ASSIGNMENTS.iter().map(|name| object::interned(name)).collect::<Result<_>>()?,
+            wrapped: object::interned(c"__wrapped__")?,
+            dict: object::interned(c"__dict__")?,
+            qualname: object::interned(c"__qualname__")?,
+            maxsize: object::interned(c"maxsize")?,
+            typed: object::interned(c"typed")?,
+        };
+        Ok(Self { wrapper_type: wrapper::make_type(module)?, names, cache_info_class: OnceLock::new() })
+    }
+
+    /// The state of this module object.
+    pub fn of_module(module: Borrowed<'_>) -> Result<&State> {
+        // SAFETY: a live object; null if it is no module of ours.
+        Self::from_ptr(unsafe { py::PyModule_GetState(module.as_ptr()) })
+    }
+
+    /// The state of the module that made the object's type.
+    pub fn of_instance(object: Borrowed<'_>) -> Result<&State> {
+        // SAFETY: the type of a live object; null if no module made it.
+        Self::from_ptr(unsafe { py::PyType_GetModuleState(object.type_ptr()) })
+    }
+
+    fn from_ptr<'a>(pointer: *mut c_void) -> Result<&'a State> {
+        // SAFETY: the memory of the module's state, which holds a pointer to a `State` or null, and lives as long as
+        // the module, which its functions and types hold.
+        let state = unsafe { pointer.cast::<*const State>().as_ref() }.map_or(ptr::null(), |state| *state);
+        // SAFETY: as above.
+        unsafe { state.as_ref() }.ok_or_else(|| Raised::type_error(c"tamis._core is not initialised"))
+    }
+
+    /// `tamis.CacheInfo`. Reenters on first use: an import.
+    pub fn cache_info_class(&self) -> Result<Borrowed<'_>> {
+        if self.cache_info_class.get().is_none() {
+            // SAFETY: a terminated string; a new reference or null.
+            let module = unsafe { Owned::from_call(py::PyImport_ImportModule(c"tamis._info".as_ptr())) }?;
+            let class = module.borrow().attr(object::interned(c"CacheInfo")?.borrow())?;
+            // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
+            drop(self.cache_info_class.set(Shared(class)));
+        }
+        match self.cache_info_class.get() {
+            Some(Shared(class)) => Ok(class.borrow()),
+            None => Err(Raised::type_error(c"tamis.CacheInfo could not be made")),
+        }
+    }
+}
+
+/// The memory that CPython keeps for the state: null until `module_exec` is through.
+unsafe fn state_place(module: *mut py::PyObject) -> *mut *mut State {
+    // SAFETY: a module of ours; null only before its memory was made.
+    unsafe { py::PyModule_GetState(module) }.cast()
+}
+
+unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
+    // SAFETY: the slot's own argument.
+    let borrowed = unsafe { Borrowed::from_ptr(module) };
+    let filled = State::new(borrowed).and_then(|state| {
+        add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
+        add(borrowed, c"BUILD", build_facts()?)?;
+        add(borrowed, c"__version__", object::interned(VERSION)?)?;
+        Ok(state)
+    });
+    let Ok(state) = filled else { return -1 };
+    // SAFETY: the memory is there before the exec slots run.
+    unsafe { *state_place(module) = Box::into_raw(Box::new(state)) };
+    0
+}
+
+fn add(module: Borrowed<'_>, name: &CStr, value: Owned) -> Result<()> {
+    // SAFETY: a live module, a terminated string and a live object, of which the call takes its own reference.
+    match unsafe { py::PyModule_AddObjectRef(module.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Raised::by_callee()),
+    }
+}
+
+/// How this file was built: what the benchmarks and the tests want to be sure of.
+fn build_facts() -> Result<Owned> {
+    let profile = if cfg!(debug_assertions) { c"debug" } else { c"release" };
+    let index = if cfg!(feature = "hashbrown-index") { c"hashbrown" } else { c"words" };
+    // SAFETY: the format takes three strings and an object, in this order; a new reference or null.
+    unsafe {
+        Owned::from_call(py::Py_BuildValue(
+            c"{s:s,s:s,s:O}".as_ptr(),
+            c"profile".as_ptr(),
+            profile.as_ptr(),
+            c"index".as_ptr(),
+            index.as_ptr(),
+            c"free_threaded".as_ptr(),
+            object::boolean(FREE_THREADED).as_ptr(),
+        ))
+    }
+}
+
+unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+    // SAFETY: a module of ours.
+    let place = unsafe { state_place(module) };
+    if place.is_null() {
+        return 0;
+    }
+    // SAFETY: the memory of the state: null or a `State`.
+    let Some(state) = (unsafe { (*place).as_ref() }) else { return 0 };
+    let class = state.cache_info_class.get().map(|Shared(class)| class);
+    for object in [Some(&state.wrapper_type), class].into_iter().flatten() {
+        // SAFETY: the collector's own function and argument, and a live object.
+        let stop = unsafe { visit(object.as_ptr(), arg) };
+        if stop != 0 {
+            return stop;
+        }
+    }
+    0
+}
+
+unsafe extern "C" fn module_free(module: *mut c_void) {
+    // SAFETY: a module of ours.
+    let place = unsafe { state_place(module.cast()) };
+    if place.is_null() {
+        return;
+    }
+    // SAFETY: the memory of the state: null or a `State`, which nobody uses any more.
+    let state = unsafe { ptr::replace(place, ptr::null_mut()) };
+    if !state.is_null() {
+        // SAFETY: made by `Box::into_raw` in `module_exec`.
+        drop(unsafe { Box::from_raw(state) });
+    }
+}
+
+/// Tables that C reads, and writes itself (the definition's head) while it holds the import lock.
+struct Tables<T>(std::cell::UnsafeCell<T>);
+
+// SAFETY: Rust code never looks inside after the tables were made.
+unsafe impl<T> Sync for Tables<T> {}
+
+static FUNCTIONS: Tables<[py::PyMethodDef; 3]> = {
+    let [lru_cache, cache] = decorator::FUNCTIONS;
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    Tables(std::cell::UnsafeCell::new([lru_cache, cache, unsafe { std::mem::zeroed() }]))
+};
+
+const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;
+
+static SLOTS: Tables<[py::PyModuleDef_Slot; SLOT_COUNT]> = {
+    let mut slots = [const { py::PyModuleDef_Slot { slot: 0, value: ptr::null_mut() } }; SLOT_COUNT];
+    slots[0] = py::PyModuleDef_Slot { slot: py::Py_mod_exec, value: module_exec as *mut c_void };
+    let mut at = 0;
+    while at < compat::MODULE_SLOTS.len() {
+        let py::PyModuleDef_Slot { slot, value } = compat::MODULE_SLOTS[at];
+        slots[at + 1] = py::PyModuleDef_Slot { slot, value };
+        at += 1;
+    }
+    Tables(std::cell::UnsafeCell::new(slots))
+};
+
+static DEFINITION: Tables<py::PyModuleDef> = Tables(std::cell::UnsafeCell::new(py::PyModuleDef {
+    m_base: py::PyModuleDef_HEAD_INIT,
+    m_name: c"tamis._core".as_ptr(),
+    m_doc: c"The compiled part of tamis.".as_ptr(),
+    m_size: size_of::<*mut State>() as py::Py_ssize_t,
+    m_methods: FUNCTIONS.0.get().cast(),
+    m_slots: SLOTS.0.get().cast(),
+    m_traverse: Some(module_traverse),
+    m_clear: None,
+    m_free: Some(module_free),
+}));
+
+/// What `import tamis._core` calls, and what `PyImport_AppendInittab` takes.
+#[allow(non_snake_case, reason = "CPython looks for this name")]
+#[unsafe(no_mangle)]
+pub extern "C" fn PyInit__core() -> *mut py::PyObject {
+    // SAFETY: a whole, static definition.
+    unsafe { py::PyModuleDef_Init(DEFINITION.0.get()) }
+}

@@ -1,0 +1,227 @@
+//! `lru_cache` and `cache`.
+
+use super::wrapper::{Bound, Wrapper};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::module::State;
+use pyo3_ffi as py;
+use std::ffi::CStr;
+use std::ptr;
+
+const DEFAULT_MAXSIZE: usize = 128;
+
+/// The options of one decoration.
+struct Options {
+    bound: Bound,
+    /// As it was given.
+    typed: Owned,
+}
+
+impl Options {
+    fn new(bound: Bound) -> Self {
+        Self { bound, typed: object::boolean(false) }
+    }
+
+    /// A decorator with these options, for `lru_cache(...)` and `cache(...)` without a function.
+    ///
+    /// It is a builtin function whose self is a tuple of the module and the options as Python objects.
+    fn into_decorator(self, module: Borrowed<'_>) -> Result<Owned> {
+        let maxsize = match self.bound {
+            Bound::Unbounded => object::none(),
+            Bound::Off => size(0)?,
+            Bound::Entries(entries) => size(entries)?,
+        };
+        // SAFETY: three live objects.
+        let bundle = unsafe { py::PyTuple_Pack(3, module.as_ptr(), maxsize.as_ptr(), self.typed.as_ptr()) };
+        // SAFETY: a new reference or null.
+        let bundle = unsafe { Owned::from_call(bundle) }?;
+        let definition = (&raw const DECORATING.0).cast_mut();
+        // SAFETY: a static definition, which C only reads; a new reference or null.
+        unsafe { Owned::from_call(py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut())) }
+    }
+}
+
+fn size(entries: usize) -> Result<Owned> {
+    // SAFETY: returns a new reference or null.
+    unsafe { Owned::from_call(py::PyLong_FromSize_t(entries)) }
+}
+
+/// `maxsize` as functools takes it: an int, negative for 0, or None. Nothing if it is neither.
+fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
+    // SAFETY: None is there as long as the interpreter.
+    if maxsize.is(unsafe { Borrowed::from_ptr(py::Py_None()) }) {
+        return Ok(Some(Bound::Unbounded));
+    }
+    // SAFETY: a live object.
+    if unsafe { py::PyLong_Check(maxsize.as_ptr()) } == 0 {
+        return Ok(None);
+    }
+    // SAFETY: OverflowError is set up before any extension is imported.
+    let overflow = unsafe { py::PyExc_OverflowError };
+    // SAFETY: a live object. -1 may be the value or say that an exception is set.
+    let value = unsafe { py::PyNumber_AsSsize_t(maxsize.as_ptr(), overflow) };
+    // SAFETY: an attached thread.
+    if value == -1 && !unsafe { py::PyErr_Occurred() }.is_null() {
+        return Err(Raised::by_callee());
+    }
+    Ok(Some(if value <= 0 { Bound::Off } else { Bound::Entries(value as usize) }))
+}
+
+/// Where a keyword or a position goes.
+fn each_option<'a>(
+    args: &CallArgs<'a>,
+    function: &'static [&'static CStr],
+    unknown: &'static CStr,
+    mut take: impl FnMut(&'static CStr, Borrowed<'a>) -> Result<()>,
+) -> Result<()> {
+    let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+    for (&name, &value) in names.iter().zip(&args.values()[args.positional().len()..]) {
+        let known = function.iter().find(|known| {
+            // SAFETY: a str and a terminated string.
+            unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) == 0 }
+        });
+        match known {
+            Some(known) => take(known, value)?,
+            None => return Err(Raised::type_error_with(unknown, name)),
+        }
+    }
+    Ok(())
+}
+
+/// `lru_cache(maxsize=128, typed=False)`
+fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let (mut maxsize, mut typed) = match *args.positional() {
+        [] => (None, None),
+        [maxsize] => (Some(maxsize), None),
+        [maxsize, typed] => (Some(maxsize), Some(typed)),
+        _ => return Err(Raised::type_error(c"lru_cache() takes at most 2 positional arguments: maxsize and typed")),
+    };
+    let unknown = c"lru_cache() got an unexpected keyword argument %R: it takes maxsize and typed";
+    each_option(args, &[c"maxsize", c"typed"], unknown, |name, value| {
+        let place = if name == c"maxsize" { &mut maxsize } else { &mut typed };
+        if place.replace(value).is_some() {
+            return Err(Raised::type_error(c"lru_cache() got maxsize or typed both by position and by keyword"));
+        }
+        Ok(())
+    })?;
+    let mut options = Options::new(Bound::Entries(DEFAULT_MAXSIZE));
+    if let Some(typed) = typed {
+        options.typed = typed.to_owned();
+    }
+    let Some(maxsize) = maxsize else { return options.into_decorator(module) };
+    if let Some(bound) = bound_of(maxsize)? {
+        options.bound = bound;
+        return options.into_decorator(module);
+    }
+    if maxsize.is_callable() && exact::is_bool(options.typed.borrow()) {
+        return Wrapper::decorate(State::of_module(module)?, maxsize, options.bound, options.typed.borrow());
+    }
+    let message = c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
+    Err(Raised::type_error_naming_type(message, maxsize))
+}
+
+/// `cache(user_function=None, /, *, maxsize=None, typed=False)`
+fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let function = match *args.positional() {
+        [] => None,
+        [function] => Some(function),
+        _ => return Err(Raised::type_error(c"cache() takes at most 1 positional argument: the function")),
+    };
+    let mut options = Options::new(Bound::Unbounded);
+    let unknown = c"cache() got an unexpected keyword argument %R: it takes maxsize and typed";
+    each_option(args, &[c"maxsize", c"typed"], unknown, |name, value| {
+        if name == c"typed" {
+            options.typed = value.to_owned();
+            return Ok(());
+        }
+        let message = c"cache() maxsize takes an int or None, not %.200s";
+        options.bound = bound_of(value)?.ok_or_else(|| Raised::type_error_naming_type(message, value))?;
+        Ok(())
+    })?;
+    // SAFETY: None is there as long as the interpreter.
+    let none = unsafe { Borrowed::from_ptr(py::Py_None()) };
+    match function.filter(|function| !function.is(none)) {
+        None => options.into_decorator(module),
+        Some(function) => decorate(State::of_module(module)?, function, options.bound, options.typed.borrow()),
+    }
+}
+
+fn decorate(state: &State, function: Borrowed<'_>, bound: Bound, typed: Borrowed<'_>) -> Result<Owned> {
+    if !function.is_callable() {
+        return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
+    }
+    Wrapper::decorate(state, function, bound, typed)
+}
+
+unsafe extern "C" fn lru_cache_fastcall(
+    module: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargs: py::Py_ssize_t,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: a function of the module gets it as its self.
+    let module = unsafe { Borrowed::from_ptr(module) };
+    // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
+    object::to_slot(lru_cache(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
+}
+
+unsafe extern "C" fn cache_fastcall(
+    module: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargs: py::Py_ssize_t,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: a function of the module gets it as its self.
+    let module = unsafe { Borrowed::from_ptr(module) };
+    // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
+    object::to_slot(cache(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
+}
+
+unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: the self that `into_decorator` gave, a tuple.
+    let bundle = unsafe { Borrowed::from_ptr(bundle) };
+    // SAFETY: the one argument of a function called with METH_O.
+    let function = unsafe { Borrowed::from_ptr(function) };
+    let &[module, maxsize, typed] = exact::tuple_items(bundle) else { unreachable!("made by into_decorator") };
+    let decorated = State::of_module(module).and_then(|state| {
+        let bound = bound_of(maxsize)?.unwrap_or(Bound::Unbounded);
+        decorate(state, function, bound, typed)
+    });
+    object::to_slot(decorated)
+}
+
+/// One definition that C reads and nobody writes.
+struct Definition(py::PyMethodDef);
+
+// SAFETY: a name, a function and documentation, all of them constant.
+unsafe impl Sync for Definition {}
+
+static DECORATING: Definition = Definition(py::PyMethodDef {
+    ml_name: c"decorating_function".as_ptr(),
+    ml_meth: py::PyMethodDefPointer { PyCFunction: decorating_function },
+    ml_flags: py::METH_O,
+    ml_doc: c"decorating_function($self, user_function, /)\n--\n\nWrap the function in a cache.".as_ptr(),
+});
+
+/// The module's functions.
+pub const FUNCTIONS: [py::PyMethodDef; 2] = [
+    py::PyMethodDef {
+        ml_name: c"lru_cache".as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: lru_cache_fastcall },
+        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
+        ml_doc: c"lru_cache($module, /, maxsize=128, typed=False)\n--\n\n\
+            Decorator that remembers the results of up to maxsize calls, with SIEVE eviction.\n\n\
+            maxsize: how many entries at most; None for no bound, 0 (or less) to store nothing.\n\
+            typed: whether arguments of different types are remembered apart even if they are equal.\n\n\
+            Takes the place of functools.lru_cache. The arguments must be hashable."
+            .as_ptr(),
+    },
+    py::PyMethodDef {
+        ml_name: c"cache".as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: cache_fastcall },
+        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
+        ml_doc: c"cache($module, user_function=None, /, *, maxsize=None, typed=False)\n--\n\n\
+            Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
+            Takes the place of functools.cache, and takes lru_cache's options besides."
+            .as_ptr(),
+    },
+];

@@ -1,0 +1,14 @@
+//! `CacheInfo`.
+
+use crate::ffi::{Owned, Result};
+use crate::module::State;
+use pyo3_ffi as py;
+use std::ptr;
+
+/// `CacheInfo(hits, misses, maxsize, currsize)`. The class is made by Python on first use: see `tamis/_info.py`.
+pub fn cache_info(state: &State, fields: [Owned; 4]) -> Result<Owned> {
+    let class = state.cache_info_class()?;
+    let arguments = fields.each_ref().map(Owned::as_ptr);
+    // SAFETY: four live objects.
+    unsafe { Owned::from_call(py::PyObject_Vectorcall(class.as_ptr(), arguments.as_ptr(), 4, ptr::null_mut())) }
+}

@@ -1,0 +1,292 @@
+//! What a call is remembered by.
+//!
+//! A call with one positional argument is remembered by that object alone. Any other shape gets a block of our own,
+//! a plain piece of memory that only the entry knows: no user's object can be mistaken for one, and the collector sees
+//! through it since the wrapper's traverse visits what it holds.
+
+use crate::core::hash::{Combine, Hash};
+use crate::ffi::exact::{self, Verdict};
+use crate::ffi::sync::SharedCount;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use pyo3_ffi as py;
+use std::ffi::{c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// Marks a pointer to a block.
+const BLOCK: usize = 1;
+/// Marks an exact `int` whose hash tells its value: equal hashes are equal keys, and the object need not be looked at.
+const TELLING: usize = 2;
+const MARKS: usize = BLOCK | TELLING;
+
+const _: () = assert!(align_of::<Head>() > MARKS && align_of::<py::PyObject>() > MARKS);
+
+/// One key, owned: a pointer to an object or to a block, marked in its low bits. Cloning it takes a reference.
+/// Dropping it may run Python code.
+pub struct Key(NonNull<u8>);
+
+/// What a [`Key`] points to.
+enum Target<'a> {
+    Object(Borrowed<'a>),
+    Block(Block<'a>),
+}
+
+/// The hash of a call's arguments. Each is hashed once. Reenters: `__hash__`.
+#[inline]
+pub fn hash(args: &CallArgs<'_>, typed: bool) -> Result<Hash> {
+    if let Some(object) = args.single()
+        && !needs_block(object, typed)
+    {
+        return exact::hash(object).map(Hash::of);
+    }
+    let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+    let mut combined = Combine::new((args.values().len() << 16 | names.len()) as u64);
+    for &value in args.values() {
+        combined = combined.with(exact::hash(value)?);
+    }
+    for &name in names {
+        combined = combined.with(exact::hash(name)?);
+    }
+    Ok(combined.finish())
+}
+
+/// A lone argument of a typed cache is remembered by itself only if its type tells and can't change.
+#[inline(always)]
+fn needs_block(object: Borrowed<'_>, typed: bool) -> bool {
+    typed && !exact::is_plain(object)
+}
+
+impl Key {
+    /// A key for these arguments. Runs no Python code.
+    #[inline]
+    pub fn new(args: &CallArgs<'_>, typed: bool) -> Result<Self> {
+        match args.single() {
+            Some(object) if !needs_block(object, typed) => Ok(Self::of_object(object)),
+            _ => Block::new_key(args, typed),
+        }
+    }
+
+    #[inline(always)]
+    fn of_object(object: Borrowed<'_>) -> Self {
+        // SAFETY: the type is looked at before the object is.
+        let telling = exact::is_int(object) && exact::hash_tells_value(unsafe { exact::as_int(object) });
+        Self::marked(object.to_owned().into_ptr().cast(), if telling { TELLING } else { 0 })
+    }
+
+    #[inline(always)]
+    fn marked(pointer: *mut u8, mark: usize) -> Self {
+        debug_assert!(!pointer.is_null() && pointer.addr() & MARKS == 0);
+        // SAFETY: objects and blocks lie at addresses that are not null.
+        Self(unsafe { NonNull::new_unchecked(pointer.map_addr(|address| address | mark)) })
+    }
+
+    /// Whether this is an exact `int` that equals every exact `int` of its hash, and nothing else of its type.
+    #[inline(always)]
+    pub fn is_telling_int(&self) -> bool {
+        self.0.addr().get() & TELLING != 0
+    }
+
+    /// The only argument of the call, where it stands for itself.
+    #[inline(always)]
+    pub fn object(&self) -> Option<Borrowed<'_>> {
+        match self.target() {
+            Target::Object(object) => Some(object),
+            Target::Block(_) => None,
+        }
+    }
+
+    #[inline(always)]
+    fn target(&self) -> Target<'_> {
+        let pointer = self.0.as_ptr().map_addr(|address| address & !MARKS);
+        if self.0.addr().get() & BLOCK == 0 {
+            // SAFETY: without the mark it is an object, and this key holds a reference to it.
+            Target::Object(unsafe { Borrowed::from_ptr(pointer.cast()) })
+        } else {
+            // SAFETY: with the mark it is a block, and this key holds a reference to it.
+            Target::Block(Block(unsafe { NonNull::new_unchecked(pointer.cast()) }, PhantomData))
+        }
+    }
+
+    /// Whether both are one key, not only equal ones. Two keys that live at once are one exactly if their pointers are.
+    #[inline]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// Whether this key stands for these arguments, as far as it can be told without running Python code.
+    #[inline(always)]
+    pub fn compare(&self, args: &CallArgs<'_>, typed: bool) -> Verdict {
+        match (self.target(), args.single()) {
+            (Target::Object(stored), Some(asked)) if typed && stored.type_ptr() != asked.type_ptr() => Verdict::Different,
+            (Target::Object(stored), Some(asked)) => exact::compare(stored, asked),
+            (Target::Object(_), None) => Verdict::Different,
+            (Target::Block(block), _) => block.compare(args),
+        }
+    }
+
+    /// Whether this key stands for these arguments. Reenters: `__eq__` of what is stored and of the arguments.
+    pub fn equals(&self, args: &CallArgs<'_>) -> Result<bool> {
+        match (self.target(), args.single()) {
+            (Target::Object(stored), Some(asked)) => stored.equals(asked),
+            (Target::Object(_), None) => Ok(false),
+            (Target::Block(block), _) => block.equals(args),
+        }
+    }
+
+    /// Shows the collector all that this key holds.
+    pub fn visit(&self, visit: py::visitproc, arg: *mut c_void) -> c_int {
+        let visit_one = |object: Borrowed<'_>| {
+            // SAFETY: the collector's own function and argument, and a live object.
+            unsafe { visit(object.as_ptr(), arg) }
+        };
+        match self.target() {
+            Target::Object(object) => visit_one(object),
+            Target::Block(block) => block.items().iter().map(|&item| visit_one(item)).find(|&stop| stop != 0).unwrap_or(0),
+        }
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        match self.target() {
+            Target::Object(object) => std::mem::forget(object.to_owned()),
+            Target::Block(block) => block.head().references.add(),
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for Key {
+    #[inline]
+    fn drop(&mut self) {
+        match self.target() {
+            // SAFETY: this key's own reference, which ends here.
+            Target::Object(object) => drop(unsafe { Owned::from_call(object.as_ptr()) }),
+            Target::Block(block) => block.release(),
+        }
+    }
+}
+
+/// The head of a block. Behind it lie `values` values, the tuple of keyword names if there are keywords, and the values'
+/// types if the cache is typed; each is a reference of the block's own.
+#[repr(C, align(8))]
+struct Head {
+    references: SharedCount,
+    positional: u32,
+    values: u32,
+    keywords: bool,
+    typed: bool,
+}
+
+const _: () = assert!(size_of::<Head>() == 16);
+
+/// A call of any shape, seen through a key that holds it for `'a`.
+#[derive(Clone, Copy)]
+struct Block<'a>(NonNull<Head>, PhantomData<&'a Head>);
+
+impl<'a> Block<'a> {
+    fn new_key(args: &CallArgs<'_>, typed: bool) -> Result<Key> {
+        let values = args.values();
+        let keywords = args.kwnames().is_some();
+        let count = values.len() + usize::from(keywords) + if typed { values.len() } else { 0 };
+        // SAFETY: a size that fits, since the arguments themselves lie in memory.
+        let pointer = unsafe { py::PyMem_Malloc(size_of::<Head>() + count * size_of::<Owned>()) };
+        let Some(head) = NonNull::new(pointer.cast::<Head>()) else { return Err(Raised::no_memory()) };
+        let fields = Head {
+            references: SharedCount::one(),
+            positional: args.positional().len() as u32,
+            values: values.len() as u32,
+            keywords,
+            typed,
+        };
+        // SAFETY: fresh memory of that size and alignment.
+        unsafe { head.write(fields) };
+        let types = values.iter().filter(|_| typed).map(|value| {
+            // SAFETY: a live object's type is live.
+            unsafe { Borrowed::from_ptr(value.type_ptr().cast()) }
+        });
+        // SAFETY: the items begin behind the head, in the same memory.
+        let mut at = unsafe { head.add(1) }.cast::<Owned>();
+        for item in values.iter().copied().chain(args.kwnames()).chain(types) {
+            // SAFETY: `count` of them.
+            unsafe { at.write(item.to_owned()) };
+            // SAFETY: as above.
+            at = unsafe { at.add(1) };
+        }
+        Ok(Key::marked(head.as_ptr().cast(), BLOCK))
+    }
+
+    /// Gives one reference to the block back, and the block with the last. May run Python code.
+    fn release(self) {
+        if !self.head().references.remove() {
+            return;
+        }
+        for &item in self.items() {
+            // SAFETY: the block's own references, given back one by one; nobody else can reach the block.
+            drop(unsafe { Owned::from_call(item.as_ptr()) });
+        }
+        // SAFETY: memory of `PyMem_Malloc`, used no more.
+        unsafe { py::PyMem_Free(self.0.as_ptr().cast()) };
+    }
+
+    #[inline(always)]
+    fn head(self) -> &'a Head {
+        // SAFETY: the key holds the block for 'a, and nothing but its count changes.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    fn items(self) -> &'a [Borrowed<'a>] {
+        let head = self.head();
+        let count = head.values as usize * (1 + usize::from(head.typed)) + usize::from(head.keywords);
+        // SAFETY: the items lie behind the head, in the same memory.
+        let first = unsafe { self.0.add(1) }.cast::<Borrowed<'a>>();
+        // SAFETY: so many references were written in `new_key`, and they stand as long as the block.
+        unsafe { std::slice::from_raw_parts(first.as_ptr(), count) }
+    }
+
+    /// Whether the shapes agree, and the types where they count.
+    #[inline(always)]
+    fn has_shape_of(self, args: &CallArgs<'_>) -> bool {
+        let head = self.head();
+        let types = &self.items()[head.values as usize + usize::from(head.keywords)..];
+        head.positional as usize == args.positional().len()
+            && head.values as usize == args.values().len()
+            && head.keywords == args.kwnames().is_some()
+            && types.iter().zip(args.values()).all(|(stored, asked)| stored.as_ptr() == asked.type_ptr().cast())
+    }
+
+    /// Pairs of what is stored and what is asked for: values, then names. The shapes must agree.
+    #[inline(always)]
+    fn pairs(self, args: &CallArgs<'a>) -> impl Iterator<Item = (Borrowed<'a>, Borrowed<'a>)> {
+        let (values, rest) = self.items().split_at(self.head().values as usize);
+        let names = match (rest.first(), args.kwnames()) {
+            // One call site has one tuple of names: most often there is nothing to compare.
+            (Some(&stored), Some(asked)) if !stored.is(asked) => (exact::tuple_items(stored), exact::tuple_items(asked)),
+            _ => (&[][..], &[][..]),
+        };
+        let values = values.iter().zip(args.values());
+        values.chain(names.0.iter().zip(names.1)).map(|(&stored, &asked)| (stored, asked))
+    }
+
+    #[inline(always)]
+    fn compare(self, args: &CallArgs<'a>) -> Verdict {
+        if !self.has_shape_of(args) {
+            return Verdict::Different;
+        }
+        exact::all_of(self.pairs(args).map(|(stored, asked)| exact::compare(stored, asked)))
+    }
+
+    /// Reenters: `__eq__`. The caller's key holds the block.
+    fn equals(self, args: &CallArgs<'a>) -> Result<bool> {
+        if !self.has_shape_of(args) {
+            return Ok(false);
+        }
+        for (stored, asked) in self.pairs(args) {
+            if !stored.equals(asked)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

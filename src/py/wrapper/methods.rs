@@ -1,0 +1,304 @@
+//! The wrapper's attributes, and what `functools.update_wrapper` does.
+
+use super::lookup::Action;
+use super::{Bound, Wrapper};
+use crate::core::store::{Contents, SlotId, Store};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::module::State;
+use crate::py::info;
+use crate::py::key::{self, Key};
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+/// `lru_cache_wrapper.__doc__`
+pub const DOC: &CStr = c"A function with a cache, as lru_cache() and cache() make it.\n\n\
+    cache_info() tells how it fares, cache_clear() empties it, and cache_contains(), cache_invalidate(), cache_put()\n\
+    and cache_refresh() work on the entry for one call's arguments. __wrapped__ is the function itself.";
+
+/// Tells whether there is an entry, and leaves it alone.
+struct Contains;
+
+impl Action for Contains {
+    type Outcome = bool;
+
+    fn found(&mut self, _store: &mut Store<Key, Owned>, _id: SlotId) -> bool {
+        true
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> bool {
+        false
+    }
+
+    fn unsettled(&mut self) -> bool {
+        false
+    }
+}
+
+/// Takes an entry out.
+struct Invalidate;
+
+impl Action for Invalidate {
+    type Outcome = Option<(Key, Owned)>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        Some(store.remove(id))
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        None
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        None
+    }
+}
+
+impl Wrapper {
+    /// Reenters: `__hash__` and `__eq__` of arguments.
+    fn contains(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        if self.bound == Bound::Off {
+            return Ok(object::boolean(false));
+        }
+        let hash = key::hash(args, self.typed)?;
+        self.locate(hash, args, &mut Contains).map(object::boolean)
+    }
+
+    /// Reenters: `__hash__` and `__eq__` of arguments, finalizers of the entry.
+    fn invalidate(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        if self.bound == Bound::Off {
+            return Ok(object::boolean(false));
+        }
+        let hash = key::hash(args, self.typed)?;
+        let entry = self.locate(hash, args, &mut Invalidate)?;
+        let was_there = entry.is_some();
+        drop(entry);
+        Ok(object::boolean(was_there))
+    }
+
+    /// Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
+    fn put(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let Some((value, args)) = args.split_first() else {
+            return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
+        };
+        self.store_for(&args, value)?;
+        Ok(object::none())
+    }
+
+    /// Reenters: the function, `__hash__` and `__eq__` of arguments, finalizers of what leaves.
+    fn refresh(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let value = self.call_function(args)?;
+        self.store_for(args, value.borrow())?;
+        Ok(value)
+    }
+
+    fn store_for(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        if self.bound == Bound::Off {
+            return Ok(());
+        }
+        let hash = key::hash(args, self.typed)?;
+        self.keep(args, hash, value.to_owned(), true, None)
+    }
+
+    /// Reenters: finalizers of the entries.
+    fn clear(&self) {
+        let contents = self.store.with(Store::take);
+        self.hits.reset();
+        self.misses.reset();
+        drop_contents(contents);
+    }
+
+    fn maxsize(&self) -> Result<Owned> {
+        match self.bound {
+            Bound::Unbounded => Ok(object::none()),
+            Bound::Off => int(0),
+            Bound::Entries(entries) => int(entries as u64),
+        }
+    }
+
+    fn info(&self, state: &State) -> Result<Owned> {
+        let entries = if self.bound == Bound::Off { 0 } else { self.store.with(|store| store.len()) };
+        info::cache_info(state, [int(self.hits.get())?, int(self.misses.get())?, self.maxsize()?, int(entries as u64)?])
+    }
+
+    fn parameters(&self, state: &State) -> Result<Owned> {
+        // SAFETY: returns a new reference or null.
+        let parameters = unsafe { Owned::from_call(py::PyDict_New()) }?;
+        set_item(&parameters, &state.names.maxsize, self.maxsize()?.borrow())?;
+        set_item(&parameters, &state.names.typed, self.typed_given.borrow())?;
+        Ok(parameters)
+    }
+}
+
+/// Drops entries that have left a store. Reenters: finalizers.
+pub fn drop_contents(contents: Contents<Key, Owned>) {
+    for (key, value) in contents {
+        drop(key);
+        drop(value);
+    }
+}
+
+fn int(value: u64) -> Result<Owned> {
+    // SAFETY: returns a new reference or null.
+    unsafe { Owned::from_call(py::PyLong_FromUnsignedLongLong(value)) }
+}
+
+fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
+    // SAFETY: a live dict, and live objects.
+    match unsafe { py::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Raised::by_callee()),
+    }
+}
+
+/// What `functools.update_wrapper(wrapper, function)` does. Reenters: attributes of the function.
+pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'_>) -> Result<()> {
+    // SAFETY: a wrapper has a dict; the call makes it and returns a new reference or null.
+    let dict = unsafe { Owned::from_call(py::PyObject_GenericGetDict(wrapper.as_ptr(), ptr::null_mut())) }?;
+    for name in &state.names.assignments {
+        match function.attr(name.borrow()) {
+            Ok(value) => set_item(&dict, name, value.borrow())?,
+            Err(raised) => raised.unless_attribute_error()?,
+        }
+    }
+    match function.attr(state.names.dict.borrow()) {
+        // SAFETY: a live dict and a live object.
+        Ok(attributes) => match unsafe { py::PyDict_Update(dict.as_ptr(), attributes.as_ptr()) } {
+            0 => {}
+            _ => return Err(Raised::by_callee()),
+        },
+        Err(raised) => raised.unless_attribute_error()?,
+    }
+    set_item(&dict, &state.names.wrapped, function)
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = |$this:ident, $state:ident, $args:ident| $body:expr;)*) => {$(
+        $(#[$doc])*
+        unsafe extern "C" fn $name(
+            object: *mut py::PyObject,
+            args: *const *mut py::PyObject,
+            nargs: py::Py_ssize_t,
+            kwnames: *mut py::PyObject,
+        ) -> *mut py::PyObject {
+            // SAFETY: a method of the wrapper's type, called on an instance of it.
+            let $this = unsafe { Wrapper::of(object) };
+            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
+            let $args = unsafe { CallArgs::new(args, nargs as usize, kwnames) };
+            object::to_slot($body)
+        }
+    )*};
+}
+
+macro_rules! methods_without_arguments {
+    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
+        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
+            // SAFETY: a method of the wrapper's type, called on an instance of it.
+            let $this = unsafe { Wrapper::of(object) };
+            object::to_slot($body)
+        }
+    )*};
+}
+
+methods! {
+    cache_contains = |this, state, args| this.contains(&args);
+    cache_invalidate = |this, state, args| this.invalidate(&args);
+    cache_put = |this, state, args| this.put(&args);
+    cache_refresh = |this, state, args| this.refresh(&args);
+}
+
+methods_without_arguments! {
+    cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
+    cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
+    cache_clear = |this| {
+        this.clear();
+        Ok(object::none())
+    };
+    reduce = |this| State::of_instance(this.as_object()).and_then(|state| this.as_object().attr(state.names.qualname.borrow()));
+    copy = |this| Ok(this.as_object().to_owned());
+}
+
+/// A table that C reads and nobody writes.
+pub struct Table<T, const N: usize>(pub [T; N]);
+
+// SAFETY: names, functions and documentation, all of them constant.
+unsafe impl<T, const N: usize> Sync for Table<T, N> {}
+
+const fn with_arguments(name: &'static CStr, function: py::PyCFunctionFastWithKeywords, doc: &'static CStr) -> py::PyMethodDef {
+    py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+const fn without_arguments(name: &'static CStr, function: py::PyCFunction, flags: c_int, doc: &'static CStr) -> py::PyMethodDef {
+    py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: flags,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+/// The methods.
+pub static TABLE: Table<py::PyMethodDef, 11> = Table([
+    without_arguments(
+        c"cache_info",
+        cache_info,
+        py::METH_NOARGS,
+        c"cache_info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last cache_clear().",
+    ),
+    without_arguments(
+        c"cache_clear",
+        cache_clear,
+        py::METH_NOARGS,
+        c"cache_clear($self, /)\n--\n\nDrop all entries and zero the counts.",
+    ),
+    without_arguments(
+        c"cache_parameters",
+        cache_parameters,
+        py::METH_NOARGS,
+        c"cache_parameters($self, /)\n--\n\nA new dict of the options that the cache was made with.",
+    ),
+    with_arguments(
+        c"cache_contains",
+        cache_contains,
+        c"cache_contains($self, /, *args, **kwargs)\n--\n\nWhether there is an entry for these arguments. Counts nothing.",
+    ),
+    with_arguments(
+        c"cache_invalidate",
+        cache_invalidate,
+        c"cache_invalidate($self, /, *args, **kwargs)\n--\n\nDrop the entry for these arguments. True if there was one.",
+    ),
+    with_arguments(
+        c"cache_put",
+        cache_put,
+        c"cache_put($self, value, /, *args, **kwargs)\n--\n\nStore a value for these arguments. Counts nothing.",
+    ),
+    with_arguments(
+        c"cache_refresh",
+        cache_refresh,
+        c"cache_refresh($self, /, *args, **kwargs)\n--\n\n\
+          Call the function, store its result and return it. Counts nothing.",
+    ),
+    without_arguments(c"__reduce__", reduce, py::METH_NOARGS, c"Pickle by reference."),
+    without_arguments(c"__copy__", copy, py::METH_NOARGS, c"The wrapper itself."),
+    without_arguments(c"__deepcopy__", copy, py::METH_O, c"The wrapper itself."),
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    unsafe { std::mem::zeroed() },
+]);
+
+/// The attributes that are no methods.
+pub static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
+    py::PyGetSetDef {
+        name: c"__dict__".as_ptr(),
+        get: Some(py::PyObject_GenericGetDict as unsafe extern "C" fn(*mut py::PyObject, *mut c_void) -> *mut py::PyObject),
+        set: Some(py::PyObject_GenericSetDict),
+        doc: ptr::null(),
+        closure: ptr::null_mut(),
+    },
+    // SAFETY: as above.
+    unsafe { std::mem::zeroed() },
+]);

@@ -1,0 +1,67 @@
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, final, overload
+
+from tamis._info import CacheInfo
+
+_P = ParamSpec("_P")
+_Q = ParamSpec("_Q")
+_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
+_T = TypeVar("_T")
+_Wrapper = TypeVar("_Wrapper", bound=lru_cache_wrapper[..., Any])
+
+__version__: str
+
+class _Build(TypedDict):
+    profile: str
+    index: str
+    free_threaded: bool
+
+BUILD: _Build
+
+class _Parameters(TypedDict):
+    maxsize: int | None
+    typed: bool
+
+class _Cached(Generic[_P, _R_co]):
+    @property
+    def __wrapped__(self) -> Callable[_P, _R_co]: ...
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
+    def cache_info(self) -> CacheInfo: ...
+    def cache_clear(self) -> None: ...
+    def cache_parameters(self) -> _Parameters: ...
+
+@final
+class lru_cache_wrapper(_Cached[_P, _R_co]):
+    __name__: str
+    __qualname__: str
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> lru_cache_wrapper[_P, _R_co]: ...
+    @overload
+    def __get__(
+        self: lru_cache_wrapper[Concatenate[_T, _Q], _R], instance: _T, owner: type | None = None, /
+    ) -> _BoundCached[_Q, _R]: ...
+    def cache_contains(self, *args: _P.args, **kwargs: _P.kwargs) -> bool: ...
+    def cache_invalidate(self, *args: _P.args, **kwargs: _P.kwargs) -> bool: ...
+    def cache_put(self, value: _R_co, /, *args: _P.args, **kwargs: _P.kwargs) -> None: ...  # type: ignore[misc]
+    def cache_refresh(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
+    def __copy__(self: _Wrapper) -> _Wrapper: ...
+    def __deepcopy__(self: _Wrapper, memo: Any, /) -> _Wrapper: ...
+
+# What a cached method is on an instance: types.MethodType, which hands attributes on to the function. Those that take
+# the call's arguments take the instance too, which a type can't say here: reach them through the class.
+class _BoundCached(_Cached[_P, _R_co]): ...
+
+class _Decorator:
+    def __call__(self, user_function: Callable[_P, _R], /) -> lru_cache_wrapper[_P, _R]: ...
+
+@overload
+def lru_cache(maxsize: Callable[_P, _R], typed: bool = False) -> lru_cache_wrapper[_P, _R]: ...
+@overload
+def lru_cache(maxsize: int | None = 128, typed: bool = False) -> _Decorator: ...
+@overload
+def cache(
+    user_function: Callable[_P, _R], /, *, maxsize: int | None = None, typed: bool = False
+) -> lru_cache_wrapper[_P, _R]: ...
+@overload
+def cache(user_function: None = None, /, *, maxsize: int | None = None, typed: bool = False) -> _Decorator: ...
