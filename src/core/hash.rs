@@ -1,55 +1,35 @@
-//! Mixing of hashes. Python's own are regular by design (`hash(i) == i`), which a table that looks at some bits alone
-//! must not see: keys in strides of a power of two, floats and pointers would all meet in a few places.
+//! Hashes as the store keeps them.
 
-/// The bit of a stored hash that tells whether its entry was used since the hand last passed.
+/// The bit of a stored hash that is set while its entry was *not* used since the hand last passed.
 ///
-/// A fresh [`Hash`] has it set, so that "equal and visited", the state of nearly every hit, is one comparison.
-pub const VISITED: u64 = 1 << 63;
+/// A [`Hash`] has it clear, so that "equal and visited", the state of nearly every hit, is one comparison.
+pub const UNVISITED: u64 = 1 << 63;
 
 /// 2^64 divided by the golden ratio, odd: Knuth, The Art of Computer Programming 3, section 6.4.
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+pub const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A mixed hash. 63 bits of it are the hash; the highest is [`VISITED`], always set.
+/// 63 bits of a Python hash. The highest bit gives way to [`UNVISITED`]; integers of up to 60 bits don't need it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
 pub struct Hash(u64);
 
 impl Hash {
-    /// Mixes one Python hash. The map is one-to-one before its highest bit is given up, so the mixed hashes of two
-    /// integers of less than 60 bits are equal only if the integers' hashes are.
+    /// Takes a Python hash.
     #[inline(always)]
     pub const fn of(python_hash: u64) -> Self {
-        let folded = python_hash ^ (python_hash >> 32);
-        Self(folded.wrapping_mul(GOLDEN) | VISITED)
+        Self(python_hash & !UNVISITED)
     }
 
-    /// The 32 bits that the index works with, never zero.
-    #[inline(always)]
-    pub const fn tag(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    /// All bits, [`VISITED`] among them.
+    /// The 63 bits: what an entry keeps that was used.
     #[inline(always)]
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// What an entry that was not used yet keeps.
+    /// What an entry keeps that was not used yet.
     #[inline(always)]
     pub const fn unvisited(self) -> u64 {
-        self.0 & !VISITED
-    }
-
-    /// Whether `stored`, visited or not, is this hash.
-    #[inline(always)]
-    pub const fn is(self, stored: u64) -> bool {
-        (stored ^ self.0) << 1 == 0
-    }
-
-    /// The hash whose stored form is `stored`.
-    #[inline(always)]
-    pub const fn from_stored(stored: u64) -> Self {
-        Self(stored | VISITED)
+        self.0 | UNVISITED
     }
 }
 
@@ -60,10 +40,10 @@ impl Hash {
 pub struct Combine(u64);
 
 impl Combine {
-    /// Starts with what tells calls of different shape apart (say, counts of arguments).
+    /// Starts with what tells calls of different shape apart.
     #[inline(always)]
     pub const fn new(shape: u64) -> Self {
-        Self(shape.wrapping_mul(GOLDEN) ^ 0x5851_F42D_4C95_7F2D)
+        Self(shape ^ 0x5851_F42D_4C95_7F2D)
     }
 
     /// Takes the next hash in.
@@ -71,8 +51,7 @@ impl Combine {
     #[must_use]
     pub const fn with(self, python_hash: u64) -> Self {
         let product = (self.0 ^ python_hash) as u128 * GOLDEN as u128;
-        // The rotation keeps a zero product from swallowing the order of what follows.
-        Self(((product as u64) ^ (product >> 64) as u64).wrapping_add(self.0.rotate_left(29)))
+        Self(product as u64 ^ (product >> 64) as u64)
     }
 
     /// The hash of all that was taken in.

@@ -1,114 +1,184 @@
 //! From a hash to the slots that may hold its key.
 
 use super::OutOfMemory;
+use super::hash::{GOLDEN, Hash};
 
-/// A multimap from 32-bit tags to slot numbers. Slot numbers start at 1.
+/// A multimap from hashes to slot numbers. Slot numbers start at 1.
 ///
 /// One trait for the index that ships ([`WordIndex`]) and its rivals, so that the store is written once.
 pub trait Index: Sized {
-    /// Where a search stands.
-    type Cursor;
+    /// Where a search stands: behind a candidate.
+    type Cursor: Copy;
 
     /// An index with nothing in it.
     fn new() -> Self;
-    /// A search for `tag`, before its first candidate.
-    fn start(&self, tag: u32) -> Self::Cursor;
-    /// The next slot filed under `tag`. The index must not have changed since [`Index::start`].
-    fn next(&self, tag: u32, cursor: &mut Self::Cursor) -> Option<u32>;
+    /// The first slot that may be filed under `hash`.
+    fn first(&self, hash: Hash) -> Option<(u32, Self::Cursor)>;
+    /// The next one. The index must not have changed since [`Index::first`].
+    fn after(&self, hash: Hash, cursor: Self::Cursor) -> Option<(u32, Self::Cursor)>;
     /// Makes room for one more slot than `len`, so that the next [`Index::insert`] can't fail.
     fn reserve_one(&mut self, len: usize) -> Result<(), OutOfMemory>;
-    /// Files `slot` under `tag`. There must be room: see [`Index::reserve_one`].
-    fn insert(&mut self, tag: u32, slot: u32);
-    /// Takes out `slot`, which is filed under `tag`.
-    fn remove(&mut self, tag: u32, slot: u32);
+    /// Files `slot` under `hash`. There must be room: see [`Index::reserve_one`]. `hash_of` tells what any other slot
+    /// is filed under, for an index that wants to order itself anew.
+    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash);
+    /// Takes out `slot`, which is filed under `hash`.
+    fn remove(&mut self, hash: Hash, slot: u32);
 }
 
-/// Open addressing with linear probing over 64-bit words: the slot above, the tag below, zero for nothing.
+/// Open addressing with linear probing over 64-bit words: the slot above, a 32-bit tag below, zero for nothing.
 ///
-/// A candidate costs one load and one comparison of 32 bits, and eight words share a cache line. The home of a word is
-/// its tag's low bits, so that growing and removing read nothing but words. Removal shifts back what follows (Knuth,
-/// 6.4, algorithm R): there are no tombstones, and a full cache that evicts for ever is never rebuilt.
+/// A candidate costs one load and one comparison of 32 bits, and eight words share a cache line. The tag is the upper
+/// half of the hash times `multiplier`, and its low bits are the word's home, so that growing and removing read words
+/// alone. Removal shifts back what follows (Knuth, 6.4, algorithm R): there are no tombstones, and a full cache that
+/// evicts for ever is never rebuilt.
+///
+/// The table mixes hashes as much as its keys need. It begins with [`IN_SEQUENCE`], which puts neighbouring integers
+/// into neighbouring words, where they never collide and where a scan of a million keys reads memory in order. The
+/// first key that comes to lie far from its home, as keys in strides, floats and pointers do, turns it over to
+/// [`GOLDEN`], which scatters them all.
 pub struct WordIndex {
-    /// A power of two of them; one at least is zero.
+    /// A power of two of them.
     words: Box<[u64]>,
+    /// The length less one, kept to spare the hit path the subtraction.
+    mask: usize,
+    multiplier: u64,
+    /// No word lies further from its home. It bounds searches and shifts in long runs of neighbours.
+    reach: usize,
 }
 
+/// Where a search of a [`WordIndex`] stands.
+#[derive(Clone, Copy)]
+pub struct WordCursor {
+    at: usize,
+    left: usize,
+}
+
+/// The tag becomes the sum of the hash's halves: for small integers, themselves.
+const IN_SEQUENCE: u64 = (1 << 32) + 1;
+/// How far from home a word may lie before its table begins to mix.
+const FAR: usize = 8;
 /// Up to here, half of the words stay empty: 256 KiB, which is small beside the entries and keeps probes at one word.
 const SPARSE_WORDS: usize = 1 << 15;
 const FIRST_WORDS: usize = 8;
 
-impl WordIndex {
-    #[inline(always)]
-    fn mask(&self) -> usize {
-        self.words.len() - 1
-    }
+const fn tag(hash: Hash, multiplier: u64) -> u32 {
+    (hash.bits().wrapping_mul(multiplier) >> 32) as u32
+}
 
+const fn tag_of(word: u64) -> u32 {
+    word as u32
+}
+
+const fn slot_of(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+impl WordIndex {
     /// Whether `len` slots may live in `words` words: a half of them, and four fifths of large tables.
     fn fits(len: usize, words: usize) -> bool {
         if words <= SPARSE_WORDS { len * 2 <= words } else { len * 5 <= words * 4 }
     }
 
-    fn put(words: &mut [u64], word: u64) {
-        let mask = words.len() - 1;
-        let mut at = word as u32 as usize & mask;
-        while words[at] != 0 {
-            at = (at + 1) & mask;
+    #[inline(always)]
+    fn scan(&self, tag: u32, mut at: usize, mut left: usize) -> Option<(u32, WordCursor)> {
+        loop {
+            at &= self.mask;
+            // SAFETY: the mask is the length less one, and the length a power of two.
+            let word = unsafe { *self.words.get_unchecked(at) };
+            let slot = slot_of(word);
+            // A tag of zero looks like that of an empty word, which has no slot.
+            if tag_of(word) == tag && slot != 0 {
+                return Some((slot, WordCursor { at, left }));
+            }
+            if word == 0 || left == 0 {
+                return None;
+            }
+            at += 1;
+            left -= 1;
         }
-        words[at] = word;
+    }
+
+    /// Puts a word where it belongs, and tells how far from its home that is.
+    #[inline]
+    fn place(&mut self, word: u64) -> usize {
+        let mut distance = 0;
+        loop {
+            let at = (tag_of(word) as usize).wrapping_add(distance) & self.mask;
+            // SAFETY: as in `scan`.
+            let place = unsafe { self.words.get_unchecked_mut(at) };
+            if *place == 0 {
+                *place = word;
+                self.reach = self.reach.max(distance);
+                return distance;
+            }
+            distance += 1;
+        }
+    }
+
+    /// Files all words anew, under tags of another multiplier. Without memory for that, things stay as they are.
+    #[cold]
+    fn mix(&mut self, hash_of: impl Fn(u32) -> Hash) {
+        let Ok(mut mixed) = Self::with_words(self.words.len(), GOLDEN) else { return };
+        for &word in self.words.iter().filter(|&&word| word != 0) {
+            let tag = tag(hash_of(slot_of(word)), GOLDEN);
+            mixed.place(u64::from(slot_of(word)) << 32 | u64::from(tag));
+        }
+        *self = mixed;
+    }
+
+    fn with_words(count: usize, multiplier: u64) -> Result<Self, OutOfMemory> {
+        debug_assert!(count.is_power_of_two());
+        let mut words = Vec::new();
+        words.try_reserve_exact(count)?;
+        words.resize(count, 0);
+        Ok(Self { words: words.into_boxed_slice(), mask: count - 1, multiplier, reach: 0 })
     }
 }
 
 impl Index for WordIndex {
-    type Cursor = usize;
+    type Cursor = WordCursor;
 
     fn new() -> Self {
-        Self { words: Box::new([0; FIRST_WORDS]) }
+        Self { words: Box::new([0; FIRST_WORDS]), mask: FIRST_WORDS - 1, multiplier: IN_SEQUENCE, reach: 0 }
     }
 
     #[inline(always)]
-    fn start(&self, tag: u32) -> usize {
-        tag as usize
+    fn first(&self, hash: Hash) -> Option<(u32, WordCursor)> {
+        let tag = tag(hash, self.multiplier);
+        self.scan(tag, tag as usize, self.reach)
     }
 
     #[inline(always)]
-    fn next(&self, tag: u32, cursor: &mut usize) -> Option<u32> {
-        loop {
-            let at = *cursor & self.mask();
-            // SAFETY: the mask is the length less one, and the length a power of two.
-            let word = unsafe { *self.words.get_unchecked(at) };
-            *cursor = at + 1;
-            if word as u32 == tag {
-                return Some((word >> 32) as u32);
-            }
-            if word == 0 {
-                return None;
-            }
-        }
+    fn after(&self, hash: Hash, cursor: WordCursor) -> Option<(u32, WordCursor)> {
+        let left = cursor.left.checked_sub(1)?;
+        self.scan(tag(hash, self.multiplier), cursor.at + 1, left)
     }
 
     fn reserve_one(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        let old = self.words.len();
-        if Self::fits(len + 1, old) {
+        if Self::fits(len + 1, self.words.len()) {
             return Ok(());
         }
-        let mut words = Vec::new();
-        words.try_reserve_exact(old * 2)?;
-        words.resize(old * 2, 0);
+        let mut grown = Self::with_words(self.words.len() * 2, self.multiplier)?;
         for &word in self.words.iter().filter(|&&word| word != 0) {
-            Self::put(&mut words, word);
+            grown.place(word);
         }
-        self.words = words.into_boxed_slice();
+        *self = grown;
         Ok(())
     }
 
     #[inline]
-    fn insert(&mut self, tag: u32, slot: u32) {
-        Self::put(&mut self.words, u64::from(slot) << 32 | u64::from(tag));
+    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash) {
+        let tag = tag(hash, self.multiplier);
+        let distance = self.place(u64::from(slot) << 32 | u64::from(tag));
+        if distance > FAR && self.multiplier == IN_SEQUENCE {
+            self.mix(|other| if other == slot { hash } else { hash_of(other) });
+        }
     }
 
     #[inline]
-    fn remove(&mut self, tag: u32, slot: u32) {
-        let mask = self.mask();
+    fn remove(&mut self, hash: Hash, slot: u32) {
+        let mask = self.mask;
+        let tag = tag(hash, self.multiplier);
         let gone = u64::from(slot) << 32 | u64::from(tag);
         let mut hole = tag as usize & mask;
         while self.words[hole] != gone {
@@ -118,17 +188,27 @@ impl Index for WordIndex {
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
+            let gap = at.wrapping_sub(hole) & mask;
             let word = self.words[at];
-            if word == 0 {
+            // Whoever lies further behind the hole than any word from its home, has its home behind the hole.
+            if word == 0 || gap > self.reach {
                 break;
             }
-            // A word may move back to the hole unless its home lies behind the hole, cyclically.
-            let home = word as u32 as usize & mask;
-            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+            // A word may move back to the hole unless its home lies behind the hole.
+            let distance = at.wrapping_sub(tag_of(word) as usize) & mask;
+            if distance >= gap {
                 self.words[hole] = word;
                 hole = at;
             }
         }
         self.words[hole] = 0;
+    }
+}
+
+#[cfg(test)]
+impl WordIndex {
+    /// How far the words lie from their homes at most, and whether the table mixes.
+    pub fn reach_and_mixing(&self) -> (usize, bool) {
+        (self.reach, self.multiplier == GOLDEN)
     }
 }

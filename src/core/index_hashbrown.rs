@@ -2,18 +2,20 @@
 //! core's tests, which run the store over both.
 
 use super::OutOfMemory;
+use super::hash::{GOLDEN, Hash};
 use super::index::Index;
 use hashbrown::HashTable;
 
-/// [`HashTable`] over pairs of tag and slot. The tag stays beside the slot so that growing reads no entry.
+/// [`HashTable`] over pairs of hash and slot. The hash stays beside the slot so that growing reads no entry.
 pub struct HashbrownIndex {
-    table: HashTable<(u32, u32)>,
+    table: HashTable<(u64, u32)>,
 }
 
 /// hashbrown takes the group from the low bits of a hash and its seven control bits from the highest.
 #[inline(always)]
-fn spread(tag: u32) -> u64 {
-    u64::from(tag) << 32 | u64::from(tag)
+fn mixed(hash: u64) -> u64 {
+    let product = u128::from(hash) * u128::from(GOLDEN);
+    product as u64 ^ (product >> 64) as u64
 }
 
 impl Index for HashbrownIndex {
@@ -25,33 +27,32 @@ impl Index for HashbrownIndex {
     }
 
     #[inline(always)]
-    fn start(&self, _tag: u32) -> usize {
-        0
+    fn first(&self, hash: Hash) -> Option<(u32, usize)> {
+        self.after(hash, 0)
     }
 
     #[inline(always)]
-    fn next(&self, tag: u32, cursor: &mut usize) -> Option<u32> {
-        let mut skip = *cursor;
-        *cursor += 1;
-        let found = self.table.find(spread(tag), |&(filed, _)| {
-            let same = filed == tag;
+    fn after(&self, hash: Hash, seen: usize) -> Option<(u32, usize)> {
+        let mut skip = seen;
+        let found = self.table.find(mixed(hash.bits()), |&(filed, _)| {
+            let same = filed == hash.bits();
             let wanted = same && skip == 0;
             skip = skip.wrapping_sub(usize::from(same));
             wanted
         });
-        found.map(|&(_, slot)| slot)
+        found.map(|&(_, slot)| (slot, seen + 1))
     }
 
     fn reserve_one(&mut self, _len: usize) -> Result<(), OutOfMemory> {
-        self.table.try_reserve(1, |&(tag, _)| spread(tag)).map_err(|_| OutOfMemory)
+        self.table.try_reserve(1, |&(hash, _)| mixed(hash)).map_err(|_| OutOfMemory)
     }
 
-    fn insert(&mut self, tag: u32, slot: u32) {
-        self.table.insert_unique(spread(tag), (tag, slot), |&(tag, _)| spread(tag));
+    fn insert(&mut self, hash: Hash, slot: u32, _hash_of: impl Fn(u32) -> Hash) {
+        self.table.insert_unique(mixed(hash.bits()), (hash.bits(), slot), |&(hash, _)| mixed(hash));
     }
 
-    fn remove(&mut self, tag: u32, slot: u32) {
-        if let Ok(entry) = self.table.find_entry(spread(tag), |&filed| filed == (tag, slot)) {
+    fn remove(&mut self, hash: Hash, slot: u32) {
+        if let Ok(entry) = self.table.find_entry(mixed(hash.bits()), |&filed| filed == (hash.bits(), slot)) {
             entry.remove();
         }
     }

@@ -5,7 +5,7 @@
 //! spares (and unmarks) what was visited, evicts the first entry that was not, and stays where it stopped.
 
 use super::OutOfMemory;
-use super::hash::{Hash, VISITED};
+use super::hash::{Hash, UNVISITED};
 use super::index::{Index, WordIndex};
 
 /// The index that the shipped store uses.
@@ -17,7 +17,18 @@ pub type ShippedIndex = super::index_hashbrown::HashbrownIndex;
 
 /// An entry's number, valid until the entry leaves; from then on it may name another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
 pub struct SlotId(u32);
+
+/// What [`Store::hit`] found.
+pub enum Hit<'a, V> {
+    /// The entry, now marked.
+    Value(&'a V),
+    /// No entry has this hash. The generation in which it was so.
+    Absent(u64),
+    /// The first candidate was not accepted; there may be others.
+    Unsure(SlotId),
+}
 
 /// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
 const SENTINEL: u32 = 0;
@@ -28,7 +39,7 @@ const FIRST_SLOTS: usize = 8;
 /// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
 #[repr(align(32))]
 struct Slot<K, V> {
-    /// The hash; its bit [`VISITED`] is SIEVE's mark.
+    /// The hash; its bit [`UNVISITED`] is SIEVE's mark, upside down.
     hash: u64,
     pair: Option<(K, V)>,
     /// Towards the head: the next newer entry.
@@ -98,33 +109,52 @@ impl<K, V, I: Index> Store<K, V, I> {
         unsafe { self.slots.get_unchecked_mut(id as usize) }
     }
 
-    /// The entry with this hash whose key `same` accepts. `same` sees keys of equal hash only.
+    /// The hit path's search: the value of the entry with this hash whose key `same` accepts, marked as used.
+    ///
+    /// It looks at the first candidate alone and then gives its registers up, since two keys of one 32-bit tag are rare.
+    /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
     #[inline(always)]
-    pub fn find(&self, hash: Hash, mut same: impl FnMut(&K) -> bool) -> Option<SlotId> {
-        let mut search = self.search(hash);
-        while let Some(id) = self.next_candidate(hash, &mut search) {
-            if same(self.key(id)) {
-                return Some(id);
+    pub fn hit(&mut self, hash: Hash, same: impl Fn(&K) -> bool) -> Hit<'_, V> {
+        let Some((id, _)) = self.index.first(hash) else { return Hit::Absent(self.generation) };
+        if !same(self.key(SlotId(id))) {
+            return Hit::Unsure(SlotId(id));
+        }
+        let stored = self.slot(id).hash;
+        if stored != hash.bits() {
+            if stored & !UNVISITED != hash.bits() {
+                return Hit::Unsure(SlotId(id));
             }
+            self.slot_mut(id).hash = hash.bits();
+        }
+        Hit::Value(self.value(SlotId(id)))
+    }
+
+    /// The first entry whose hash is `hash`, and where to go on.
+    #[inline(always)]
+    pub fn first_candidate(&self, hash: Hash) -> Option<(SlotId, I::Cursor)> {
+        self.filter(hash, self.index.first(hash))
+    }
+
+    /// The next entry whose hash is `hash`. The generation must be that of the last one.
+    #[inline(always)]
+    pub fn next_candidate(&self, hash: Hash, cursor: I::Cursor) -> Option<(SlotId, I::Cursor)> {
+        self.filter(hash, self.index.after(hash, cursor))
+    }
+
+    #[inline(always)]
+    fn filter(&self, hash: Hash, mut candidate: Option<(u32, I::Cursor)>) -> Option<(SlotId, I::Cursor)> {
+        while let Some((id, cursor)) = candidate {
+            if self.hash_of(id) == hash {
+                return Some((SlotId(id), cursor));
+            }
+            candidate = self.index.after(hash, cursor);
         }
         None
     }
 
-    /// A search for entries with this hash; [`Store::next_candidate`] yields them.
     #[inline(always)]
-    pub fn search(&self, hash: Hash) -> I::Cursor {
-        self.index.start(hash.tag())
-    }
-
-    /// The next entry whose hash is `hash`. The generation must not have changed since [`Store::search`].
-    #[inline(always)]
-    pub fn next_candidate(&self, hash: Hash, search: &mut I::Cursor) -> Option<SlotId> {
-        while let Some(id) = self.index.next(hash.tag(), search) {
-            if hash.is(self.slot(id).hash) {
-                return Some(SlotId(id));
-            }
-        }
-        None
+    fn hash_of(&self, id: u32) -> Hash {
+        Hash::of(self.slot(id).hash)
     }
 
     /// The key of a live entry.
@@ -153,12 +183,19 @@ impl<K, V, I: Index> Store<K, V, I> {
         self.slots.get(id.0 as usize)?.pair.as_ref().map(|(key, _)| key)
     }
 
+    /// The key in this slot now, if its hash is this one: for ids that may be stale.
+    #[inline(always)]
+    pub fn key_of_hash(&self, id: SlotId, hash: Hash) -> Option<&K> {
+        let slot = self.slots.get(id.0 as usize)?;
+        if Hash::of(slot.hash) == hash { slot.pair.as_ref().map(|(key, _)| key) } else { None }
+    }
+
     /// Marks the entry as used. Writes only if it was not marked yet, so that hits leave cache lines clean.
     #[inline(always)]
     pub fn mark(&mut self, id: SlotId) {
         let slot = self.slot_mut(id.0);
-        if slot.hash & VISITED == 0 {
-            slot.hash |= VISITED;
+        if slot.hash & UNVISITED != 0 {
+            slot.hash &= !UNVISITED;
         }
     }
 
@@ -177,7 +214,6 @@ impl<K, V, I: Index> Store<K, V, I> {
                 Err(error) => return Err((key, value, error)),
             }
         };
-        self.index.insert(hash.tag(), id);
         let head = self.slot(SENTINEL).next;
         let slot = self.slot_mut(id);
         slot.hash = hash.unvisited();
@@ -185,6 +221,9 @@ impl<K, V, I: Index> Store<K, V, I> {
         slot.next = head;
         // The slot was vacant. To say so spares the check for a pair to drop.
         std::mem::forget(slot.pair.replace((key, value)));
+        let slots = &self.slots;
+        // SAFETY: the index asks about slots that it was given, as in `slot`.
+        self.index.insert(hash, id, |id| Hash::of(unsafe { slots.get_unchecked(id as usize) }.hash));
         self.slot_mut(head).prev = id;
         self.slot_mut(SENTINEL).next = id;
         self.len += 1;
@@ -202,11 +241,11 @@ impl<K, V, I: Index> Store<K, V, I> {
             }
             let slot = self.slot_mut(id);
             let prev = slot.prev;
-            if slot.hash & VISITED == 0 {
+            if slot.hash & UNVISITED != 0 {
                 self.hand = prev;
                 return id;
             }
-            slot.hash &= !VISITED;
+            slot.hash |= UNVISITED;
             id = prev;
         }
     }
@@ -216,11 +255,11 @@ impl<K, V, I: Index> Store<K, V, I> {
     fn detach(&mut self, id: u32) -> (K, V) {
         let slot = self.slot_mut(id);
         let (prev, next) = (slot.prev, slot.next);
-        let tag = Hash::from_stored(slot.hash).tag();
+        let hash = Hash::of(slot.hash);
         let pair = slot.pair.take();
         self.slot_mut(prev).next = next;
         self.slot_mut(next).prev = prev;
-        self.index.remove(tag, id);
+        self.index.remove(hash, id);
         self.len -= 1;
         self.generation += 1;
         debug_assert!(pair.is_some());
@@ -289,7 +328,7 @@ impl<K, V, I: Index> Store<K, V, I> {
         std::iter::from_fn(move || {
             id = self.slot(id).next;
             let slot = self.slot(id);
-            slot.pair.as_ref().map(|(key, value)| (key, value, slot.hash & VISITED != 0))
+            slot.pair.as_ref().map(|(key, value)| (key, value, slot.hash & UNVISITED == 0))
         })
     }
 }

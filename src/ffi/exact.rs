@@ -31,8 +31,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict of a comparison that is exact.
     #[inline(always)]
-    const fn of(same: bool) -> Self {
+    pub const fn of(same: bool) -> Self {
         if same { Self::Same } else { Self::Different }
     }
 }
@@ -75,14 +76,26 @@ pub fn is_plain(object: Borrowed<'_>) -> bool {
 pub fn hash(object: Borrowed<'_>) -> Result<u64> {
     if is_int(object) {
         // SAFETY: the type has just been seen.
-        let int = unsafe { as_int(object) };
-        if let Some(value) = value_of_two_digits(int) {
-            return Ok(hash_of_value(value));
+        if let Some(value) = compat::small_natural(unsafe { as_int(object) }) {
+            return Ok(value);
         }
     } else if is_str(object) {
         // SAFETY: the type has just been seen.
         if let Some(hash) = unsafe { str_hash(object) } {
             return Ok(hash);
+        }
+    }
+    hash_other(object)
+}
+
+/// [`hash`] for what is neither a small natural number nor a string that knows its hash.
+#[inline(never)]
+pub fn hash_other(object: Borrowed<'_>) -> Result<u64> {
+    if is_int(object) {
+        // SAFETY: the type has just been seen.
+        let int = unsafe { as_int(object) };
+        if let Some(value) = value_of_two_digits(int) {
+            return Ok(hash_of_value(value));
         }
     } else if is_float(object) {
         // SAFETY: the type has just been seen.
@@ -90,19 +103,21 @@ pub fn hash(object: Borrowed<'_>) -> Result<u64> {
             return Ok(hash);
         }
     }
-    slot_hash(object)
-}
-
-/// `hash(object)` by the type's own slot. Reenters: `__hash__`.
-#[inline(never)]
-fn slot_hash(object: Borrowed<'_>) -> Result<u64> {
     // SAFETY: a live object's type is live; a type that is not ready yet has no slot.
     let slot = unsafe { (*object.type_ptr()).tp_hash };
-    let Some(tp_hash) = slot else { return object.hash().map(|hash| hash as u64) };
-    // SAFETY: the slot of the object's own type.
-    match unsafe { tp_hash(object.as_ptr()) } {
-        -1 => Err(Raised::by_callee()),
-        hash => Ok(hash as u64),
+    // SAFETY: `object` is ready before any extension is imported.
+    let default = unsafe { (*(&raw const py::PyBaseObject_Type)).tp_hash };
+    match slot {
+        Some(tp_hash) if slot.map(|slot| slot as usize) != default.map(|slot| slot as usize) => {
+            // SAFETY: the slot of the object's own type.
+            match unsafe { tp_hash(object.as_ptr()) } {
+                -1 => Err(Raised::by_callee()),
+                hash => Ok(hash as u64),
+            }
+        }
+        // Objects are hashed by their address, whose low bits are alike (Python/pyhash.c).
+        Some(_) => Ok(object.as_ptr().addr().rotate_right(4) as u64),
+        None => object.hash().map(|hash| hash as u64),
     }
 }
 
@@ -194,10 +209,16 @@ fn float_hash(value: f64) -> Option<u64> {
 /// Whether `stored` equals `asked`, as far as it can be told without running Python code.
 #[inline(always)]
 pub fn compare(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
-    if stored.is(asked) { Verdict::Same } else { compare_contents(stored, asked, TUPLE_DEPTH) }
+    if stored.is(asked) { Verdict::Same } else { compare_others(stored, asked) }
 }
 
-#[inline]
+/// [`compare`] for objects that are not one.
+#[inline(never)]
+pub fn compare_others(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
+    compare_contents(stored, asked, TUPLE_DEPTH)
+}
+
+#[inline(always)]
 fn compare_contents(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
     if stored.type_ptr() != asked.type_ptr() {
         return Verdict::Ask;
@@ -240,7 +261,7 @@ fn compare_ints(a: &Int, b: &Int) -> Verdict {
 /// # Safety
 /// Both objects are exact `str`.
 #[inline(always)]
-pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
+unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
     // SAFETY: an exact str, as the caller says.
     let a = unsafe { &*stored.as_ptr().cast::<py::PyASCIIObject>() };
     // SAFETY: an exact str, as the caller says.
@@ -248,15 +269,16 @@ pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict
     if a.length != b.length {
         return Verdict::Different;
     }
-    let Some((kind, head)) = compact_layout(a.state) else { return Verdict::Ask };
-    match compact_layout(b.state) {
-        None => return Verdict::Ask,
-        Some((other, _)) if other != kind => return Verdict::Different,
-        // Equal strings have equal layouts: both are ASCII or neither is.
-        Some((_, other)) if other != head => return Verdict::Different,
-        Some(_) => {}
+    let (layout, other) = (str_layout(a.state), str_layout(b.state));
+    if layout & COMPACT == 0 || other & COMPACT == 0 {
+        return Verdict::Ask;
     }
-    let size = a.length as usize * kind as usize;
+    if layout != other {
+        // Equal strings have characters of one width, and are both ASCII or neither.
+        return Verdict::Different;
+    }
+    let head = if layout & ASCII == 0 { compat::COMPACT_STR_HEAD } else { size_of::<py::PyASCIIObject>() };
+    let size = a.length as usize * (layout >> KIND_SHIFT & KIND_MASK) as usize;
     // SAFETY: a compact string's characters follow its head.
     let of_a = unsafe { std::slice::from_raw_parts(stored.as_ptr().cast::<u8>().add(head), size) };
     // SAFETY: as above.
@@ -264,15 +286,17 @@ pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict
     Verdict::of(same_bytes(of_a, of_b))
 }
 
-/// The width of the characters in bytes, and the bytes before them, of a compact string.
+/// Width of the characters in bytes.
+const KIND_SHIFT: u32 = 2;
+const KIND_MASK: u32 = 7;
+/// The characters follow the head.
+const COMPACT: u32 = 1 << 5;
+const ASCII: u32 = 1 << 6;
+
+/// The bits of `PyASCIIObject.state` that tell where the characters are and how wide.
 #[inline(always)]
-const fn compact_layout(state: u32) -> Option<(u32, usize)> {
-    let state = state >> STR_STATE_SHIFT;
-    let (kind, compact, ascii) = (state >> 2 & 7, state >> 5 & 1, state >> 6 & 1);
-    if compact == 0 {
-        return None;
-    }
-    Some((kind, if ascii == 1 { size_of::<py::PyASCIIObject>() } else { compat::COMPACT_STR_HEAD }))
+const fn str_layout(state: u32) -> u32 {
+    state >> STR_STATE_SHIFT & (KIND_MASK << KIND_SHIFT | COMPACT | ASCII)
 }
 
 /// `a == b` for slices of one length. Short ones are compared by two loads each, without a call.
@@ -302,7 +326,6 @@ unsafe fn bytes_of(object: Borrowed<'_>) -> &[u8] {
     unsafe { std::slice::from_raw_parts(data.cast(), size as usize) }
 }
 
-#[inline(never)]
 fn compare_tuples(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
     let (a, b) = (tuple_items(stored), tuple_items(asked));
     if a.len() != b.len() {

@@ -1,6 +1,6 @@
 //! References to Python objects: owned ones, which are given back when dropped, and borrowed ones.
 
-use super::{Raised, Result};
+use super::{CallArgs, Raised, Result};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -121,6 +121,33 @@ impl<'a> Borrowed<'a> {
     pub fn attr(self, name: Borrowed<'_>) -> Result<Owned> {
         // SAFETY: both objects are live; the call returns a new reference or null.
         unsafe { Owned::from_call(py::PyObject_GetAttr(self.0.as_ptr(), name.0.as_ptr())) }
+    }
+
+    /// The result of calling the object with these arguments, as `PyObject_Vectorcall` does it, without its detours for
+    /// other callers (Include/internal/pycore_call.h). Reenters: the object.
+    #[inline]
+    pub fn call(self, args: &CallArgs<'_>) -> Result<Owned> {
+        let (values, positional, kwnames) = args.as_raw();
+        // SAFETY: a live object's type is live.
+        let kind = unsafe { &*self.type_ptr() };
+        let mut function = None;
+        if kind.tp_flags & py::Py_TPFLAGS_HAVE_VECTORCALL != 0 {
+            // SAFETY: the flag says that there is a function, or null, at this offset of the object.
+            let place = unsafe { self.as_ptr().byte_offset(kind.tp_vectorcall_offset) };
+            // SAFETY: as above.
+            function = unsafe { *place.cast::<Option<py::vectorcallfunc>>() };
+        }
+        let result = match function {
+            // SAFETY: the object's own function, and the arguments of a call that has not returned.
+            Some(function) => unsafe { function(self.as_ptr(), values, positional, kwnames) },
+            // SAFETY: the arguments of a call that has not returned.
+            None => unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) },
+        };
+        if result.is_null() {
+            return Err(Raised::by_call_of(self));
+        }
+        // SAFETY: a new reference, as the calling convention has it.
+        unsafe { Owned::from_call(result) }
     }
 
     /// `callable(object)`.

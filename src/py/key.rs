@@ -11,6 +11,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
+use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
 /// Marks a pointer to a block.
@@ -18,8 +19,13 @@ const BLOCK: usize = 1;
 /// Marks an exact `int` whose hash tells its value: equal hashes are equal keys, and the object need not be looked at.
 const TELLING: usize = 2;
 const MARKS: usize = BLOCK | TELLING;
+/// The key of a call without arguments, which points to nothing.
+const EMPTY: usize = 4;
+const EMPTY_ADDRESS: NonZeroUsize = NonZeroUsize::new(EMPTY).unwrap();
+/// The hash of a call without arguments.
+pub const EMPTY_HASH: Hash = Combine::new(0).finish();
 
-const _: () = assert!(align_of::<Head>() > MARKS && align_of::<py::PyObject>() > MARKS);
+const _: () = assert!(align_of::<Head>() > EMPTY && align_of::<py::PyObject>() > MARKS);
 
 /// One key, owned: a pointer to an object or to a block, marked in its low bits. Cloning it takes a reference.
 /// Dropping it may run Python code.
@@ -27,6 +33,7 @@ pub struct Key(NonNull<u8>);
 
 /// What a [`Key`] points to.
 enum Target<'a> {
+    Nothing,
     Object(Borrowed<'a>),
     Block(Block<'a>),
 }
@@ -39,15 +46,23 @@ pub fn hash(args: &CallArgs<'_>, typed: bool) -> Result<Hash> {
     {
         return exact::hash(object).map(Hash::of);
     }
-    let names = args.kwnames().map_or(&[][..], exact::tuple_items);
-    let mut combined = Combine::new((args.values().len() << 16 | names.len()) as u64);
+    let mut combined = Combine::new(shape_of(args));
     for &value in args.values() {
         combined = combined.with(exact::hash(value)?);
     }
-    for &name in names {
-        combined = combined.with(exact::hash(name)?);
+    if let Some(names) = args.kwnames() {
+        for &name in exact::tuple_items(names) {
+            combined = combined.with(exact::hash(name)?);
+        }
     }
     Ok(combined.finish())
+}
+
+/// The counts of positional and of keyword arguments, in one word. Zero for a call without any.
+#[inline(always)]
+fn shape_of(args: &CallArgs<'_>) -> u64 {
+    let positional = args.positional().len();
+    ((args.values().len() - positional) as u64) << 32 | positional as u64
 }
 
 /// A lone argument of a typed cache is remembered by itself only if its type tells and can't change.
@@ -62,6 +77,7 @@ impl Key {
     pub fn new(args: &CallArgs<'_>, typed: bool) -> Result<Self> {
         match args.single() {
             Some(object) if !needs_block(object, typed) => Ok(Self::of_object(object)),
+            _ if args.values().is_empty() => Ok(Self(NonNull::without_provenance(EMPTY_ADDRESS))),
             _ => Block::new_key(args, typed),
         }
     }
@@ -86,17 +102,23 @@ impl Key {
         self.0.addr().get() & TELLING != 0
     }
 
-    /// The only argument of the call, where it stands for itself.
+    /// Whether this key is this very object.
     #[inline(always)]
-    pub fn object(&self) -> Option<Borrowed<'_>> {
-        match self.target() {
-            Target::Object(object) => Some(object),
-            Target::Block(_) => None,
-        }
+    pub fn is_object(&self, object: Borrowed<'_>) -> bool {
+        self.0.addr().get() & !TELLING == object.as_ptr().addr()
+    }
+
+    /// Whether this is the key of a call without arguments.
+    #[inline(always)]
+    pub fn is_empty_call(&self) -> bool {
+        self.0.addr() == EMPTY_ADDRESS
     }
 
     #[inline(always)]
     fn target(&self) -> Target<'_> {
+        if self.is_empty_call() {
+            return Target::Nothing;
+        }
         let pointer = self.0.as_ptr().map_addr(|address| address & !MARKS);
         if self.0.addr().get() & BLOCK == 0 {
             // SAFETY: without the mark it is an object, and this key holds a reference to it.
@@ -114,22 +136,27 @@ impl Key {
     }
 
     /// Whether this key stands for these arguments, as far as it can be told without running Python code.
+    ///
+    /// Keys that hold no types are for caches that are not typed, or for objects whose type can't change.
     #[inline(always)]
     pub fn compare(&self, args: &CallArgs<'_>, typed: bool) -> Verdict {
-        match (self.target(), args.single()) {
-            (Target::Object(stored), Some(asked)) if typed && stored.type_ptr() != asked.type_ptr() => Verdict::Different,
-            (Target::Object(stored), Some(asked)) => exact::compare(stored, asked),
-            (Target::Object(_), None) => Verdict::Different,
-            (Target::Block(block), _) => block.compare(args),
+        match self.target() {
+            Target::Nothing => Verdict::of(args.values().is_empty()),
+            Target::Object(stored) => match args.single() {
+                Some(asked) if typed && stored.type_ptr() != asked.type_ptr() => Verdict::Different,
+                Some(asked) => exact::compare(stored, asked),
+                None => Verdict::Different,
+            },
+            Target::Block(block) => block.compare(args),
         }
     }
 
     /// Whether this key stands for these arguments. Reenters: `__eq__` of what is stored and of the arguments.
     pub fn equals(&self, args: &CallArgs<'_>) -> Result<bool> {
-        match (self.target(), args.single()) {
-            (Target::Object(stored), Some(asked)) => stored.equals(asked),
-            (Target::Object(_), None) => Ok(false),
-            (Target::Block(block), _) => block.equals(args),
+        match self.target() {
+            Target::Nothing => Ok(args.values().is_empty()),
+            Target::Object(stored) => args.single().map_or(Ok(false), |asked| stored.equals(asked)),
+            Target::Block(block) => block.equals(args),
         }
     }
 
@@ -140,6 +167,7 @@ impl Key {
             unsafe { visit(object.as_ptr(), arg) }
         };
         match self.target() {
+            Target::Nothing => 0,
             Target::Object(object) => visit_one(object),
             Target::Block(block) => block.items().iter().map(|&item| visit_one(item)).find(|&stop| stop != 0).unwrap_or(0),
         }
@@ -149,6 +177,7 @@ impl Key {
 impl Clone for Key {
     fn clone(&self) -> Self {
         match self.target() {
+            Target::Nothing => {}
             Target::Object(object) => std::mem::forget(object.to_owned()),
             Target::Block(block) => block.head().references.add(),
         }
@@ -160,6 +189,7 @@ impl Drop for Key {
     #[inline]
     fn drop(&mut self) {
         match self.target() {
+            Target::Nothing => {}
             // SAFETY: this key's own reference, which ends here.
             Target::Object(object) => drop(unsafe { Owned::from_call(object.as_ptr()) }),
             Target::Block(block) => block.release(),
@@ -167,18 +197,29 @@ impl Drop for Key {
     }
 }
 
-/// The head of a block. Behind it lie `values` values, the tuple of keyword names if there are keywords, and the values'
+/// The head of a block. Behind it lie the values, the tuple of keyword names if there are keywords, and the values'
 /// types if the cache is typed; each is a reference of the block's own.
 #[repr(C, align(8))]
 struct Head {
+    /// As of [`shape_of`].
+    shape: u64,
     references: SharedCount,
-    positional: u32,
-    values: u32,
-    keywords: bool,
     typed: bool,
 }
 
 const _: () = assert!(size_of::<Head>() == 16);
+
+impl Head {
+    #[inline(always)]
+    fn values(&self) -> usize {
+        (self.shape as u32) as usize + self.keywords()
+    }
+
+    #[inline(always)]
+    fn keywords(&self) -> usize {
+        (self.shape >> 32) as usize
+    }
+}
 
 /// A call of any shape, seen through a key that holds it for `'a`.
 #[derive(Clone, Copy)]
@@ -192,13 +233,7 @@ impl<'a> Block<'a> {
         // SAFETY: a size that fits, since the arguments themselves lie in memory.
         let pointer = unsafe { py::PyMem_Malloc(size_of::<Head>() + count * size_of::<Owned>()) };
         let Some(head) = NonNull::new(pointer.cast::<Head>()) else { return Err(Raised::no_memory()) };
-        let fields = Head {
-            references: SharedCount::one(),
-            positional: args.positional().len() as u32,
-            values: values.len() as u32,
-            keywords,
-            typed,
-        };
+        let fields = Head { shape: shape_of(args), references: SharedCount::one(), typed };
         // SAFETY: fresh memory of that size and alignment.
         unsafe { head.write(fields) };
         let types = values.iter().filter(|_| typed).map(|value| {
@@ -235,58 +270,76 @@ impl<'a> Block<'a> {
         unsafe { self.0.as_ref() }
     }
 
+    /// # Safety
+    /// There are so many items behind the head.
     #[inline(always)]
-    fn items(self) -> &'a [Borrowed<'a>] {
-        let head = self.head();
-        let count = head.values as usize * (1 + usize::from(head.typed)) + usize::from(head.keywords);
+    unsafe fn first_items(self, count: usize) -> &'a [Borrowed<'a>] {
         // SAFETY: the items lie behind the head, in the same memory.
         let first = unsafe { self.0.add(1) }.cast::<Borrowed<'a>>();
         // SAFETY: so many references were written in `new_key`, and they stand as long as the block.
         unsafe { std::slice::from_raw_parts(first.as_ptr(), count) }
     }
 
-    /// Whether the shapes agree, and the types where they count.
     #[inline(always)]
-    fn has_shape_of(self, args: &CallArgs<'_>) -> bool {
+    fn items(self) -> &'a [Borrowed<'a>] {
         let head = self.head();
-        let types = &self.items()[head.values as usize + usize::from(head.keywords)..];
-        head.positional as usize == args.positional().len()
-            && head.values as usize == args.values().len()
-            && head.keywords == args.kwnames().is_some()
-            && types.iter().zip(args.values()).all(|(stored, asked)| stored.as_ptr() == asked.type_ptr().cast())
+        let count = head.values() * (1 + usize::from(head.typed)) + usize::from(head.keywords() > 0);
+        // SAFETY: as many as `new_key` wrote.
+        unsafe { self.first_items(count) }
     }
 
-    /// Pairs of what is stored and what is asked for: values, then names. The shapes must agree.
+    /// Whether the types agree, where they count.
     #[inline(always)]
-    fn pairs(self, args: &CallArgs<'a>) -> impl Iterator<Item = (Borrowed<'a>, Borrowed<'a>)> {
-        let (values, rest) = self.items().split_at(self.head().values as usize);
-        let names = match (rest.first(), args.kwnames()) {
-            // One call site has one tuple of names: most often there is nothing to compare.
-            (Some(&stored), Some(asked)) if !stored.is(asked) => (exact::tuple_items(stored), exact::tuple_items(asked)),
-            _ => (&[][..], &[][..]),
-        };
-        let values = values.iter().zip(args.values());
-        values.chain(names.0.iter().zip(names.1)).map(|(&stored, &asked)| (stored, asked))
+    fn has_types_of(self, args: &CallArgs<'_>) -> bool {
+        let head = self.head();
+        let types = &self.items()[head.values() + usize::from(head.keywords() > 0)..];
+        types.iter().zip(args.values()).all(|(stored, asked)| stored.as_ptr() == asked.type_ptr().cast())
     }
 
     #[inline(always)]
     fn compare(self, args: &CallArgs<'a>) -> Verdict {
-        if !self.has_shape_of(args) {
+        if self.head().shape != shape_of(args) || self.head().typed && !self.has_types_of(args) {
             return Verdict::Different;
         }
-        exact::all_of(self.pairs(args).map(|(stored, asked)| exact::compare(stored, asked)))
+        let values = args.values();
+        // SAFETY: the shapes agree, so there are as many values, and the names behind them if there are names.
+        let items = unsafe { self.first_items(values.len() + usize::from(args.kwnames().is_some())) };
+        let verdict = compare_all(items, values);
+        match args.kwnames() {
+            // One call site has one tuple of names: most often there is nothing to compare.
+            Some(names) if verdict != Verdict::Different && !items[values.len()].is(names) => {
+                let verdict_on_names = compare_all(exact::tuple_items(items[values.len()]), exact::tuple_items(names));
+                if verdict_on_names == Verdict::Same { verdict } else { verdict_on_names }
+            }
+            _ => verdict,
+        }
     }
 
     /// Reenters: `__eq__`. The caller's key holds the block.
     fn equals(self, args: &CallArgs<'a>) -> Result<bool> {
-        if !self.has_shape_of(args) {
+        if self.head().shape != shape_of(args) || !self.has_types_of(args) {
             return Ok(false);
         }
-        for (stored, asked) in self.pairs(args) {
+        let items = self.items();
+        for (stored, &asked) in items.iter().zip(args.values()) {
             if !stored.equals(asked)? {
                 return Ok(false);
             }
         }
+        if let Some(names) = args.kwnames() {
+            let stored_names = exact::tuple_items(items[args.values().len()]);
+            for (stored, &asked) in stored_names.iter().zip(exact::tuple_items(names)) {
+                if !stored.equals(asked)? {
+                    return Ok(false);
+                }
+            }
+        }
         Ok(true)
     }
+}
+
+/// The verdict on as many objects as were asked for, each beside the stored one of its place.
+#[inline(always)]
+fn compare_all(stored: &[Borrowed<'_>], asked: &[Borrowed<'_>]) -> Verdict {
+    exact::all_of(stored.iter().zip(asked).map(|(&stored, &asked)| exact::compare(stored, asked)))
 }

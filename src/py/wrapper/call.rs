@@ -3,85 +3,131 @@
 use super::lookup::Action;
 use super::{Bound, Wrapper};
 use crate::core::hash::Hash;
-use crate::core::store::{SlotId, Store};
+use crate::core::store::{Hit, SlotId, Store};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
 use crate::py::key::{self, Key};
 use pyo3_ffi as py;
+use std::ptr;
 
 /// The vectorcall function for a cache of this kind: no option costs a branch where it is not used.
 pub fn function_for(bound: Bound, typed: bool) -> py::vectorcallfunc {
     match (bound, typed) {
         (Bound::Off, _) => uncached_vectorcall,
-        (Bound::Entries(_), false) => wrapper_vectorcall::<false, true>,
-        (Bound::Entries(_), true) => wrapper_vectorcall::<true, true>,
-        (Bound::Unbounded, false) => wrapper_vectorcall::<false, false>,
-        (Bound::Unbounded, true) => wrapper_vectorcall::<true, false>,
+        (_, false) => wrapper_vectorcall::<false>,
+        (_, true) => wrapper_vectorcall::<true>,
     }
 }
 
 /// The hit path: arguments, hash, probe, compare, mark, new reference, return.
 ///
-/// It decides calls with one positional argument that is a small natural `int` or a `str`, whose comparison needs
-/// neither a call nor the stack; the rest goes to [`call_any`]. `TYPED` caches may take this way too, since both types
-/// are compared exactly. `MARK` is false where nothing is ever evicted.
-unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool, const MARK: bool>(
+/// It decides calls with one positional argument that is a natural number of one digit (below 2^30). Every other way
+/// out is a jump to a function of fewer or the same arguments, so that this one needs next to no stack. An exact `int`
+/// is compared exactly, so typed caches take the same way, and differ further on.
+unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if kwnames.is_null() && nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET == 1 {
+    if !is_single(nargsf, kwnames) {
+        // SAFETY: this function's own arguments.
+        return unsafe { call_shape::<TYPED>(callable, args, nargsf, kwnames) };
+    }
+    // SAFETY: there is one argument, held by the caller.
+    let argument = unsafe { Borrowed::from_ptr(*args) };
+    if !exact::is_int(argument) {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_single::<TYPED>(callable, args) };
+    }
+    // SAFETY: the type has just been seen.
+    let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) else {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_single_other::<TYPED>(callable, args) };
+    };
+    // SAFETY: one argument, as this function got it.
+    unsafe { finish_single::<TYPED>(callable, args, Hash::of(value), Key::is_telling_int) }
+}
+
+/// One positional argument that is no `int`: the hit path of a `str` that is the stored object itself.
+#[inline(never)]
+unsafe extern "C" fn call_single<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: there is one argument, held by the caller.
+    let argument = unsafe { Borrowed::from_ptr(*args) };
+    if !exact::is_str(argument) {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_single_other::<TYPED>(callable, args) };
+    }
+    // SAFETY: the type has just been seen.
+    let Some(hash) = (unsafe { exact::str_hash(argument) }) else {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_single_other::<TYPED>(callable, args) };
+    };
+    // SAFETY: one argument, as this function got it.
+    unsafe { finish_single::<TYPED>(callable, args, Hash::of(hash), |key| key.is_object(argument)) }
+}
+
+/// One positional argument of any type. Reenters: its `__hash__`, and what [`call_any`] does.
+#[inline(never)]
+unsafe extern "C" fn call_single_other<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: there is one argument, held by the caller.
+    let argument = unsafe { Borrowed::from_ptr(*args) };
+    if TYPED && !exact::is_plain(argument) {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
+    }
+    let Ok(hash) = exact::hash_other(argument) else { return ptr::null_mut() };
+    // SAFETY: one argument, as this function got it.
+    unsafe { finish_single::<TYPED>(callable, args, Hash::of(hash), |key| key.is_object(argument)) }
+}
+
+/// The second half of a call with one positional argument, once its hash is known.
+#[inline(always)]
+unsafe fn finish_single<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    same: impl Fn(&Key) -> bool,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    match this.hit(hash, same) {
+        Fast::Hit(value) => value.into_ptr(),
+        // SAFETY: one argument, as the caller got it.
+        Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
+        // SAFETY: one argument, as the caller got it.
+        Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
+    }
+}
+
+/// A call with any arguments but one positional one: the hit path of none at all.
+#[inline(never)]
+unsafe extern "C" fn call_shape<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    if nargsf.wrapping_mul(2) | kwnames.addr() == 0 {
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
-        // SAFETY: there is one argument, held by the caller.
-        let argument = unsafe { Borrowed::from_ptr(*args) };
-        if exact::is_int(argument) {
-            // SAFETY: the type has just been seen.
-            if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) })
-                && let Some(result) = this.hit::<MARK>(Hash::of(value), Key::is_telling_int)
-            {
-                return result.into_ptr();
-            }
-        } else if exact::is_str(argument) {
-            // SAFETY: the type has just been seen.
-            if let Some(hash) = unsafe { exact::str_hash(argument) }
-                && let Some(result) = this.hit::<MARK>(Hash::of(hash), |key| is_str_key(key, argument))
-            {
-                return result.into_ptr();
-            }
+        if let Fast::Hit(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
+            return value.into_ptr();
         }
     }
     // SAFETY: this function's own arguments.
-    unsafe { call_any(callable, args, nargsf, kwnames) }
-}
-
-#[inline(always)]
-fn is_str_key(key: &Key, asked: Borrowed<'_>) -> bool {
-    key.object().is_some_and(|stored| {
-        // SAFETY: the asked object is an exact str; the other one is looked at first.
-        stored.is(asked) || exact::is_str(stored) && unsafe { exact::compare_strs(stored, asked) } == Verdict::Same
-    })
-}
-
-impl Wrapper {
-    #[inline(always)]
-    fn hit<const MARK: bool>(&self, hash: Hash, same: impl Fn(&Key) -> bool) -> Option<Owned> {
-        let value = self.store.with(|store| {
-            let id = store.find(hash, same)?;
-            if MARK {
-                store.mark(id);
-            }
-            Some(store.value(id).clone())
-        })?;
-        self.hits.count();
-        Some(value)
-    }
+    unsafe { call_any::<TYPED>(callable, args, nargsf, kwnames) }
 }
 
 /// A call with any arguments. Reenters: `__hash__` and `__eq__` of arguments, the function.
 #[inline(never)]
-unsafe extern "C" fn call_any(
+unsafe extern "C" fn call_any<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -91,7 +137,87 @@ unsafe extern "C" fn call_any(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    object::to_slot(this.call(&args))
+    let Ok(hash) = key::hash(&args, TYPED) else { return ptr::null_mut() };
+    let result = match this.hit(hash, |key| key.compare(&args, TYPED) == Verdict::Same) {
+        Fast::Hit(value) => return value.into_ptr(),
+        Fast::Absent(generation) => this.miss(&args, hash, Some(generation)),
+        Fast::Unsure(_) => this.call_hashed(&args, hash),
+    };
+    object::to_slot(result)
+}
+
+/// Whether there is one argument, a positional one: the count, doubled to lose the flag in its highest bit, is 2.
+#[inline(always)]
+fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
+    const _: () = assert!(py::PY_VECTORCALL_ARGUMENTS_OFFSET == 1 << (usize::BITS - 1));
+    (nargsf.wrapping_mul(2).wrapping_sub(2) | kwnames.addr()) == 0
+}
+
+/// What the hit path found.
+enum Fast {
+    Hit(Owned),
+    /// In this generation.
+    Absent(u64),
+    /// This entry is to be looked at more closely.
+    Unsure(SlotId),
+}
+
+impl Wrapper {
+    #[inline(always)]
+    fn hit(&self, hash: Hash, same: impl Fn(&Key) -> bool) -> Fast {
+        let found = self.store.with(|store| match store.hit(hash, same) {
+            Hit::Value(value) => Fast::Hit(value.clone()),
+            Hit::Absent(generation) => Fast::Absent(generation),
+            Hit::Unsure(id) => Fast::Unsure(id),
+        });
+        if matches!(found, Fast::Hit(_)) {
+            self.hits.count();
+        }
+        found
+    }
+}
+
+/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: as [`call_any`].
+#[inline(never)]
+unsafe extern "C" fn settle_single<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    id: SlotId,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    let value = this.store.with(|store| {
+        let same = store.key_of_hash(id, hash)?.compare(&args, TYPED) == Verdict::Same;
+        same.then(|| {
+            store.mark(id);
+            store.value(id).clone()
+        })
+    });
+    match value {
+        Some(value) => {
+            this.hits.count();
+            value.into_ptr()
+        }
+        None => object::to_slot(this.call_hashed(&args, hash)),
+    }
+}
+
+/// A miss that the hit path has seen.
+#[inline(never)]
+unsafe extern "C" fn miss_single(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    generation: u64,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    object::to_slot(this.miss(&args, hash, Some(generation)))
 }
 
 /// A call of a cache that stores nothing. Reenters: the function.
@@ -104,8 +230,9 @@ unsafe extern "C" fn uncached_vectorcall(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     this.misses.count();
-    // SAFETY: vectorcall's own arguments, during the call; what the callee may do to them is the same.
-    unsafe { py::PyObject_Vectorcall(this.function.as_ptr(), args, nargsf, kwnames) }
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    object::to_slot(this.call_function(&args))
 }
 
 /// Reads an entry as a call does.
@@ -171,10 +298,9 @@ impl Action for Keep {
 }
 
 impl Wrapper {
-    /// Reenters: `__hash__` and `__eq__` of arguments, the function.
-    #[inline(always)]
-    fn call(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let hash = key::hash(args, self.typed)?;
+    /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
+    #[inline(never)]
+    fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match self.locate(hash, args, &mut Get)? {
             Ok(value) => {
                 self.hits.count();

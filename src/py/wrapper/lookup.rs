@@ -5,7 +5,8 @@
 
 use super::Wrapper;
 use crate::core::hash::Hash;
-use crate::core::store::{SlotId, Store};
+use crate::core::index::Index;
+use crate::core::store::{ShippedIndex, SlotId, Store};
 use crate::ffi::exact::Verdict;
 use crate::ffi::{CallArgs, Owned, Result};
 use crate::py::key::Key;
@@ -26,10 +27,13 @@ pub trait Action {
     fn unsettled(&mut self) -> Self::Outcome;
 }
 
+/// Where a search can go on, if the generation is still the same.
+type Place = (<ShippedIndex as Index>::Cursor, u64);
+
 enum Step<T> {
     Done(T),
-    /// This candidate's `__eq__` has to be asked; the search and the generation are for going on from there.
-    Ask(Key, SlotId, usize, u64),
+    /// This candidate's `__eq__` has to be asked.
+    Ask(Key, SlotId, Place),
 }
 
 impl Wrapper {
@@ -49,23 +53,25 @@ impl Wrapper {
         hash: Hash,
         args: &CallArgs<'_>,
         action: &mut A,
-        start: Option<(usize, u64)>,
+        start: Option<Place>,
         refused: &[Key],
     ) -> Step<A::Outcome> {
         self.store.with(|store| {
-            let (mut search, refused) = match start {
+            let (mut candidate, refused) = match start {
                 // Nothing has come or gone: go on behind the last candidate.
-                Some((search, generation)) if generation == store.generation() => (search, &[][..]),
-                _ => (store.search(hash), refused),
+                Some((cursor, generation)) if generation == store.generation() => {
+                    (store.next_candidate(hash, cursor), &[][..])
+                }
+                _ => (store.first_candidate(hash), refused),
             };
-            while let Some(id) = store.next_candidate(hash, &mut search) {
+            while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
                 match key.compare(args, self.typed) {
                     Verdict::Same => return Step::Done(action.found(store, id)),
                     Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => {
-                        return Step::Ask(key.clone(), id, search, store.generation());
+                        return Step::Ask(key.clone(), id, (cursor, store.generation()));
                     }
-                    Verdict::Different | Verdict::Ask => {}
+                    Verdict::Different | Verdict::Ask => candidate = store.next_candidate(hash, cursor),
                 }
             }
             Step::Done(action.absent(store))
@@ -85,11 +91,11 @@ impl Wrapper {
         let mut refused = Vec::new();
         let mut patience = PATIENCE;
         loop {
-            let (key, id, search, generation) = match step {
+            let (key, id, place) = match step {
                 Step::Done(outcome) => return Ok(outcome),
-                Step::Ask(key, id, search, generation) => (key, id, search, generation),
+                Step::Ask(key, id, place) => (key, id, place),
             };
-            let mut start = Some((search, generation));
+            let mut start = Some(place);
             if key.equals(args)? {
                 let outcome = self.store.with(|store| {
                     // We hold the key, so its pointer can't have come back as another's.

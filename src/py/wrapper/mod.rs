@@ -96,9 +96,7 @@ impl Wrapper {
     /// The function's own result. Reenters: the function.
     #[inline(always)]
     fn call_function(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let (values, positional, kwnames) = args.as_raw();
-        // SAFETY: the arguments are those of a call that has not returned.
-        unsafe { Owned::from_call(py::PyObject_Vectorcall(self.function.as_ptr(), values, positional, kwnames)) }
+        self.function.borrow().call(args)
     }
 }
 
