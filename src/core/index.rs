@@ -12,6 +12,11 @@ pub trait Index: Sized {
 
     /// An index with nothing in it.
     fn new() -> Self;
+    /// What lies near the home of `hash`: [`Index::first`] for the hit path, which may give up.
+    #[inline(always)]
+    fn glance(&self, hash: Hash) -> Glance {
+        self.first(hash).map_or(Glance::Nothing, |(slot, _)| Glance::Candidate(slot))
+    }
     /// The first slot that may be filed under `hash`.
     fn first(&self, hash: Hash) -> Option<(u32, Self::Cursor)>;
     /// The next one. The index must not have changed since [`Index::first`].
@@ -23,6 +28,16 @@ pub trait Index: Sized {
     fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash);
     /// Takes out `slot`, which is filed under `hash`.
     fn remove(&mut self, hash: Hash, slot: u32);
+}
+
+/// What [`Index::glance`] saw.
+pub enum Glance {
+    /// The first slot that may be filed under the hash.
+    Candidate(u32),
+    /// There is no such slot.
+    Nothing,
+    /// Neither, so far.
+    GaveUp,
 }
 
 /// Open addressing with linear probing over 64-bit words: the slot above, a 32-bit tag below, zero for nothing.
@@ -55,10 +70,14 @@ pub struct WordCursor {
 
 /// The tag becomes the sum of the hash's halves: for small integers, themselves.
 const IN_SEQUENCE: u64 = (1 << 32) + 1;
+/// [`Index::glance`] stops at words whose number is a multiple of this.
+const GLANCE: usize = 64;
 /// How far from home a word may lie before its table begins to mix.
 const FAR: usize = 8;
-/// Up to here, half of the words stay empty: 256 KiB, which is small beside the entries and keeps probes at one word.
-const SPARSE_WORDS: usize = 1 << 15;
+/// Up to here (32 KiB), three quarters of the words stay empty: nearly all others lie at home then.
+const SPARSE_WORDS: usize = 1 << 12;
+/// Up to here (256 KiB), half of them, and one fifth of larger tables.
+const ROOMY_WORDS: usize = 1 << 15;
 const FIRST_WORDS: usize = 8;
 
 const fn tag(hash: Hash, multiplier: u64) -> u32 {
@@ -74,9 +93,13 @@ const fn slot_of(word: u64) -> u32 {
 }
 
 impl WordIndex {
-    /// Whether `len` slots may live in `words` words: a half of them, and four fifths of large tables.
+    /// Whether `len` slots may live in `words` words.
     fn fits(len: usize, words: usize) -> bool {
-        if words <= SPARSE_WORDS { len * 2 <= words } else { len * 5 <= words * 4 }
+        match words {
+            ..=SPARSE_WORDS => len * 4 <= words,
+            ..=ROOMY_WORDS => len * 2 <= words,
+            _ => len * 5 <= words * 4,
+        }
     }
 
     #[inline(always)]
@@ -140,6 +163,28 @@ impl Index for WordIndex {
 
     fn new() -> Self {
         Self { words: Box::new([0; FIRST_WORDS]), mask: FIRST_WORDS - 1, multiplier: IN_SEQUENCE, reach: 0 }
+    }
+
+    /// [`WordIndex::scan`] with limits at fixed places, which need no register.
+    #[inline(always)]
+    fn glance(&self, hash: Hash) -> Glance {
+        let tag = tag(hash, self.multiplier);
+        let mut at = tag as usize;
+        loop {
+            // SAFETY: as in `scan`.
+            let word = unsafe { *self.words.get_unchecked(at & self.mask) };
+            if tag_of(word) == tag {
+                let slot = slot_of(word);
+                return if slot == 0 { Glance::Nothing } else { Glance::Candidate(slot) };
+            }
+            if word == 0 {
+                return Glance::Nothing;
+            }
+            at += 1;
+            if at % GLANCE == 0 {
+                return Glance::GaveUp;
+            }
+        }
     }
 
     #[inline(always)]

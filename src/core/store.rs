@@ -6,7 +6,7 @@
 
 use super::OutOfMemory;
 use super::hash::{Hash, UNVISITED};
-use super::index::{Index, WordIndex};
+use super::index::{Glance, Index, WordIndex};
 
 /// The index that the shipped store uses.
 #[cfg(not(feature = "hashbrown-index"))]
@@ -70,9 +70,9 @@ pub struct Store<K, V, I: Index = ShippedIndex> {
 impl<K, V, I: Index> Store<K, V, I> {
     /// An empty store of at most `capacity` entries, one at least.
     pub fn new(capacity: usize) -> Self {
-        let mut slots = Vec::with_capacity(FIRST_SLOTS.min(capacity.max(1) + 1));
-        slots.push(Slot::empty());
         let capacity = capacity.clamp(1, MOST_ENTRIES);
+        let mut slots = Vec::with_capacity(FIRST_SLOTS.min(capacity + 1));
+        slots.push(Slot::empty());
         Self { index: I::new(), slots, hand: SENTINEL, free: SENTINEL, len: 0, capacity, generation: 0 }
     }
 
@@ -115,13 +115,18 @@ impl<K, V, I: Index> Store<K, V, I> {
     /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
     #[inline(always)]
     pub fn hit(&mut self, hash: Hash, same: impl Fn(&K) -> bool) -> Hit<'_, V> {
-        let Some((id, _)) = self.index.first(hash) else { return Hit::Absent(self.generation) };
+        let id = match self.index.glance(hash) {
+            Glance::Candidate(id) => id,
+            Glance::Nothing => return Hit::Absent(self.generation),
+            // The sentinel is no entry, so whoever looks at it more closely goes on to search.
+            Glance::GaveUp => return Hit::Unsure(SlotId(SENTINEL)),
+        };
         if !same(self.key(SlotId(id))) {
             return Hit::Unsure(SlotId(id));
         }
         let stored = self.slot(id).hash;
         if stored != hash.bits() {
-            if stored & !UNVISITED != hash.bits() {
+            if stored ^ UNVISITED != hash.bits() {
                 return Hit::Unsure(SlotId(id));
             }
             self.slot_mut(id).hash = hash.bits();
@@ -154,7 +159,7 @@ impl<K, V, I: Index> Store<K, V, I> {
 
     #[inline(always)]
     fn hash_of(&self, id: u32) -> Hash {
-        Hash::of(self.slot(id).hash)
+        Hash::from_stored(self.slot(id).hash)
     }
 
     /// The key of a live entry.
@@ -187,7 +192,7 @@ impl<K, V, I: Index> Store<K, V, I> {
     #[inline(always)]
     pub fn key_of_hash(&self, id: SlotId, hash: Hash) -> Option<&K> {
         let slot = self.slots.get(id.0 as usize)?;
-        if Hash::of(slot.hash) == hash { slot.pair.as_ref().map(|(key, _)| key) } else { None }
+        if Hash::from_stored(slot.hash) == hash { slot.pair.as_ref().map(|(key, _)| key) } else { None }
     }
 
     /// Marks the entry as used. Writes only if it was not marked yet, so that hits leave cache lines clean.
@@ -223,7 +228,7 @@ impl<K, V, I: Index> Store<K, V, I> {
         std::mem::forget(slot.pair.replace((key, value)));
         let slots = &self.slots;
         // SAFETY: the index asks about slots that it was given, as in `slot`.
-        self.index.insert(hash, id, |id| Hash::of(unsafe { slots.get_unchecked(id as usize) }.hash));
+        self.index.insert(hash, id, |id| Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash));
         self.slot_mut(head).prev = id;
         self.slot_mut(SENTINEL).next = id;
         self.len += 1;
@@ -255,7 +260,7 @@ impl<K, V, I: Index> Store<K, V, I> {
     fn detach(&mut self, id: u32) -> (K, V) {
         let slot = self.slot_mut(id);
         let (prev, next) = (slot.prev, slot.next);
-        let hash = Hash::of(slot.hash);
+        let hash = Hash::from_stored(slot.hash);
         let pair = slot.pair.take();
         self.slot_mut(prev).next = next;
         self.slot_mut(next).prev = prev;

@@ -55,15 +55,17 @@ fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
     if unsafe { py::PyLong_Check(maxsize.as_ptr()) } == 0 {
         return Ok(None);
     }
+    // SAFETY: a live object. Without an exception to set, what does not fit is clipped.
+    if unsafe { py::PyNumber_AsSsize_t(maxsize.as_ptr(), ptr::null_mut()) } <= 0 {
+        return Ok(Some(Bound::Off));
+    }
     // SAFETY: OverflowError is set up before any extension is imported.
     let overflow = unsafe { py::PyExc_OverflowError };
-    // SAFETY: a live object. -1 may be the value or say that an exception is set.
-    let value = unsafe { py::PyNumber_AsSsize_t(maxsize.as_ptr(), overflow) };
-    // SAFETY: an attached thread.
-    if value == -1 && !unsafe { py::PyErr_Occurred() }.is_null() {
-        return Err(Raised::by_callee());
+    // SAFETY: a live object.
+    match unsafe { py::PyNumber_AsSsize_t(maxsize.as_ptr(), overflow) } {
+        -1 => Err(Raised::by_callee()),
+        entries => Ok(Some(Bound::Entries(entries as usize))),
     }
-    Ok(Some(if value <= 0 { Bound::Off } else { Bound::Entries(value as usize) }))
 }
 
 /// Where a keyword or a position goes.

@@ -58,11 +58,43 @@ pub fn hash(args: &CallArgs<'_>, typed: bool) -> Result<Hash> {
     Ok(combined.finish())
 }
 
+/// [`hash`] of a call with so many positional arguments, more than one, and no others, where that takes no call.
+#[inline(always)]
+pub fn hash_in_place<const N: usize>(args: &[Borrowed<'_>; N]) -> Option<Hash> {
+    const { assert!(N > 1) };
+    let mut combined = Combine::new(N as u64);
+    for &value in args {
+        combined = combined.with(exact::hash_in_place(value)?);
+    }
+    Some(combined.finish())
+}
+
+/// [`hash`] of a call with keyword arguments, where that takes no call.
+#[inline(always)]
+pub fn hash_keywords_in_place(values: &[Borrowed<'_>], positional: usize, names: &[Borrowed<'_>]) -> Option<Hash> {
+    let mut combined = Combine::new(shape(positional, names.len()));
+    for &value in values {
+        combined = combined.with(exact::hash_in_place(value)?);
+    }
+    for &name in names {
+        if !exact::is_str(name) {
+            return None;
+        }
+        // SAFETY: the type has just been seen.
+        combined = combined.with(unsafe { exact::str_hash(name) }?);
+    }
+    Some(combined.finish())
+}
+
 /// The counts of positional and of keyword arguments, in one word. Zero for a call without any.
 #[inline(always)]
+const fn shape(positional: usize, keywords: usize) -> u64 {
+    (keywords as u64) << 32 | positional as u64
+}
+
 fn shape_of(args: &CallArgs<'_>) -> u64 {
     let positional = args.positional().len();
-    ((args.values().len() - positional) as u64) << 32 | positional as u64
+    shape(positional, args.values().len() - positional)
 }
 
 /// A lone argument of a typed cache is remembered by itself only if its type tells and can't change.
@@ -106,6 +138,48 @@ impl Key {
     #[inline(always)]
     pub fn is_object(&self, object: Borrowed<'_>) -> bool {
         self.0.addr().get() & !TELLING == object.as_ptr().addr()
+    }
+
+    /// The lone argument that stands for itself.
+    #[inline(always)]
+    pub fn object(&self) -> Option<Borrowed<'_>> {
+        match self.target() {
+            Target::Object(object) => Some(object),
+            Target::Nothing | Target::Block(_) => None,
+        }
+    }
+
+    /// Whether this is the key of a call with these very objects as positional arguments, and no others.
+    #[inline(always)]
+    pub fn is_of_positional<const N: usize>(&self, args: &[Borrowed<'_>; N], typed: bool) -> bool {
+        let Some(block) = self.block_of_shape(N as u64) else { return false };
+        // SAFETY: the shape says that there are so many values, and types behind them in typed caches.
+        let items = unsafe { block.first_items(if typed { 2 * N } else { N }) };
+        let (items, types) = items.split_at(N);
+        types.iter().zip(args).all(|(stored, asked)| stored.as_ptr() == asked.type_ptr().cast())
+            && items.iter().zip(args).all(|(stored, asked)| stored.is(*asked))
+    }
+
+    /// Whether this is the key of a call with these very objects, in a cache that is not typed, under keyword names that
+    /// are this very tuple.
+    #[inline(always)]
+    pub fn is_of_keywords(&self, values: &[Borrowed<'_>], positional: usize, names: Borrowed<'_>) -> bool {
+        let shape = shape(positional, values.len() - positional);
+        let Some(block) = self.block_of_shape(shape) else { return false };
+        // SAFETY: the shape says that there are so many values, and the tuple of names behind them.
+        let items = unsafe { block.first_items(values.len() + 1) };
+        items[values.len()].is(names) && items.iter().zip(values).all(|(stored, asked)| stored.is(*asked))
+    }
+
+    #[inline(always)]
+    fn block_of_shape(&self, shape: u64) -> Option<Block<'_>> {
+        if self.0.addr().get() & BLOCK == 0 {
+            return None;
+        }
+        let head = self.0.as_ptr().map_addr(|address| address - BLOCK);
+        // SAFETY: with the mark it is a block, and this key holds a reference to it.
+        let block = Block(unsafe { NonNull::new_unchecked(head.cast()) }, PhantomData);
+        (block.head().shape == shape).then_some(block)
     }
 
     /// Whether this is the key of a call without arguments.

@@ -32,6 +32,6 @@ impl Int {
 
 /// The value, if it is positive and has one digit.
 #[inline(always)]
-pub fn small_natural(int: &Int) -> Option<u64> {
-    (int.ob_base.ob_size == 1).then_some(int.ob_digit[0] as u64)
+pub fn small_natural(int: &Int) -> Option<u32> {
+    (int.ob_base.ob_size == 1).then_some(int.ob_digit[0])
 }

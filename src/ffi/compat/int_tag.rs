@@ -38,7 +38,7 @@ impl Int {
 
 /// The value, if it is at least zero and has one digit.
 #[inline(always)]
-pub fn small_natural(int: &Int) -> Option<u64> {
+pub fn small_natural(int: &Int) -> Option<u32> {
     // One digit, positive or zero: nothing but these bits is set.
-    (int.lv_tag & !(1 << SIGN_BITS | IMMORTAL | ZERO) == 0).then_some(int.ob_digit[0] as u64)
+    (int.lv_tag & !(1 << SIGN_BITS | IMMORTAL | ZERO) == 0).then_some(int.ob_digit[0])
 }

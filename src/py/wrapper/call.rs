@@ -22,91 +22,129 @@ pub fn function_for(bound: Bound, typed: bool) -> py::vectorcallfunc {
 /// The hit path: arguments, hash, probe, compare, mark, new reference, return.
 ///
 /// It decides calls with one positional argument that is a natural number of one digit (below 2^30). Every other way
-/// out is a jump to a function of fewer or the same arguments, so that this one needs next to no stack. An exact `int`
-/// is compared exactly, so typed caches take the same way, and differ further on.
+/// out is a jump to a function of the same or other arguments in registers, so that this one needs no stack. An exact
+/// `int` is compared exactly, so typed caches take the same way, and differ further on.
 unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if !is_single(nargsf, kwnames) {
+    if !are_positional::<1>(nargsf, kwnames) {
+        if are_positional::<2>(nargsf, kwnames) {
+            // SAFETY: two positional arguments, as this function got them.
+            return unsafe { call_positional::<TYPED, 2>(callable, args) };
+        }
         // SAFETY: this function's own arguments.
         return unsafe { call_shape::<TYPED>(callable, args, nargsf, kwnames) };
     }
     // SAFETY: there is one argument, held by the caller.
     let argument = unsafe { Borrowed::from_ptr(*args) };
     if !exact::is_int(argument) {
+        if exact::is_str(argument) {
+            // SAFETY: one argument, as this function got it, a str.
+            return unsafe { call_str::<TYPED>(callable, args, argument) };
+        }
         // SAFETY: one argument, as this function got it.
-        return unsafe { call_single::<TYPED>(callable, args) };
+        return unsafe { call_single::<TYPED>(callable, args, argument) };
     }
     // SAFETY: the type has just been seen.
     let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) else {
         // SAFETY: one argument, as this function got it.
-        return unsafe { call_single_other::<TYPED>(callable, args) };
+        return unsafe { call_single::<TYPED>(callable, args, argument) };
     };
-    // SAFETY: one argument, as this function got it.
-    unsafe { finish_single::<TYPED>(callable, args, Hash::of(value), Key::is_telling_int) }
-}
-
-/// One positional argument that is no `int`: the hit path of a `str` that is the stored object itself.
-#[inline(never)]
-unsafe extern "C" fn call_single<const TYPED: bool>(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: there is one argument, held by the caller.
-    let argument = unsafe { Borrowed::from_ptr(*args) };
-    if !exact::is_str(argument) {
-        // SAFETY: one argument, as this function got it.
-        return unsafe { call_single_other::<TYPED>(callable, args) };
-    }
-    // SAFETY: the type has just been seen.
-    let Some(hash) = (unsafe { exact::str_hash(argument) }) else {
-        // SAFETY: one argument, as this function got it.
-        return unsafe { call_single_other::<TYPED>(callable, args) };
-    };
-    // SAFETY: one argument, as this function got it.
-    unsafe { finish_single::<TYPED>(callable, args, Hash::of(hash), |key| key.is_object(argument)) }
-}
-
-/// One positional argument of any type. Reenters: its `__hash__`, and what [`call_any`] does.
-#[inline(never)]
-unsafe extern "C" fn call_single_other<const TYPED: bool>(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: there is one argument, held by the caller.
-    let argument = unsafe { Borrowed::from_ptr(*args) };
-    if TYPED && !exact::is_plain(argument) {
-        // SAFETY: one argument, as this function got it.
-        return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
-    }
-    let Ok(hash) = exact::hash_other(argument) else { return ptr::null_mut() };
-    // SAFETY: one argument, as this function got it.
-    unsafe { finish_single::<TYPED>(callable, args, Hash::of(hash), |key| key.is_object(argument)) }
-}
-
-/// The second half of a call with one positional argument, once its hash is known.
-#[inline(always)]
-unsafe fn finish_single<const TYPED: bool>(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    hash: Hash,
-    same: impl Fn(&Key) -> bool,
-) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    match this.hit(hash, same) {
+    let hash = Hash::of_small(value);
+    match this.hit(hash, Key::is_telling_int) {
         Fast::Hit(value) => value.into_ptr(),
-        // SAFETY: one argument, as the caller got it.
+        // SAFETY: one argument, as this function got it.
         Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
-        // SAFETY: one argument, as the caller got it.
+        // SAFETY: one argument, as this function got it.
         Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
     }
 }
 
-/// A call with any arguments but one positional one: the hit path of none at all.
+/// The hit path of a `str` that is the stored object itself.
+#[inline(never)]
+unsafe extern "C" fn call_str<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    argument: Borrowed<'_>,
+) -> *mut py::PyObject {
+    // SAFETY: a str, as the caller says.
+    let Some(hash) = (unsafe { exact::str_hash(argument) }) else {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_single::<TYPED>(callable, args, argument) };
+    };
+    let hash = Hash::of(hash);
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // Read once more, which frees a register.
+    // SAFETY: there is one argument, held by the caller.
+    match this.hit(hash, |key| key.is_object(unsafe { Borrowed::from_ptr(*args) })) {
+        Fast::Hit(value) => value.into_ptr(),
+        // SAFETY: one argument, as this function got it.
+        Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
+        // SAFETY: one argument, as this function got it.
+        Fast::Unsure(id) => unsafe { settle_str::<TYPED>(callable, args, hash, id) },
+    }
+}
+
+/// The hit path of a `str` that is perhaps equal to the stored one.
+#[inline(never)]
+unsafe extern "C" fn settle_str<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    id: SlotId,
+) -> *mut py::PyObject {
+    // SAFETY: there is one argument, held by the caller.
+    let argument = unsafe { Borrowed::from_ptr(*args) };
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    let value = this.store.with(|store| {
+        let stored = store.key_of_hash(id, hash)?.object().filter(|&stored| exact::is_str(stored))?;
+        // SAFETY: the caller saw the argument's type, and the other one has just been seen.
+        if unsafe { exact::compare_strs(stored, argument) } != Verdict::Same {
+            return None;
+        }
+        store.mark(id);
+        Some(store.value(id).clone())
+    });
+    if let Some(value) = value {
+        this.hits.count();
+        return value.into_ptr();
+    }
+    // SAFETY: this function's own arguments.
+    unsafe { settle_single::<TYPED>(callable, args, hash, id) }
+}
+
+/// One positional argument of any type. Reenters: its `__hash__`, and what [`call_any`] does.
+#[inline(never)]
+unsafe extern "C" fn call_single<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    argument: Borrowed<'_>,
+) -> *mut py::PyObject {
+    if TYPED && !exact::is_plain(argument) {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
+    }
+    let Ok(hash) = exact::hash(argument) else { return ptr::null_mut() };
+    let hash = Hash::of(hash);
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    match this.hit(hash, |key| key.is_object(argument)) {
+        Fast::Hit(value) => value.into_ptr(),
+        // SAFETY: one argument, as this function got it.
+        Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
+        // SAFETY: one argument, as this function got it.
+        Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
+    }
+}
+
+/// A call with any arguments but one or two positional ones: the hit path of none at all.
 #[inline(never)]
 unsafe extern "C" fn call_shape<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -114,15 +152,77 @@ unsafe extern "C" fn call_shape<const TYPED: bool>(
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if nargsf.wrapping_mul(2) | kwnames.addr() == 0 {
+    if are_positional::<0>(nargsf, kwnames) {
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
         if let Fast::Hit(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
             return value.into_ptr();
         }
+    } else if are_positional::<3>(nargsf, kwnames) {
+        // SAFETY: three positional arguments, as this function got them.
+        return unsafe { call_positional::<TYPED, 3>(callable, args) };
+    } else if !TYPED && !kwnames.is_null() {
+        // SAFETY: this function's own arguments.
+        return unsafe { call_keywords(callable, args, nargsf, kwnames) };
     }
     // SAFETY: this function's own arguments.
     unsafe { call_any::<TYPED>(callable, args, nargsf, kwnames) }
+}
+
+/// The hit path of keyword arguments whose values and tuple of names are the stored objects themselves. Reenters: as
+/// [`call_any`].
+#[inline(never)]
+unsafe extern "C" fn call_keywords(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    let positional = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
+    // SAFETY: not null, and held by the caller.
+    let tuple = unsafe { Borrowed::from_ptr(kwnames) };
+    let names = exact::tuple_items(tuple);
+    // SAFETY: so many arguments, none of them null, held by the caller; `Borrowed` is a pointer in all but name.
+    let values = unsafe { std::slice::from_raw_parts(args.cast::<Borrowed<'_>>(), positional + names.len()) };
+    // Without a name it is no call with keywords, but one of another hash.
+    if let Some(hash) = key::hash_keywords_in_place(values, positional, names)
+        && !names.is_empty()
+    {
+        // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+        let this = unsafe { Wrapper::of(callable) };
+        match this.hit(hash, |key| key.is_of_keywords(values, positional, tuple)) {
+            Fast::Hit(value) => return value.into_ptr(),
+            // SAFETY: this function's own arguments.
+            Fast::Absent(generation) => unsafe { return miss_any(callable, args, nargsf, kwnames, hash, generation) },
+            // SAFETY: this function's own arguments.
+            Fast::Unsure(_) => return unsafe { settle_any(callable, args, nargsf, kwnames, hash) },
+        }
+    }
+    // SAFETY: this function's own arguments.
+    unsafe { call_any::<false>(callable, args, nargsf, kwnames) }
+}
+
+/// The hit path of a few positional arguments that are the stored objects themselves. Reenters: as [`call_any`].
+#[inline(never)]
+unsafe extern "C" fn call_positional<const TYPED: bool, const N: usize>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: so many arguments, none of them null, held by the caller; `Borrowed` is a pointer in all but name.
+    let values = unsafe { &*args.cast::<[Borrowed<'_>; N]>() };
+    let Some(hash) = key::hash_in_place(values) else {
+        // SAFETY: so many positional arguments, as this function got them.
+        return unsafe { call_any::<TYPED>(callable, args, N, ptr::null_mut()) };
+    };
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    match this.hit(hash, |key| key.is_of_positional(values, TYPED)) {
+        Fast::Hit(value) => value.into_ptr(),
+        // SAFETY: so many positional arguments, as this function got them.
+        Fast::Absent(generation) => unsafe { miss_any(callable, args, N, ptr::null_mut(), hash, generation) },
+        // SAFETY: so many positional arguments, as this function got them.
+        Fast::Unsure(_) => unsafe { settle_any(callable, args, N, ptr::null_mut(), hash) },
+    }
 }
 
 /// A call with any arguments. Reenters: `__hash__` and `__eq__` of arguments, the function.
@@ -146,11 +246,11 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     object::to_slot(result)
 }
 
-/// Whether there is one argument, a positional one: the count, doubled to lose the flag in its highest bit, is 2.
+/// Whether there are `N` arguments, all positional: the count, doubled to lose the flag in its highest bit, is twice `N`.
 #[inline(always)]
-fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
-    const _: () = assert!(py::PY_VECTORCALL_ARGUMENTS_OFFSET == 1 << (usize::BITS - 1));
-    (nargsf.wrapping_mul(2).wrapping_sub(2) | kwnames.addr()) == 0
+fn are_positional<const N: usize>(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
+    const { assert!(py::PY_VECTORCALL_ARGUMENTS_OFFSET == 1 << (usize::BITS - 1)) };
+    (nargsf.wrapping_mul(2).wrapping_sub(2 * N) | kwnames.addr()) == 0
 }
 
 /// What the hit path found.
@@ -205,7 +305,23 @@ unsafe extern "C" fn settle_single<const TYPED: bool>(
     }
 }
 
-/// A miss that the hit path has seen.
+/// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
+#[inline(never)]
+unsafe extern "C" fn settle_any(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    object::to_slot(this.call_hashed(&args, hash))
+}
+
+/// A miss with one positional argument that the hit path has seen. Reenters: the function.
 #[inline(never)]
 unsafe extern "C" fn miss_single(
     callable: *mut py::PyObject,
@@ -213,10 +329,24 @@ unsafe extern "C" fn miss_single(
     hash: Hash,
     generation: u64,
 ) -> *mut py::PyObject {
+    // SAFETY: this function's own arguments.
+    unsafe { miss_any(callable, args, 1, ptr::null_mut(), hash, generation) }
+}
+
+/// A miss that the hit path has seen. Reenters: the function.
+#[inline(never)]
+unsafe extern "C" fn miss_any(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+    generation: u64,
+) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: one positional argument, held by the caller.
-    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
     object::to_slot(this.miss(&args, hash, Some(generation)))
 }
 

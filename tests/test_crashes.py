@@ -1,0 +1,529 @@
+"""What must not take the interpreter down: no memory, no interpreter any more, no end of nesting, no owner left."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+from subprocess_tools import run_child, run_function
+
+needs_testcapi = pytest.mark.skipif(
+    importlib.util.find_spec("_testcapi") is None,
+    reason="this interpreter was installed without _testcapi, which makes allocations fail",
+)
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def allocation_failures(step_name):
+    import gc
+
+    import _testcapi
+
+    from tamis import cache, lru_cache
+
+    def function(*args, **kwargs):
+        return [args, sorted(kwargs)]
+
+    f = lru_cache(maxsize=3)(function)
+    typed = lru_cache(maxsize=3, typed=True)(function)
+    state = {"next": 1000}
+
+    def fresh():
+        state["next"] += 1
+        return state["next"]
+
+    def check():
+        for shape in (((), {}), ((1,), {}), ((1, 2), {}), ((1,), {"a": 2})):
+            expected = function(*shape[0], **shape[1])
+            for cached in (f, typed):
+                assert cached(*shape[0], **shape[1]) == expected
+                assert cached.cache_contains(*shape[0], **shape[1])
+                hits = cached.cache_info().hits
+                assert cached(*shape[0], **shape[1]) == expected
+                assert cached.cache_info().hits == hits + 1
+                assert cached.cache_info().currsize <= 3
+
+    steps = {
+        "decorate": lambda: lru_cache(maxsize=7)(function),
+        "decorate_bare": lambda: lru_cache(function),
+        "decorate_unbounded": lambda: cache(function),
+        "hit": lambda: (f(1), f(1, 2), f(1, a=2)),
+        "miss": lambda: f(fresh()),
+        "miss_with_positions": lambda: f(fresh(), fresh()),
+        "miss_with_keywords": lambda: f(fresh(), a=1, b=2),
+        "miss_typed": lambda: (typed(fresh()), typed(fresh(), (1,), k=None)),
+        "evict": lambda: [f(fresh()) for _ in range(5)],
+        "contains": lambda: (f.cache_contains(1), f.cache_contains(fresh(), a=1)),
+        "invalidate": lambda: (f.cache_invalidate(1, 2), f.cache_invalidate(fresh())),
+        "put": lambda: (f.cache_put("put", fresh()), f.cache_put("put", fresh(), a=2)),
+        "refresh": lambda: (f.cache_refresh(1), f.cache_refresh(fresh(), a=1)),
+        "info": lambda: (f.cache_info(), f.cache_parameters()),
+        "clear": lambda: (f.cache_clear(), f(1), f.cache_clear()),
+        "bind": lambda: f.__get__(object(), object),
+        "attributes": lambda: (f.__dict__, f.__wrapped__, f.__reduce__()),
+    }
+    step = steps[step_name]
+    step()
+    failed = 0
+    gc.disable()
+    for width in (1, 5):
+        for start in range(1, 60):
+            check()
+            try:
+                _testcapi.set_nomemory(start, start + width)
+                step()
+            except MemoryError:
+                failed += 1
+            finally:
+                _testcapi.remove_mem_hooks()
+    check()
+    # What the other steps need may come from the interpreter's free lists.
+    if step_name.startswith(("decorate", "miss", "evict", "put", "refresh", "bind")):
+        assert failed > 0
+    del step, steps
+    gc.collect()
+
+
+@needs_testcapi
+@pytest.mark.parametrize(
+    "step",
+    [
+        "decorate",
+        "decorate_bare",
+        "decorate_unbounded",
+        "hit",
+        "miss",
+        "miss_with_positions",
+        "miss_with_keywords",
+        "miss_typed",
+        "evict",
+        "contains",
+        "invalidate",
+        "put",
+        "refresh",
+        "info",
+        "clear",
+        "bind",
+        "attributes",
+    ],
+)
+def test_only_memory_error_comes_of_failing_allocations(step):
+    run_function(allocation_failures, step)
+
+
+def daemon_threads(kind):
+    import threading
+    import time
+
+    from tamis import lru_cache
+
+    class Key:
+        def __init__(self, number):
+            self.number = number
+
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            time.sleep(0.0005)
+            return self.number == other.number
+
+    @lru_cache(maxsize=2)
+    def f(key):
+        if kind == "miss":
+            time.sleep(0.0005)
+        return key
+
+    running = threading.Semaphore(0)
+
+    def work(seed):
+        number = seed
+        while True:
+            number += 1
+            if kind == "hit":
+                f(1)
+                f("a")
+                f((1, 2.0))
+            elif kind == "miss":
+                f(number)
+            elif kind == "evict":
+                f(number % 97)
+            else:
+                f(Key(number % 5))
+            running.release()
+
+    for seed in range(4):
+        threading.Thread(target=work, args=(seed,), daemon=True).start()
+    for _ in range(40):
+        running.acquire()
+    print("exit", flush=True)
+
+
+@pytest.mark.parametrize("kind", ["miss", "hit", "evict", "eq"])
+def test_exit_with_daemon_threads_inside_a_cached_function_is_clean(kind):
+    for _ in range(3):
+        assert run_function(daemon_threads, kind, seconds=20) == "exit\n"
+
+
+def test_exit_with_values_whose_finalizers_call_back_is_clean():
+    output = run_child("""
+        import os
+        from tamis import cache, lru_cache
+
+        class Value:
+            def __init__(self, number):
+                self.number = number
+
+            def __del__(self, write=os.write):
+                write(1, b"d")
+                # At exit, names of this module may be gone: that is an error to report, not a crash.
+                try:
+                    f(self.number + 1)
+                    g(Value(self.number + 1) if self.number < 100 else 1)
+                    f.cache_info()
+                    f.cache_clear()
+                except Exception:
+                    pass
+
+        @lru_cache(maxsize=4)
+        def f(number):
+            return Value(number) if number < 100 else number
+
+        @cache
+        def g(number):
+            return number
+
+        for number in range(10):
+            f(number)
+            g(f(number))
+        print("end", flush=True)
+    """)
+    assert output.count("d") >= 10
+
+
+def test_wrapper_called_while_modules_are_torn_down_does_not_crash():
+    output = run_child("""
+        import atexit, gc, os, sys
+        import tamis
+        from tamis import lru_cache
+
+        @lru_cache(maxsize=4)
+        def f(x, *, write=os.write):
+            write(1, b"called %d\\n" % x)
+            return x
+
+        class Late:
+            # Everything it needs is held by its defaults.
+            def __del__(self, f=f, write=os.write):
+                write(1, b"late\\n")
+                for operation in (lambda: f(2), lambda: f(1), f.cache_info, f.cache_clear, f.cache_parameters,
+                                  lambda: f.cache_put(3, 4), lambda: f(2)):
+                    try:
+                        operation()
+                    except Exception:
+                        pass
+
+        late = Late()
+        cycle = Late()
+        cycle.cycle = cycle
+        atexit.register(f, 1)
+        atexit.register(f.cache_info)
+        for name in [name for name in sys.modules if name.startswith("tamis")]:
+            del sys.modules[name]
+        del tamis, lru_cache
+        gc.collect()
+    """)
+    assert output.startswith("called 1\n")
+    assert "late\n" in output
+    assert "called 2\n" in output
+
+
+def forking():
+    import os
+    import signal
+    import threading
+    import warnings
+
+    from tamis import lru_cache
+
+    warnings.simplefilter("ignore")
+
+    class Key:
+        def __init__(self, number):
+            self.number = number
+
+        def __hash__(self):
+            return self.number % 3
+
+        def __eq__(self, other):
+            return isinstance(other, Key) and self.number == other.number
+
+    @lru_cache(maxsize=4)
+    def f(key):
+        return key if isinstance(key, int) else key.number
+
+    stop = threading.Event()
+
+    def work():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            f(number % 7)
+            f(Key(number % 7))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                status = 1
+                try:
+                    assert all(f(number) == f(Key(number)) == number for number in range(50))
+                    assert f.cache_info().currsize == 4
+                    f.cache_clear()
+                    assert f.cache_info().currsize == 0
+                    status = 0
+                finally:
+                    os._exit(status)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert status == 0, status
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@needs_fork
+def test_cache_works_in_a_forked_child_while_threads_use_it_in_the_parent():
+    run_function(forking)
+
+
+def long_chain(links, release):
+    import gc
+
+    from tamis import lru_cache
+
+    chain = None
+    for _ in range(links):
+        link = lru_cache(maxsize=1)(abs)
+        if release == "keys":
+            link.cache_put(1, chain)
+        else:
+            link.cache_put(chain, 1)
+        chain = link
+    if release == "cycle":
+        chain.cycle = chain
+    del link
+    chain = None
+    gc.collect()
+    print("released")
+
+
+@pytest.mark.parametrize("release", ["values", "keys", "cycle"])
+def test_chain_of_caches_that_hold_each_other_is_dropped_without_a_stack_overflow(release):
+    assert run_function(long_chain, 100_000, release) == "released\n"
+
+
+def deep_pile(kind):
+    from tamis import lru_cache
+
+    pile = abs
+    for _ in range(100_000):
+        pile = lru_cache(maxsize=0 if kind == "uncached" else 4)(pile)
+    operation = pile.cache_refresh if kind == "refresh" else pile
+    try:
+        assert operation(-1) == 1
+    except RecursionError:
+        pass
+    print("no crash")
+
+
+@pytest.mark.parametrize("kind", ["cached", "uncached", "refresh"])
+def test_call_through_a_deep_pile_of_wrappers_returns_or_raises_recursion_error(kind):
+    assert run_function(deep_pile, kind) == "no crash\n"
+
+
+def dropped_by_its_own_call(part):
+    from tamis import lru_cache
+
+    class Key:
+        armed = None
+
+        def act(self, here):
+            if here == part and Key.armed is not None:
+                holder, Key.armed = Key.armed, None
+                # property calls its getter by a reference that only this takes away.
+                holder.__init__(None)
+
+        def __hash__(self):
+            self.act("hash")
+            return 1
+
+        def __eq__(self, other):
+            self.act("eq")
+            return False
+
+    class Value(Key):
+        def __del__(self):
+            self.act("del")
+
+    def function(key):
+        key.act("function")
+        return Value()
+
+    for maxsize in (0, 1, 2, None):
+        for _ in range(20):
+            cached = lru_cache(maxsize)(function)
+            for _ in range(3):
+                cached(Key())
+            Owner = type("Owner", (Key,), {"attribute": property(cached)})
+            owner = Owner()
+            del cached
+            Key.armed = vars(Owner)["attribute"]
+            assert type(owner.attribute) is Value
+            Key.armed = None
+    print("done")
+
+
+@pytest.mark.parametrize("part", ["function", "hash", "eq", "del"])
+def test_call_that_drops_the_last_reference_to_its_wrapper_ends_well(part):
+    # The debug hooks overwrite what is freed, so that a use of it shows.
+    environment = {"PYTHONMALLOC": "debug"}
+    assert run_function(dropped_by_its_own_call, part, environment=environment) == "done\n"
+
+
+def cycles():
+    import gc
+    import weakref
+
+    from tamis import lru_cache
+
+    class Node:
+        pass
+
+    for part in ("value", "key", "second key", "keyword", "dict", "function"):
+        node = Node()
+
+        def function(*args, node=node if part == "function" else None, **kwargs):
+            return args
+
+        f = lru_cache(maxsize=4)(function)
+        node.f = f
+        if part == "value":
+            f.cache_put(node, 1)
+        elif part == "key":
+            f(node)
+        elif part == "second key":
+            f(1, node)
+        elif part == "keyword":
+            f(1, word=node)
+        elif part == "dict":
+            f.node = node
+        gone = weakref.ref(node)
+        gone_wrapper = weakref.ref(f)
+        del node, f, function
+        assert gone() is not None, part
+        gc.collect()
+        assert gone() is None, part
+        assert gone_wrapper() is None, part
+
+
+def test_cycles_through_every_part_of_a_wrapper_are_collected():
+    run_function(cycles)
+
+
+def finalizers_in_cycles():
+    import gc
+
+    from tamis import lru_cache
+
+    seen = []
+
+    class Member:
+        """Of a cycle: its finalizer runs while all of the cycle is whole."""
+
+        def __del__(self):
+            seen.append(self.f(3))
+            self.f.cache_info()
+
+    class Plain:
+        """Not seen by the collector: its finalizer runs while the cycle is taken apart."""
+
+        __slots__ = ()
+
+        def __del__(self):
+            try:
+                seen.append(Plain.f(5))
+                Plain.f.cache_put(Plain(), 7)
+                Plain.f.cache_info()
+                Plain.f.cache_clear()
+            except Exception as error:
+                seen.append(type(error).__name__)
+
+    for _ in range(20):
+        member = Member()
+        f = lru_cache(maxsize=2)(lambda x: x)
+        member.f = f
+        f.cache_put(member, 1)
+        f.cache_put(Plain(), 2)
+        Plain.f = f
+        del member, f
+        gc.collect()
+    del Plain.f
+    gc.collect()
+    assert seen.count(3) == 20, seen
+
+    def of_local_class():
+        class Local:
+            __slots__ = ()
+
+            def __del__(self):
+                try:
+                    seen.append(type(self).f(9))
+                    type(self).f.cache_info()
+                    type(self).f.cache_clear()
+                except Exception as error:
+                    seen.append(type(error).__name__)
+
+        Local.f = lru_cache(maxsize=4)(lambda *args: args)
+        for number in range(3):
+            Local.f.cache_put(Local(), number)
+            Local.f.cache_put(number, Local())
+
+    for _ in range(20):
+        seen.clear()
+        of_local_class()
+        gc.collect()
+        assert len(seen) == 6, seen
+
+
+def test_wrapper_called_from_finalizers_while_its_cycle_is_collected_does_not_crash():
+    run_function(finalizers_in_cycles)
+
+
+def test_wrapper_type_makes_no_half_made_objects():
+    import copyreg
+
+    from tamis import lru_cache
+
+    kind = type(lru_cache(abs))
+    with pytest.raises(TypeError):
+        kind()
+    with pytest.raises(TypeError):
+        kind(abs, 1)
+    with pytest.raises(TypeError):
+        object.__new__(kind)
+    with pytest.raises(TypeError):
+        copyreg._reconstructor(kind, object, None)
+    with pytest.raises(TypeError):
+        type("Subclass", (kind,), {})
+    with pytest.raises(TypeError):
+        kind.cache_info(object())
+    with pytest.raises(TypeError):
+        kind.__call__(object())
+    with pytest.raises(TypeError):
+        kind.cache_info = None
