@@ -230,10 +230,9 @@ def upheaval(kind, maxsize, threads, rounds):
                 assert f.cache_contains(make(number), word="x") in {True, False}
             else:
                 assert f.cache_parameters() == {"maxsize": maxsize, "typed": False}
-            if kind == "attributes":
-                f.note = step
-                f.__dict__ = dict(f.__dict__)
-                weakref.ref(f)
+            f.note = step
+            assert f.note is not None
+            assert weakref.ref(f)() is f
 
     def watch():
         while not done.is_set():

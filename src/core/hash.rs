@@ -3,28 +3,22 @@
 /// The bit of a stored hash that is set while its entry was *not* used since the hand last passed.
 ///
 /// A [`Hash`] has it clear, so that "equal and visited", the state of nearly every hit, is one comparison.
-pub const UNVISITED: u64 = 1 << 63;
+pub const UNVISITED: u64 = 1;
 
-/// 2^64 divided by the golden ratio, odd: Knuth, The Art of Computer Programming 3, section 6.4.
+/// 2^64 divided by the golden ratio: Knuth, The Art of Computer Programming 3, section 6.4.
 pub const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// 63 bits of a Python hash, folded. The highest bit gives way to [`UNVISITED`]; the hashes of integers of up to 60 bits
-/// stay apart without it.
+/// A Python hash, shifted up by one bit to make room for [`UNVISITED`]. What is lost is the highest bit, without which
+/// the hashes of integers of up to 60 bits still differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct Hash(u64);
 
 impl Hash {
-    /// Takes a Python hash. Its upper half is folded into the lower one, since multiplying carries bits upwards only.
+    /// Takes a Python hash.
     #[inline(always)]
     pub const fn of(python_hash: u64) -> Self {
-        Self((python_hash ^ (python_hash >> 32)) & !UNVISITED)
-    }
-
-    /// [`Hash::of`] what is below 2^32: itself.
-    #[inline(always)]
-    pub const fn of_small(python_hash: u32) -> Self {
-        Self(python_hash as u64)
+        Self(python_hash << 1)
     }
 
     /// The hash that an entry keeps as `stored`, visited or not.
@@ -33,9 +27,9 @@ impl Hash {
         Self(stored & !UNVISITED)
     }
 
-    /// The 63 bits: what an entry keeps that was used.
+    /// What an entry keeps that was used.
     #[inline(always)]
-    pub const fn bits(self) -> u64 {
+    pub const fn visited(self) -> u64 {
         self.0
     }
 
@@ -44,9 +38,15 @@ impl Hash {
     pub const fn unvisited(self) -> u64 {
         self.0 | UNVISITED
     }
+
+    /// The upper half of the product with `factor`, on which all bits of the hash have an influence.
+    #[inline(always)]
+    pub const fn times(self, factor: u64) -> u64 {
+        (self.0 as u128 * factor as u128 >> 64) as u64
+    }
 }
 
-/// The hashes of several arguments in one: the sum of each times an odd factor of its place.
+/// The hashes of several arguments in one: the sum of each times an odd factor of its place, the first of which is 1.
 ///
 /// A multilinear hash, whose products don't wait for each other: Lemire and Kaser, "Strongly universal string hashing is
 /// fast", The Computer Journal 57 (2014), there with random factors.
@@ -60,7 +60,7 @@ impl Combine {
     /// Starts with what tells calls of different shape apart.
     #[inline(always)]
     pub const fn new(shape: u64) -> Self {
-        Self { sum: shape.wrapping_mul(0x5851_F42D_4C95_7F2D), factor: GOLDEN }
+        Self { sum: shape, factor: 1 }
     }
 
     /// Takes the next hash in.
@@ -70,7 +70,7 @@ impl Combine {
         Self {
             sum: self.sum.wrapping_add(python_hash.wrapping_mul(self.factor)),
             // Even, so that the factors stay odd.
-            factor: self.factor.wrapping_add(0xD1B5_4A32_D192_ED02),
+            factor: self.factor.wrapping_add(GOLDEN - 1),
         }
     }
 

@@ -42,8 +42,8 @@ pub enum Glance {
 
 /// Open addressing with linear probing over 64-bit words: the slot above, a 32-bit tag below, zero for nothing.
 ///
-/// A candidate costs one load and one comparison of 32 bits, and eight words share a cache line. The tag is the upper
-/// half of the hash times `multiplier`, and its low bits are the word's home, so that growing and removing read words
+/// A candidate costs one load and one comparison of 32 bits, and eight words share a cache line. The tag comes from the
+/// upper half of the hash times `factor`, and its low bits are the word's home, so that growing and removing read words
 /// alone. Removal shifts back what follows (Knuth, 6.4, algorithm R): there are no tombstones, and a full cache that
 /// evicts for ever is never rebuilt.
 ///
@@ -56,7 +56,7 @@ pub struct WordIndex {
     words: Box<[u64]>,
     /// The length less one, kept to spare the hit path the subtraction.
     mask: usize,
-    multiplier: u64,
+    factor: u64,
     /// No word lies further from its home. It bounds searches and shifts in long runs of neighbours.
     reach: usize,
 }
@@ -68,8 +68,8 @@ pub struct WordCursor {
     left: usize,
 }
 
-/// The tag becomes the sum of the hash's halves: for small integers, themselves.
-const IN_SEQUENCE: u64 = (1 << 32) + 1;
+/// The tag becomes the low half of the Python hash: for small integers, themselves.
+const IN_SEQUENCE: u64 = 1 << 63;
 /// [`Index::glance`] stops at words whose number is a multiple of this.
 const GLANCE: usize = 64;
 /// How far from home a word may lie before its table begins to mix.
@@ -80,8 +80,8 @@ const SPARSE_WORDS: usize = 1 << 12;
 const ROOMY_WORDS: usize = 1 << 15;
 const FIRST_WORDS: usize = 8;
 
-const fn tag(hash: Hash, multiplier: u64) -> u32 {
-    (hash.bits().wrapping_mul(multiplier) >> 32) as u32
+const fn tag(hash: Hash, factor: u64) -> u32 {
+    hash.times(factor) as u32
 }
 
 const fn tag_of(word: u64) -> u32 {
@@ -102,12 +102,23 @@ impl WordIndex {
         }
     }
 
+    /// The word of this number, round the end of the table.
+    #[inline(always)]
+    fn word(&self, at: usize) -> u64 {
+        // SAFETY: the mask is the length less one, and the length a power of two.
+        unsafe { *self.words.get_unchecked(at & self.mask) }
+    }
+
+    #[inline(always)]
+    fn word_mut(&mut self, at: usize) -> &mut u64 {
+        // SAFETY: as in `word`.
+        unsafe { self.words.get_unchecked_mut(at & self.mask) }
+    }
+
     #[inline(always)]
     fn scan(&self, tag: u32, mut at: usize, mut left: usize) -> Option<(u32, WordCursor)> {
         loop {
-            at &= self.mask;
-            // SAFETY: the mask is the length less one, and the length a power of two.
-            let word = unsafe { *self.words.get_unchecked(at) };
+            let word = self.word(at);
             let slot = slot_of(word);
             // A tag of zero looks like that of an empty word, which has no slot.
             if tag_of(word) == tag && slot != 0 {
@@ -122,23 +133,23 @@ impl WordIndex {
     }
 
     /// Puts a word where it belongs, and tells how far from its home that is.
-    #[inline]
+    #[inline(always)]
     fn place(&mut self, word: u64) -> usize {
         let mut distance = 0;
         loop {
-            let at = (tag_of(word) as usize).wrapping_add(distance) & self.mask;
-            // SAFETY: as in `scan`.
-            let place = unsafe { self.words.get_unchecked_mut(at) };
+            let place = self.word_mut(tag_of(word) as usize + distance);
             if *place == 0 {
                 *place = word;
-                self.reach = self.reach.max(distance);
+                if distance > self.reach {
+                    self.reach = distance;
+                }
                 return distance;
             }
             distance += 1;
         }
     }
 
-    /// Files all words anew, under tags of another multiplier. Without memory for that, things stay as they are.
+    /// Files all words anew, under tags of the other factor. Without memory for that, things stay as they are.
     #[cold]
     fn mix(&mut self, hash_of: impl Fn(u32) -> Hash) {
         let Ok(mut mixed) = Self::with_words(self.words.len(), GOLDEN) else { return };
@@ -149,12 +160,12 @@ impl WordIndex {
         *self = mixed;
     }
 
-    fn with_words(count: usize, multiplier: u64) -> Result<Self, OutOfMemory> {
+    fn with_words(count: usize, factor: u64) -> Result<Self, OutOfMemory> {
         debug_assert!(count.is_power_of_two());
         let mut words = Vec::new();
         words.try_reserve_exact(count)?;
         words.resize(count, 0);
-        Ok(Self { words: words.into_boxed_slice(), mask: count - 1, multiplier, reach: 0 })
+        Ok(Self { words: words.into_boxed_slice(), mask: count - 1, factor, reach: 0 })
     }
 }
 
@@ -162,17 +173,16 @@ impl Index for WordIndex {
     type Cursor = WordCursor;
 
     fn new() -> Self {
-        Self { words: Box::new([0; FIRST_WORDS]), mask: FIRST_WORDS - 1, multiplier: IN_SEQUENCE, reach: 0 }
+        Self { words: Box::new([0; FIRST_WORDS]), mask: FIRST_WORDS - 1, factor: IN_SEQUENCE, reach: 0 }
     }
 
     /// [`WordIndex::scan`] with limits at fixed places, which need no register.
     #[inline(always)]
     fn glance(&self, hash: Hash) -> Glance {
-        let tag = tag(hash, self.multiplier);
+        let tag = tag(hash, self.factor);
         let mut at = tag as usize;
         loop {
-            // SAFETY: as in `scan`.
-            let word = unsafe { *self.words.get_unchecked(at & self.mask) };
+            let word = self.word(at);
             if tag_of(word) == tag {
                 let slot = slot_of(word);
                 return if slot == 0 { Glance::Nothing } else { Glance::Candidate(slot) };
@@ -189,21 +199,21 @@ impl Index for WordIndex {
 
     #[inline(always)]
     fn first(&self, hash: Hash) -> Option<(u32, WordCursor)> {
-        let tag = tag(hash, self.multiplier);
+        let tag = tag(hash, self.factor);
         self.scan(tag, tag as usize, self.reach)
     }
 
     #[inline(always)]
     fn after(&self, hash: Hash, cursor: WordCursor) -> Option<(u32, WordCursor)> {
         let left = cursor.left.checked_sub(1)?;
-        self.scan(tag(hash, self.multiplier), cursor.at + 1, left)
+        self.scan(tag(hash, self.factor), cursor.at + 1, left)
     }
 
     fn reserve_one(&mut self, len: usize) -> Result<(), OutOfMemory> {
         if Self::fits(len + 1, self.words.len()) {
             return Ok(());
         }
-        let mut grown = Self::with_words(self.words.len() * 2, self.multiplier)?;
+        let mut grown = Self::with_words(self.words.len() * 2, self.factor)?;
         for &word in self.words.iter().filter(|&&word| word != 0) {
             grown.place(word);
         }
@@ -211,30 +221,30 @@ impl Index for WordIndex {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash) {
-        let tag = tag(hash, self.multiplier);
+        let tag = tag(hash, self.factor);
         let distance = self.place(u64::from(slot) << 32 | u64::from(tag));
-        if distance > FAR && self.multiplier == IN_SEQUENCE {
+        if distance > FAR && self.factor == IN_SEQUENCE {
             self.mix(|other| if other == slot { hash } else { hash_of(other) });
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove(&mut self, hash: Hash, slot: u32) {
         let mask = self.mask;
-        let tag = tag(hash, self.multiplier);
+        let tag = tag(hash, self.factor);
         let gone = u64::from(slot) << 32 | u64::from(tag);
         let mut hole = tag as usize & mask;
-        while self.words[hole] != gone {
-            debug_assert!(self.words[hole] != 0, "a slot that was never filed");
+        while self.word(hole) != gone {
+            debug_assert!(self.word(hole) != 0, "a slot that was never filed");
             hole = (hole + 1) & mask;
         }
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
             let gap = at.wrapping_sub(hole) & mask;
-            let word = self.words[at];
+            let word = self.word(at);
             // Whoever lies further behind the hole than any word from its home, has its home behind the hole.
             if word == 0 || gap > self.reach {
                 break;
@@ -242,11 +252,11 @@ impl Index for WordIndex {
             // A word may move back to the hole unless its home lies behind the hole.
             let distance = at.wrapping_sub(tag_of(word) as usize) & mask;
             if distance >= gap {
-                self.words[hole] = word;
+                *self.word_mut(hole) = word;
                 hole = at;
             }
         }
-        self.words[hole] = 0;
+        *self.word_mut(hole) = 0;
     }
 }
 
@@ -254,6 +264,6 @@ impl Index for WordIndex {
 impl WordIndex {
     /// How far the words lie from their homes at most, and whether the table mixes.
     pub fn reach_and_mixing(&self) -> (usize, bool) {
-        (self.reach, self.multiplier == GOLDEN)
+        (self.reach, self.factor == GOLDEN)
     }
 }

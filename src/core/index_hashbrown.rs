@@ -34,8 +34,8 @@ impl Index for HashbrownIndex {
     #[inline(always)]
     fn after(&self, hash: Hash, seen: usize) -> Option<(u32, usize)> {
         let mut skip = seen;
-        let found = self.table.find(mixed(hash.bits()), |&(filed, _)| {
-            let same = filed == hash.bits();
+        let found = self.table.find(mixed(hash.visited()), |&(filed, _)| {
+            let same = filed == hash.visited();
             let wanted = same && skip == 0;
             skip = skip.wrapping_sub(usize::from(same));
             wanted
@@ -48,11 +48,11 @@ impl Index for HashbrownIndex {
     }
 
     fn insert(&mut self, hash: Hash, slot: u32, _hash_of: impl Fn(u32) -> Hash) {
-        self.table.insert_unique(mixed(hash.bits()), (hash.bits(), slot), |&(hash, _)| mixed(hash));
+        self.table.insert_unique(mixed(hash.visited()), (hash.visited(), slot), |&(hash, _)| mixed(hash));
     }
 
     fn remove(&mut self, hash: Hash, slot: u32) {
-        if let Ok(entry) = self.table.find_entry(mixed(hash.bits()), |&filed| filed == (hash.bits(), slot)) {
+        if let Ok(entry) = self.table.find_entry(mixed(hash.visited()), |&filed| filed == (hash.visited(), slot)) {
             entry.remove();
         }
     }

@@ -125,11 +125,11 @@ impl<K, V, I: Index> Store<K, V, I> {
             return Hit::Unsure(SlotId(id));
         }
         let stored = self.slot(id).hash;
-        if stored != hash.bits() {
-            if stored ^ UNVISITED != hash.bits() {
+        if stored != hash.visited() {
+            if stored != hash.unvisited() {
                 return Hit::Unsure(SlotId(id));
             }
-            self.slot_mut(id).hash = hash.bits();
+            self.slot_mut(id).hash = hash.visited();
         }
         Hit::Value(self.value(SlotId(id)))
     }
@@ -207,37 +207,25 @@ impl<K, V, I: Index> Store<K, V, I> {
     /// Puts a new entry at the head, and hands out the entry that had to leave for it.
     ///
     /// There must be no equal key in the store. Without memory, the entry is handed back and nothing has changed.
-    #[inline]
+    #[inline(always)]
     #[must_use = "the evicted entry is to be dropped when the store is whole"]
     pub fn insert(&mut self, hash: Hash, key: K, value: V) -> Result<Option<(K, V)>, (K, V, OutOfMemory)> {
-        let (id, evicted) = if self.len == self.capacity {
+        let id = if self.len == self.capacity {
             let id = self.pass_hand();
-            (id, Some(self.detach(id)))
+            self.detach(id);
+            id
         } else {
             match self.vacant() {
-                Ok(id) => (id, None),
+                Ok(id) => id,
                 Err(error) => return Err((key, value, error)),
             }
         };
-        let head = self.slot(SENTINEL).next;
-        let slot = self.slot_mut(id);
-        slot.hash = hash.unvisited();
-        slot.prev = SENTINEL;
-        slot.next = head;
-        // The slot was vacant. To say so spares the check for a pair to drop.
-        std::mem::forget(slot.pair.replace((key, value)));
-        let slots = &self.slots;
-        // SAFETY: the index asks about slots that it was given, as in `slot`.
-        self.index.insert(hash, id, |id| Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash));
-        self.slot_mut(head).prev = id;
-        self.slot_mut(SENTINEL).next = id;
-        self.len += 1;
-        self.generation += 1;
-        Ok(evicted)
+        self.attach(id, hash);
+        Ok(self.slot_mut(id).pair.replace((key, value)))
     }
 
     /// Walks the hand to the next victim and past it.
-    #[inline]
+    #[inline(always)]
     fn pass_hand(&mut self) -> u32 {
         let mut id = self.hand;
         loop {
@@ -255,25 +243,37 @@ impl<K, V, I: Index> Store<K, V, I> {
         }
     }
 
-    /// Takes an entry out of ring and index. Its slot is the caller's to use or to free.
-    #[inline]
-    fn detach(&mut self, id: u32) -> (K, V) {
+    /// Puts a slot at the head of the ring and into the index, which has room. Its pair is the caller's to put in.
+    #[inline(always)]
+    fn attach(&mut self, id: u32, hash: Hash) {
+        let head = self.slot(SENTINEL).next;
         let slot = self.slot_mut(id);
-        let (prev, next) = (slot.prev, slot.next);
-        let hash = Hash::from_stored(slot.hash);
-        let pair = slot.pair.take();
+        slot.hash = hash.unvisited();
+        slot.prev = SENTINEL;
+        slot.next = head;
+        self.slot_mut(head).prev = id;
+        self.slot_mut(SENTINEL).next = id;
+        let slots = &self.slots;
+        // SAFETY: the index asks about slots that it was given, as in `slot`.
+        self.index.insert(hash, id, |id| Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash));
+        self.len += 1;
+        self.generation += 1;
+    }
+
+    /// Takes a slot out of ring and index. Its pair stays in it, and is the caller's to take out.
+    #[inline(always)]
+    fn detach(&mut self, id: u32) {
+        let slot = self.slot(id);
+        let (prev, next, hash) = (slot.prev, slot.next, Hash::from_stored(slot.hash));
         self.slot_mut(prev).next = next;
         self.slot_mut(next).prev = prev;
         self.index.remove(hash, id);
         self.len -= 1;
         self.generation += 1;
-        debug_assert!(pair.is_some());
-        // SAFETY: only live entries are detached: the hand and the callers of `remove` name no others.
-        unsafe { pair.unwrap_unchecked() }
     }
 
     /// A slot that is not in use, with room for it in the index.
-    #[inline]
+    #[inline(never)]
     fn vacant(&mut self) -> Result<u32, OutOfMemory> {
         self.index.reserve_one(self.len)?;
         if self.free != SENTINEL {
@@ -297,10 +297,14 @@ impl<K, V, I: Index> Store<K, V, I> {
         if self.hand == id.0 {
             self.hand = self.slot(id.0).prev;
         }
-        let pair = self.detach(id.0);
-        self.slot_mut(id.0).next = self.free;
-        self.free = id.0;
-        pair
+        self.detach(id.0);
+        let free = std::mem::replace(&mut self.free, id.0);
+        let slot = self.slot_mut(id.0);
+        slot.next = free;
+        let pair = slot.pair.take();
+        debug_assert!(pair.is_some());
+        // SAFETY: as in `pair`.
+        unsafe { pair.unwrap_unchecked() }
     }
 
     /// Gives a live entry another value, in its place, and hands out the old one.

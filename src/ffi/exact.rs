@@ -98,8 +98,9 @@ pub fn hash_in_place(object: Borrowed<'_>) -> Option<u64> {
     }
     // SAFETY: a live object's type is live; a type that is not ready yet has no slot.
     let slot = unsafe { (*object.type_ptr()).tp_hash }.map(|slot| slot as usize);
+    // Volatile keeps the compiler from reading it ahead of the types above.
     // SAFETY: `object` is ready before any extension is imported.
-    let by_address = unsafe { (*(&raw const py::PyBaseObject_Type)).tp_hash }.map(|slot| slot as usize);
+    let by_address = unsafe { (&raw const py::PyBaseObject_Type.tp_hash).read_volatile() }.map(|slot| slot as usize);
     // The low bits of addresses are alike, so they are moved to the top (Python/pyhash.c).
     (slot == by_address && slot.is_some()).then(|| object.as_ptr().addr().rotate_right(4) as u64)
 }
@@ -156,7 +157,7 @@ fn value_of_two_digits(int: &Int) -> Option<i64> {
 /// Whether the hash of this integer tells its value: it is of at most 60 bits, and not -1 or -2, which share a hash.
 #[inline]
 pub fn hash_tells_value(int: &Int) -> bool {
-    value_of_two_digits(int).is_some_and(|value| value != -1 && value != -2)
+    compat::small_natural(int).is_some() || value_of_two_digits(int).is_some_and(|value| value != -1 && value != -2)
 }
 
 /// The hash of an integer of at most 60 bits is itself, but -1 means an error in C.
@@ -205,8 +206,12 @@ fn float_hash(value: f64) -> Option<u64> {
     let mantissa = bits & ((1 << FRACTION_BITS) - 1) | 1 << FRACTION_BITS;
     let turn = TURNS[biased as usize & 0x7FF];
     let residue = (mantissa << turn & HASH_MODULUS) | mantissa >> (HASH_BITS - u32::from(turn));
-    let signed = if bits >> 63 == 0 { residue } else { residue.wrapping_neg() };
-    Some(if signed == u64::MAX { signed - 1 } else { signed })
+    Some(match bits >> 63 {
+        0 => residue,
+        // As in `hash_of_value`.
+        _ if residue == 1 => 1u64.wrapping_neg() - 1,
+        _ => residue.wrapping_neg(),
+    })
 }
 
 /// The exponent of a float's mantissa as an integer, `biased - 1075`, modulo 61. A table, since a division takes longer
@@ -301,6 +306,30 @@ pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict
     Verdict::of(same_bytes(of_a, of_b))
 }
 
+/// Whether both objects are exact `str` of the same few ASCII characters. False if that takes longer to find out.
+#[inline(always)]
+pub fn same_short_ascii(stored: Borrowed<'_>, asked: Borrowed<'_>) -> bool {
+    let Some(stored) = short_ascii(stored) else { return false };
+    short_ascii(asked).is_some_and(|asked| stored.len() == asked.len() && same_few_bytes(stored, asked))
+}
+
+#[inline(always)]
+fn short_ascii(object: Borrowed<'_>) -> Option<&[u8]> {
+    const LAYOUT: u32 = 1 << KIND_SHIFT | COMPACT | ASCII;
+    if !is_str(object) {
+        return None;
+    }
+    // SAFETY: the type has just been seen.
+    let head = unsafe { &*object.as_ptr().cast::<py::PyASCIIObject>() };
+    if str_layout(head.state) != LAYOUT || head.length as usize > FEW {
+        return None;
+    }
+    // SAFETY: a compact ASCII string's characters, of one byte each, follow its head.
+    let characters = unsafe { object.as_ptr().cast::<py::PyASCIIObject>().add(1).cast::<u8>() };
+    // SAFETY: so many of them.
+    Some(unsafe { std::slice::from_raw_parts(characters, head.length as usize) })
+}
+
 /// Width of the characters in bytes.
 const KIND_SHIFT: u32 = 2;
 const KIND_MASK: u32 = 7;
@@ -314,19 +343,27 @@ const fn str_layout(state: u32) -> u32 {
     state >> STR_STATE_SHIFT & (KIND_MASK << KIND_SHIFT | COMPACT | ASCII)
 }
 
-/// `a == b` for slices of one length. Short ones are compared by two loads each, without a call.
+/// So many bytes are compared by two loads each.
+const FEW: usize = 16;
+
+/// `a == b` for slices of one length, up to [`FEW`], without a call.
 #[inline(always)]
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+fn same_few_bytes(a: &[u8], b: &[u8]) -> bool {
     fn ends<const N: usize>(bytes: &[u8]) -> Option<([u8; N], [u8; N])> {
         Some((*bytes.first_chunk()?, *bytes.last_chunk()?))
     }
     match a.len() {
-        0 => true,
-        1..4 => a[0] == b[0] && a[a.len() / 2] == b[b.len() / 2] && a[a.len() - 1] == b[b.len() - 1],
+        8.. => ends::<8>(a) == ends::<8>(b),
         4..8 => ends::<4>(a) == ends::<4>(b),
-        8..=16 => ends::<8>(a) == ends::<8>(b),
-        _ => a == b,
+        2..4 => ends::<2>(a) == ends::<2>(b),
+        1 => a[0] == b[0],
+        0 => true,
     }
+}
+
+#[inline(always)]
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    if a.len() <= FEW { same_few_bytes(a, b) } else { a == b }
 }
 
 /// # Safety

@@ -44,7 +44,11 @@ impl Owned {
 impl Clone for Owned {
     #[inline(always)]
     fn clone(&self) -> Self {
-        self.borrow().to_owned()
+        // Volatile: read once. The compiler would read it again after counting, which might have changed it for all it
+        // knows, and this is the hit path.
+        // SAFETY: a field of a live value.
+        let pointer = unsafe { (&raw const self.0).read_volatile() };
+        Borrowed(pointer, PhantomData).to_owned()
     }
 }
 
@@ -73,9 +77,11 @@ impl<'a> Borrowed<'a> {
     /// A reference of our own to the same object.
     #[inline(always)]
     pub fn to_owned(self) -> Owned {
+        let pointer = self.0.as_ptr();
         // SAFETY: the object is live for 'a.
-        unsafe { py::Py_INCREF(self.0.as_ptr()) };
-        Owned(self.0)
+        unsafe { py::Py_INCREF(pointer) };
+        // SAFETY: the same pointer.
+        Owned(unsafe { NonNull::new_unchecked(pointer) })
     }
 
     /// The pointer.

@@ -4,7 +4,7 @@
 //! a plain piece of memory that only the entry knows: no user's object can be mistaken for one, and the collector sees
 //! through it since the wrapper's traverse visits what it holds.
 
-use crate::core::hash::{Combine, Hash};
+use crate::core::hash::{Combine, GOLDEN, Hash};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::SharedCount;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
@@ -23,7 +23,7 @@ const MARKS: usize = BLOCK | TELLING;
 const EMPTY: usize = 4;
 const EMPTY_ADDRESS: NonZeroUsize = NonZeroUsize::new(EMPTY).unwrap();
 /// The hash of a call without arguments.
-pub const EMPTY_HASH: Hash = Combine::new(0).finish();
+pub const EMPTY_HASH: Hash = Hash::of(GOLDEN);
 
 const _: () = assert!(align_of::<Head>() > EMPTY && align_of::<py::PyObject>() > MARKS);
 
@@ -45,6 +45,9 @@ pub fn hash(args: &CallArgs<'_>, typed: bool) -> Result<Hash> {
         && !needs_block(object, typed)
     {
         return exact::hash(object).map(Hash::of);
+    }
+    if args.values().is_empty() {
+        return Ok(EMPTY_HASH);
     }
     let mut combined = Combine::new(shape_of(args));
     for &value in args.values() {
@@ -105,11 +108,18 @@ fn needs_block(object: Borrowed<'_>, typed: bool) -> bool {
 
 impl Key {
     /// A key for these arguments. Runs no Python code.
-    #[inline]
+    #[inline(always)]
     pub fn new(args: &CallArgs<'_>, typed: bool) -> Result<Self> {
         match args.single() {
             Some(object) if !needs_block(object, typed) => Ok(Self::of_object(object)),
-            _ if args.values().is_empty() => Ok(Self(NonNull::without_provenance(EMPTY_ADDRESS))),
+            _ => Self::of_shape(args, typed),
+        }
+    }
+
+    #[inline(never)]
+    fn of_shape(args: &CallArgs<'_>, typed: bool) -> Result<Self> {
+        match args.values().len() {
+            0 => Ok(Self(NonNull::without_provenance(EMPTY_ADDRESS))),
             _ => Block::new_key(args, typed),
         }
     }
@@ -117,7 +127,7 @@ impl Key {
     #[inline(always)]
     fn of_object(object: Borrowed<'_>) -> Self {
         // SAFETY: the type is looked at before the object is.
-        let telling = exact::is_int(object) && exact::hash_tells_value(unsafe { exact::as_int(object) });
+        let telling = exact::is_int(object) && unsafe { exact::hash_tells_value(exact::as_int(object)) };
         Self::marked(object.to_owned().into_ptr().cast(), if telling { TELLING } else { 0 })
     }
 
@@ -262,11 +272,21 @@ impl Clone for Key {
 impl Drop for Key {
     #[inline]
     fn drop(&mut self) {
-        match self.target() {
-            Target::Nothing => {}
-            // SAFETY: this key's own reference, which ends here.
-            Target::Object(object) => drop(unsafe { Owned::from_call(object.as_ptr()) }),
-            Target::Block(block) => block.release(),
+        if self.0.addr().get() & BLOCK == 0 && !self.is_empty_call() {
+            let object = self.0.as_ptr().map_addr(|address| address & !TELLING);
+            // SAFETY: this key's own reference to an object, which ends here.
+            drop(unsafe { Owned::from_call(object.cast()) });
+        } else {
+            self.drop_block();
+        }
+    }
+}
+
+impl Key {
+    #[inline(never)]
+    fn drop_block(&self) {
+        if let Target::Block(block) = self.target() {
+            block.release();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::lookup::Action;
 use super::{Bound, Wrapper};
+use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::store::{Hit, SlotId, Store};
 use crate::ffi::exact::{self, Verdict};
@@ -30,11 +31,7 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if !are_positional::<1>(nargsf, kwnames) {
-        if are_positional::<2>(nargsf, kwnames) {
-            // SAFETY: two positional arguments, as this function got them.
-            return unsafe { call_positional::<TYPED, 2>(callable, args) };
-        }
+    if !is_single(nargsf, kwnames) {
         // SAFETY: this function's own arguments.
         return unsafe { call_shape::<TYPED>(callable, args, nargsf, kwnames) };
     }
@@ -55,7 +52,7 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     };
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    let hash = Hash::of_small(value);
+    let hash = Hash::of(u64::from(value));
     match this.hit(hash, Key::is_telling_int) {
         Fast::Hit(value) => value.into_ptr(),
         // SAFETY: one argument, as this function got it.
@@ -91,7 +88,7 @@ unsafe extern "C" fn call_str<const TYPED: bool>(
     }
 }
 
-/// The hit path of a `str` that is perhaps equal to the stored one.
+/// The hit path of a short ASCII `str` that is perhaps equal to the stored one.
 #[inline(never)]
 unsafe extern "C" fn settle_str<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -104,9 +101,8 @@ unsafe extern "C" fn settle_str<const TYPED: bool>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     let value = this.store.with(|store| {
-        let stored = store.key_of_hash(id, hash)?.object().filter(|&stored| exact::is_str(stored))?;
-        // SAFETY: the caller saw the argument's type, and the other one has just been seen.
-        if unsafe { exact::compare_strs(stored, argument) } != Verdict::Same {
+        let stored = store.key_of_hash(id, hash)?.object()?;
+        if !exact::same_short_ascii(stored, argument) {
             return None;
         }
         store.mark(id);
@@ -144,29 +140,45 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
     }
 }
 
-/// A call with any arguments but one or two positional ones: the hit path of none at all.
-#[inline(never)]
-unsafe extern "C" fn call_shape<const TYPED: bool>(
+/// A call with any arguments but one positional one.
+#[inline(always)]
+unsafe fn call_shape<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if are_positional::<0>(nargsf, kwnames) {
-        // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-        let this = unsafe { Wrapper::of(callable) };
-        if let Fast::Hit(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
-            return value.into_ptr();
+    if kwnames.is_null() {
+        match nargsf.wrapping_mul(2) {
+            // SAFETY: two positional arguments, as the caller got them.
+            4 => return unsafe { call_positional::<TYPED, 2>(callable, args) },
+            // SAFETY: three positional arguments, as the caller got them.
+            6 => return unsafe { call_positional::<TYPED, 3>(callable, args) },
+            // SAFETY: no arguments, as the caller got them.
+            0 => return unsafe { call_empty::<TYPED>(callable, args) },
+            _ => {}
         }
-    } else if are_positional::<3>(nargsf, kwnames) {
-        // SAFETY: three positional arguments, as this function got them.
-        return unsafe { call_positional::<TYPED, 3>(callable, args) };
-    } else if !TYPED && !kwnames.is_null() {
-        // SAFETY: this function's own arguments.
+    } else if !TYPED {
+        // SAFETY: the caller's own arguments.
         return unsafe { call_keywords(callable, args, nargsf, kwnames) };
     }
-    // SAFETY: this function's own arguments.
+    // SAFETY: the caller's own arguments.
     unsafe { call_any::<TYPED>(callable, args, nargsf, kwnames) }
+}
+
+/// The hit path of a call without arguments.
+#[inline(never)]
+unsafe extern "C" fn call_empty<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    if let Fast::Hit(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
+        return value.into_ptr();
+    }
+    // SAFETY: no arguments, as this function got them.
+    unsafe { call_any::<TYPED>(callable, args, 0, ptr::null_mut()) }
 }
 
 /// The hit path of keyword arguments whose values and tuple of names are the stored objects themselves. Reenters: as
@@ -246,11 +258,11 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     object::to_slot(result)
 }
 
-/// Whether there are `N` arguments, all positional: the count, doubled to lose the flag in its highest bit, is twice `N`.
+/// Whether there is one argument, a positional one: the count, doubled to lose the flag in its highest bit, is 2.
 #[inline(always)]
-fn are_positional<const N: usize>(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
+fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
     const { assert!(py::PY_VECTORCALL_ARGUMENTS_OFFSET == 1 << (usize::BITS - 1)) };
-    (nargsf.wrapping_mul(2).wrapping_sub(2 * N) | kwnames.addr()) == 0
+    (nargsf.wrapping_mul(2).wrapping_sub(2) | kwnames.addr()) == 0
 }
 
 /// What the hit path found.
@@ -329,8 +341,11 @@ unsafe extern "C" fn miss_single(
     hash: Hash,
     generation: u64,
 ) -> *mut py::PyObject {
-    // SAFETY: this function's own arguments.
-    unsafe { miss_any(callable, args, 1, ptr::null_mut(), hash, generation) }
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    object::to_slot(this.miss(&args, hash, Some(generation)))
 }
 
 /// A miss that the hit path has seen. Reenters: the function.
@@ -396,7 +411,7 @@ struct Keep {
 }
 
 /// What left the store for a new entry, to be dropped outside, or that there was no memory.
-type Left = std::result::Result<Option<(Option<Key>, Owned)>, ()>;
+type Left = std::result::Result<Option<(Key, Owned)>, OutOfMemory>;
 
 impl Action for Keep {
     type Outcome = Left;
@@ -407,17 +422,17 @@ impl Action for Keep {
             return Ok(None);
         }
         store.mark(id);
-        Ok(self.entry.take().map(|(key, value)| (Some(key), store.replace(id, value))))
+        Ok(self.entry.take().map(|(key, value)| (key, store.replace(id, value))))
     }
 
     #[inline(always)]
     fn absent(&mut self, store: &mut Store<Key, Owned>) -> Left {
         let Some((key, value)) = self.entry.take() else { return Ok(None) };
         match store.insert(self.hash, key, value) {
-            Ok(evicted) => Ok(evicted.map(|(key, value)| (Some(key), value))),
-            Err((key, value, _)) => {
+            Ok(evicted) => Ok(evicted),
+            Err((key, value, error)) => {
                 self.entry = Some((key, value));
-                Err(())
+                Err(error)
             }
         }
     }
@@ -442,42 +457,34 @@ impl Wrapper {
 
     /// Calls the function and stores its result, as functools does: the miss counts before the call, and a result that
     /// a call further in has stored meanwhile stays where there is a bound, and gives way where there is none.
-    #[inline(never)]
+    /// `generation` is that in which there was no such entry. Reenters: the function, `__eq__` of keys, finalizers.
+    #[inline(always)]
     fn miss(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
         self.misses.count();
         let value = self.call_function(args)?;
-        if let Some(generation) = generation {
-            let replace = self.bound == Bound::Unbounded;
-            self.keep(args, hash, value.clone(), replace, Some(generation))?;
+        let Some(generation) = generation else { return Ok(value) };
+        let key = Key::new(args, self.typed)?;
+        let kept = value.clone();
+        let done = self.store.with(|store| {
+            if store.generation() == generation { Ok(store.insert(hash, key, kept)) } else { Err((key, kept)) }
+        });
+        match done {
+            Ok(Ok(evicted)) => drop(evicted),
+            Ok(Err(_)) => return Err(Raised::no_memory()),
+            Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
         }
         Ok(value)
     }
 
-    /// Stores a value. `absent_in` is the generation in which there was no such entry, if one is known. Reenters:
-    /// `__eq__` of keys, and finalizers of what leaves.
-    pub(super) fn keep(
-        &self,
-        args: &CallArgs<'_>,
-        hash: Hash,
-        value: Owned,
-        replace: bool,
-        absent_in: Option<u64>,
-    ) -> Result<()> {
-        let entry = Some((Key::new(args, self.typed)?, value));
-        let mut keep = Keep { hash, entry, replace };
-        let done = absent_in.and_then(|generation| {
-            self.store.with(|store| (store.generation() == generation).then(|| keep.absent(store)))
-        });
-        let left = match done {
-            Some(left) => left,
-            None => self.locate(hash, args, &mut keep)?,
-        };
-        match left {
+    /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
+    #[inline(never)]
+    pub(super) fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {
+        match self.locate(hash, args, &mut Keep { hash, entry: Some(entry), replace })? {
             Ok(left) => {
                 drop(left);
                 Ok(())
             }
-            Err(()) => Err(Raised::no_memory()),
+            Err(OutOfMemory) => Err(Raised::no_memory()),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Wrapper {
             return Ok(());
         }
         let hash = key::hash(args, self.typed)?;
-        self.keep(args, hash, value.to_owned(), true, None)
+        self.keep(args, hash, (Key::new(args, self.typed)?, value.to_owned()), true)
     }
 
     /// Reenters: finalizers of the entries.
