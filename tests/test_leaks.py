@@ -276,7 +276,7 @@ def test_wrapper_dies_with_its_last_reference():
 def test_wrapper_in_a_cycle_is_collected_and_its_weakref_callback_called():
     calls = []
     thing = Thing()
-    f = lru_cache(maxsize=2)(lambda *args: thing)
+    f = lru_cache(maxsize=2)(lambda first, *rest: first)
     thing.f = f
     f(thing)
     f(thing, 1)

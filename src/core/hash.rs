@@ -39,10 +39,12 @@ impl Hash {
         self.0 | UNVISITED
     }
 
-    /// The upper half of the product with `factor`, on which all bits of the hash have an influence.
+    /// 32 bits of the product with `factor`: its upper half, to which each bit of the hash is carried up, and the upper
+    /// quarter of its lower half, which tells neighbours apart.
     #[inline(always)]
-    pub const fn times(self, factor: u64) -> u64 {
-        (self.0 as u128 * factor as u128 >> 64) as u64
+    pub const fn times(self, factor: u64) -> u32 {
+        let product = self.0 as u128 * factor as u128;
+        (product >> 64) as u32 ^ (product as u64 >> 32) as u32
     }
 }
 

@@ -42,8 +42,8 @@ pub enum Glance {
 
 /// Open addressing with linear probing over 64-bit words: the slot above, a 32-bit tag below, zero for nothing.
 ///
-/// A candidate costs one load and one comparison of 32 bits, and eight words share a cache line. The tag comes from the
-/// upper half of the hash times `factor`, and its low bits are the word's home, so that growing and removing read words
+/// A candidate costs one load and one comparison of 32 bits, and eight words share a cache line. The tag is
+/// the hash times `factor`, as [`Hash::times`] has it, and its low bits are the word's home, so that growing and removing read words
 /// alone. Removal shifts back what follows (Knuth, 6.4, algorithm R): there are no tombstones, and a full cache that
 /// evicts for ever is never rebuilt.
 ///
@@ -68,7 +68,7 @@ pub struct WordCursor {
     left: usize,
 }
 
-/// The tag becomes the low half of the Python hash: for small integers, themselves.
+/// Makes the tag the low half of the Python hash: for small integers, themselves.
 const IN_SEQUENCE: u64 = 1 << 63;
 /// [`Index::glance`] stops at words whose number is a multiple of this.
 const GLANCE: usize = 64;
@@ -79,10 +79,6 @@ const SPARSE_WORDS: usize = 1 << 12;
 /// Up to here (256 KiB), half of them, and one fifth of larger tables.
 const ROOMY_WORDS: usize = 1 << 15;
 const FIRST_WORDS: usize = 8;
-
-const fn tag(hash: Hash, factor: u64) -> u32 {
-    hash.times(factor) as u32
-}
 
 const fn tag_of(word: u64) -> u32 {
     word as u32
@@ -154,7 +150,7 @@ impl WordIndex {
     fn mix(&mut self, hash_of: impl Fn(u32) -> Hash) {
         let Ok(mut mixed) = Self::with_words(self.words.len(), GOLDEN) else { return };
         for &word in self.words.iter().filter(|&&word| word != 0) {
-            let tag = tag(hash_of(slot_of(word)), GOLDEN);
+            let tag = hash_of(slot_of(word)).times(GOLDEN);
             mixed.place(u64::from(slot_of(word)) << 32 | u64::from(tag));
         }
         *self = mixed;
@@ -179,7 +175,7 @@ impl Index for WordIndex {
     /// [`WordIndex::scan`] with limits at fixed places, which need no register.
     #[inline(always)]
     fn glance(&self, hash: Hash) -> Glance {
-        let tag = tag(hash, self.factor);
+        let tag = hash.times(self.factor);
         let mut at = tag as usize;
         loop {
             let word = self.word(at);
@@ -199,14 +195,14 @@ impl Index for WordIndex {
 
     #[inline(always)]
     fn first(&self, hash: Hash) -> Option<(u32, WordCursor)> {
-        let tag = tag(hash, self.factor);
+        let tag = hash.times(self.factor);
         self.scan(tag, tag as usize, self.reach)
     }
 
     #[inline(always)]
     fn after(&self, hash: Hash, cursor: WordCursor) -> Option<(u32, WordCursor)> {
         let left = cursor.left.checked_sub(1)?;
-        self.scan(tag(hash, self.factor), cursor.at + 1, left)
+        self.scan(hash.times(self.factor), cursor.at + 1, left)
     }
 
     fn reserve_one(&mut self, len: usize) -> Result<(), OutOfMemory> {
@@ -223,7 +219,7 @@ impl Index for WordIndex {
 
     #[inline(always)]
     fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash) {
-        let tag = tag(hash, self.factor);
+        let tag = hash.times(self.factor);
         let distance = self.place(u64::from(slot) << 32 | u64::from(tag));
         if distance > FAR && self.factor == IN_SEQUENCE {
             self.mix(|other| if other == slot { hash } else { hash_of(other) });
@@ -233,7 +229,7 @@ impl Index for WordIndex {
     #[inline(always)]
     fn remove(&mut self, hash: Hash, slot: u32) {
         let mask = self.mask;
-        let tag = tag(hash, self.factor);
+        let tag = hash.times(self.factor);
         let gone = u64::from(slot) << 32 | u64::from(tag);
         let mut hole = tag as usize & mask;
         while self.word(hole) != gone {
@@ -262,8 +258,15 @@ impl Index for WordIndex {
 
 #[cfg(test)]
 impl WordIndex {
-    /// How far the words lie from their homes at most, and whether the table mixes.
-    pub fn reach_and_mixing(&self) -> (usize, bool) {
-        (self.reach, self.factor == GOLDEN)
+    /// How far the words lie from their homes: at most, and on average.
+    pub fn distances(&self) -> (usize, f64) {
+        let words = self.words.iter().enumerate().filter(|&(_, &word)| word != 0);
+        let distances = words.map(|(at, &word)| at.wrapping_sub(tag_of(word) as usize) & self.mask);
+        (self.reach, distances.clone().sum::<usize>() as f64 / distances.count() as f64)
+    }
+
+    /// Whether the table scatters its keys.
+    pub fn mixes(&self) -> bool {
+        self.factor == GOLDEN
     }
 }
