@@ -43,7 +43,7 @@ def require_rust() -> None:
     """Say plainly what is missing before setuptools-rust fails at length."""
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
-        sys.exit("tamis: building needs Rust 1.85 or newer (the command 'cargo' was not found): see https://rustup.rs")
+        sys.exit("tamis: building needs Rust 1.89 or newer (the command 'cargo' was not found): see https://rustup.rs")
     if not Path(sysconfig.get_path("include"), "Python.h").exists() and os.environ.get("TAMIS_IGNORE_HEADERS") != "1":
         missing = sysconfig.get_path("include")
         sys.exit(f"tamis: building needs Python's headers (no Python.h in {missing}); Debian has them in python3-dev")

@@ -52,7 +52,10 @@ unsafe impl Sync for Shared {}
 impl State {
     fn new(module: Borrowed<'_>) -> Result<Self> {
         let names = Names {
-            assignments: compat::WRAPPER_ASSIGNMENTS.iter().map(|name| object::interned(name)).collect::<Result<_>>()?,
+            assignments: compat::WRAPPER_ASSIGNMENTS
+                .iter()
+                .map(|name| object::interned(name))
+                .collect::<Result<_>>()?,
             wrapped: object::interned(c"__wrapped__")?,
             dict: object::interned(c"__dict__")?,
             qualname: object::interned(c"__qualname__")?,
@@ -86,7 +89,9 @@ impl State {
     pub fn cache_info_class(&self) -> Result<Borrowed<'_>> {
         if self.cache_info_class.get().is_none() {
             // SAFETY: a terminated string; a new reference or null.
-            let module = unsafe { Owned::from_call(py::PyImport_ImportModule(c"tamis._info".as_ptr())) }?;
+            let pointer = unsafe { py::PyImport_ImportModule(c"tamis._info".as_ptr()) };
+            // SAFETY: a new reference, or null with an exception set.
+            let module = unsafe { Owned::from_call(pointer) }?;
             let class = module.borrow().attr(object::interned(c"CacheInfo")?.borrow())?;
             // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
             drop(self.cache_info_class.set(Shared(class)));
@@ -98,9 +103,9 @@ impl State {
     }
 }
 
-/// The memory that CPython keeps for the state: null until `module_exec` is through.
-unsafe fn state_place(module: *mut py::PyObject) -> *mut *mut State {
-    // SAFETY: a module of ours; null only before its memory was made.
+/// The memory that CPython keeps for the state, which holds null until `module_exec` is through. Null before it was made.
+fn state_place(module: *mut py::PyObject) -> *mut *mut State {
+    // SAFETY: a live object; null if it is no module of ours.
     unsafe { py::PyModule_GetState(module) }.cast()
 }
 
@@ -114,8 +119,9 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
         Ok(state)
     });
     let Ok(state) = filled else { return -1 };
+    let place = state_place(module);
     // SAFETY: the memory is there before the exec slots run.
-    unsafe { *state_place(module) = Box::into_raw(Box::new(state)) };
+    unsafe { place.write(Box::into_raw(Box::new(state))) };
     0
 }
 
@@ -131,9 +137,9 @@ fn add(module: Borrowed<'_>, name: &CStr, value: Owned) -> Result<()> {
 fn build_facts() -> Result<Owned> {
     let profile = if cfg!(debug_assertions) { c"debug" } else { c"release" };
     let index = if cfg!(feature = "hashbrown-index") { c"hashbrown" } else { c"words" };
-    // SAFETY: the format takes three strings and an object, in this order; a new reference or null.
-    unsafe {
-        Owned::from_call(py::Py_BuildValue(
+    // SAFETY: the format takes three strings and an object, in this order.
+    let facts = unsafe {
+        py::Py_BuildValue(
             c"{s:s,s:s,s:O}".as_ptr(),
             c"profile".as_ptr(),
             profile.as_ptr(),
@@ -141,18 +147,17 @@ fn build_facts() -> Result<Owned> {
             index.as_ptr(),
             c"free_threaded".as_ptr(),
             object::boolean(FREE_THREADED).as_ptr(),
-        ))
-    }
+        )
+    };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(facts) }
 }
 
 unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
-    // SAFETY: a module of ours.
-    let place = unsafe { state_place(module) };
-    if place.is_null() {
-        return 0;
-    }
-    // SAFETY: the memory of the state: null or a `State`.
-    let Some(state) = (unsafe { (*place).as_ref() }) else { return 0 };
+    // SAFETY: a module of ours, whose memory holds null or a `State`; before it was made there is none.
+    let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
+    // SAFETY: as above.
+    let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
     let class = state.cache_info_class.get().map(|Shared(class)| class);
     for object in [Some(&state.wrapper_type), class].into_iter().flatten() {
         // SAFETY: the collector's own function and argument, and a live object.
@@ -165,8 +170,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
 }
 
 unsafe extern "C" fn module_free(module: *mut c_void) {
-    // SAFETY: a module of ours.
-    let place = unsafe { state_place(module.cast()) };
+    let place = state_place(module.cast());
     if place.is_null() {
         return;
     }

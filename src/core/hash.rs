@@ -5,8 +5,9 @@
 /// A [`Hash`] has it clear, so that "equal and visited", the state of nearly every hit, is one comparison.
 pub const UNVISITED: u64 = 1;
 
-/// 2^64 divided by the golden ratio: Knuth, The Art of Computer Programming 3, section 6.4.
-pub const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+/// A factor for [`Hash::times`] that scatters hashes. It is the second one of MurmurHash3's finalizer, and of nine
+/// well-known factors the one that left keys in strides, floats and pointers closest to their homes.
+pub const SCATTER: u64 = 0xC4CE_B9FE_1A85_EC53;
 
 /// A Python hash, shifted up by one bit to make room for [`UNVISITED`]. What is lost is the highest bit, without which
 /// the hashes of integers of up to 60 bits still differ.
@@ -72,7 +73,7 @@ impl Combine {
         Self {
             sum: self.sum.wrapping_add(python_hash.wrapping_mul(self.factor)),
             // Even, so that the factors stay odd.
-            factor: self.factor.wrapping_add(GOLDEN - 1),
+            factor: self.factor.wrapping_add(SCATTER - 1),
         }
     }
 

@@ -1,7 +1,7 @@
 //! From a hash to the slots that may hold its key.
 
 use super::OutOfMemory;
-use super::hash::{GOLDEN, Hash};
+use super::hash::{Hash, SCATTER};
 
 /// A multimap from hashes to slot numbers. Slot numbers start at 1.
 ///
@@ -50,7 +50,7 @@ pub enum Glance {
 /// The table mixes hashes as much as its keys need. It begins with [`IN_SEQUENCE`], which puts neighbouring integers
 /// into neighbouring words, where they never collide and where a scan of a million keys reads memory in order. The
 /// first key that comes to lie far from its home, as keys in strides, floats and pointers do, turns it over to
-/// [`GOLDEN`], which scatters them all.
+/// [`SCATTER`], which scatters them all.
 pub struct WordIndex {
     /// A power of two of them.
     words: Box<[u64]>,
@@ -73,7 +73,7 @@ const IN_SEQUENCE: u64 = 1 << 63;
 /// [`Index::glance`] stops at words whose number is a multiple of this.
 const GLANCE: usize = 64;
 /// How far from home a word may lie before its table begins to mix.
-const FAR: usize = 8;
+const FAR: usize = 2;
 /// Up to here (32 KiB), three quarters of the words stay empty: nearly all others lie at home then.
 const SPARSE_WORDS: usize = 1 << 12;
 /// Up to here (256 KiB), half of them, and one fifth of larger tables.
@@ -91,10 +91,12 @@ const fn slot_of(word: u64) -> u32 {
 impl WordIndex {
     /// Whether `len` slots may live in `words` words.
     fn fits(len: usize, words: usize) -> bool {
-        match words {
-            ..=SPARSE_WORDS => len * 4 <= words,
-            ..=ROOMY_WORDS => len * 2 <= words,
-            _ => len * 5 <= words * 4,
+        if words <= SPARSE_WORDS {
+            len * 4 <= words
+        } else if words <= ROOMY_WORDS {
+            len * 2 <= words
+        } else {
+            len * 5 <= words * 4
         }
     }
 
@@ -148,9 +150,11 @@ impl WordIndex {
     /// Files all words anew, under tags of the other factor. Without memory for that, things stay as they are.
     #[cold]
     fn mix(&mut self, hash_of: impl Fn(u32) -> Hash) {
-        let Ok(mut mixed) = Self::with_words(self.words.len(), GOLDEN) else { return };
+        let Ok(mut mixed) = Self::with_words(self.words.len(), SCATTER) else {
+            return;
+        };
         for &word in self.words.iter().filter(|&&word| word != 0) {
-            let tag = hash_of(slot_of(word)).times(GOLDEN);
+            let tag = hash_of(slot_of(word)).times(SCATTER);
             mixed.place(u64::from(slot_of(word)) << 32 | u64::from(tag));
         }
         *self = mixed;
@@ -187,7 +191,7 @@ impl Index for WordIndex {
                 return Glance::Nothing;
             }
             at += 1;
-            if at % GLANCE == 0 {
+            if at.is_multiple_of(GLANCE) {
                 return Glance::GaveUp;
             }
         }
@@ -267,6 +271,6 @@ impl WordIndex {
 
     /// Whether the table scatters its keys.
     pub fn mixes(&self) -> bool {
-        self.factor == GOLDEN
+        self.factor == SCATTER
     }
 }

@@ -2,7 +2,7 @@
 //! core's tests, which run the store over both.
 
 use super::OutOfMemory;
-use super::hash::{GOLDEN, Hash};
+use super::hash::{Hash, SCATTER};
 use super::index::Index;
 use hashbrown::HashTable;
 
@@ -14,7 +14,7 @@ pub struct HashbrownIndex {
 /// hashbrown takes the group from the low bits of a hash and its seven control bits from the highest.
 #[inline(always)]
 fn mixed(hash: u64) -> u64 {
-    let product = u128::from(hash) * u128::from(GOLDEN);
+    let product = u128::from(hash) * u128::from(SCATTER);
     product as u64 ^ (product >> 64) as u64
 }
 

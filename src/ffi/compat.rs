@@ -17,7 +17,8 @@ pub use int::{Int, small_natural};
 pub const FREE_THREADED_INTERNED_IS_A_BYTE: bool = cfg!(Py_3_14);
 
 /// The bytes before the characters of a compact string that is not ASCII: `sizeof(PyCompactUnicodeObject)`.
-pub const COMPACT_STR_HEAD: usize = size_of::<py::PyASCIIObject>() + if cfg!(Py_3_12) { 2 } else { 3 } * size_of::<usize>();
+pub const COMPACT_STR_HEAD: usize =
+    size_of::<py::PyASCIIObject>() + if cfg!(Py_3_12) { 2 } else { 3 } * size_of::<usize>();
 
 /// What `functools.WRAPPER_ASSIGNMENTS` holds in this version.
 pub const WRAPPER_ASSIGNMENTS: &[&CStr] = &[

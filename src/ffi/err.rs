@@ -26,7 +26,9 @@ impl Raised {
             // SAFETY: as in `type_error`.
             let kind = unsafe { py::PyExc_SystemError };
             // SAFETY: the format takes exactly one object, which is live.
-            unsafe { py::PyErr_Format(kind, c"%R returned NULL without setting an exception".as_ptr(), callable.as_ptr()) };
+            unsafe {
+                py::PyErr_Format(kind, c"%R returned NULL without setting an exception".as_ptr(), callable.as_ptr())
+            };
         }
         Self(())
     }

@@ -66,9 +66,7 @@ type_checks! {
 /// Whether the object is of a type whose instances keep their type, and whose hash and equality run no Python code.
 #[inline]
 pub fn is_plain(object: Borrowed<'_>) -> bool {
-    // SAFETY: None is there as long as the interpreter.
-    let none = unsafe { Borrowed::from_ptr(py::Py_None()) };
-    is_int(object) || is_str(object) || is_float(object) || is_bytes(object) || is_bool(object) || object.is(none)
+    is_int(object) || is_str(object) || is_float(object) || is_bytes(object) || is_bool(object) || object.is_none()
 }
 
 /// `hash(object)`. Reenters: `__hash__`, but not for exact built-in types.
@@ -98,9 +96,11 @@ pub fn hash_in_place(object: Borrowed<'_>) -> Option<u64> {
     }
     // SAFETY: a live object's type is live; a type that is not ready yet has no slot.
     let slot = unsafe { (*object.type_ptr()).tp_hash }.map(|slot| slot as usize);
+    // SAFETY: a field of a static, whose address alone is taken.
+    let place = unsafe { &raw const py::PyBaseObject_Type.tp_hash };
     // Volatile keeps the compiler from reading it ahead of the types above.
     // SAFETY: `object` is ready before any extension is imported.
-    let by_address = unsafe { (&raw const py::PyBaseObject_Type.tp_hash).read_volatile() }.map(|slot| slot as usize);
+    let by_address = unsafe { place.read_volatile() }.map(|slot| slot as usize);
     // The low bits of addresses are alike, so they are moved to the top (Python/pyhash.c).
     (slot == by_address && slot.is_some()).then(|| object.as_ptr().addr().rotate_right(4) as u64)
 }
@@ -144,10 +144,8 @@ fn value_of_two_digits(int: &Int) -> Option<i64> {
         0 | 1 => u64::from(unsafe { *int.digit() }),
         2 => {
             // SAFETY: two digits.
-            let low = u64::from(unsafe { *int.digit() });
-            // SAFETY: two digits.
-            let high = u64::from(unsafe { *int.digit().add(1) });
-            low | high << DIGIT_BITS
+            let [low, high] = unsafe { *int.digit().cast::<[u32; 2]>() };
+            u64::from(low) | u64::from(high) << DIGIT_BITS
         }
         _ => return None,
     };
@@ -300,16 +298,18 @@ pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict
     let head = if layout & ASCII == 0 { compat::COMPACT_STR_HEAD } else { size_of::<py::PyASCIIObject>() };
     let size = a.length as usize * (layout >> KIND_SHIFT & KIND_MASK) as usize;
     // SAFETY: a compact string's characters follow its head.
-    let of_a = unsafe { std::slice::from_raw_parts(stored.as_ptr().cast::<u8>().add(head), size) };
+    let of_a = unsafe { bytes_behind(stored, head, size) };
     // SAFETY: as above.
-    let of_b = unsafe { std::slice::from_raw_parts(asked.as_ptr().cast::<u8>().add(head), size) };
+    let of_b = unsafe { bytes_behind(asked, head, size) };
     Verdict::of(same_bytes(of_a, of_b))
 }
 
 /// Whether both objects are exact `str` of the same few ASCII characters. False if that takes longer to find out.
 #[inline(always)]
 pub fn same_short_ascii(stored: Borrowed<'_>, asked: Borrowed<'_>) -> bool {
-    let Some(stored) = short_ascii(stored) else { return false };
+    let Some(stored) = short_ascii(stored) else {
+        return false;
+    };
     short_ascii(asked).is_some_and(|asked| stored.len() == asked.len() && same_few_bytes(stored, asked))
 }
 
@@ -325,9 +325,17 @@ fn short_ascii(object: Borrowed<'_>) -> Option<&[u8]> {
         return None;
     }
     // SAFETY: a compact ASCII string's characters, of one byte each, follow its head.
-    let characters = unsafe { object.as_ptr().cast::<py::PyASCIIObject>().add(1).cast::<u8>() };
-    // SAFETY: so many of them.
-    Some(unsafe { std::slice::from_raw_parts(characters, head.length as usize) })
+    Some(unsafe { bytes_behind(object, size_of::<py::PyASCIIObject>(), head.length as usize) })
+}
+
+/// # Safety
+/// The object's memory holds `size` bytes that don't change, `head` bytes from its start.
+#[inline(always)]
+unsafe fn bytes_behind(object: Borrowed<'_>, head: usize, size: usize) -> &[u8] {
+    // SAFETY: within the object, as the caller says.
+    let first = unsafe { object.as_ptr().cast::<u8>().add(head) };
+    // SAFETY: as above.
+    unsafe { std::slice::from_raw_parts(first, size) }
 }
 
 /// Width of the characters in bytes.

@@ -1,6 +1,6 @@
 //! References to Python objects: owned ones, which are given back when dropped, and borrowed ones.
 
-use super::{CallArgs, Raised, Result};
+use super::{CallArgs, Raised, Result, sync};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -90,6 +90,23 @@ impl<'a> Borrowed<'a> {
         self.0.as_ptr()
     }
 
+    /// The first of the arguments that vectorcall hands over.
+    ///
+    /// # Safety
+    /// There is one, and the call does not return during `'a`.
+    #[inline(always)]
+    pub const unsafe fn first_of(args: *const *mut py::PyObject) -> Self {
+        // SAFETY: there is one; `Borrowed` is a pointer that is not null in all but name.
+        unsafe { *args.cast() }
+    }
+
+    /// `object is None`.
+    #[inline(always)]
+    pub fn is_none(self) -> bool {
+        // SAFETY: set up before any extension is imported.
+        self.as_ptr() == unsafe { py::Py_None() }
+    }
+
     /// `a is b`.
     #[inline(always)]
     pub fn is(self, other: Borrowed<'_>) -> bool {
@@ -126,7 +143,9 @@ impl<'a> Borrowed<'a> {
     /// `getattr(object, name)`. Reenters: `__getattribute__`, `__getattr__`, descriptors.
     pub fn attr(self, name: Borrowed<'_>) -> Result<Owned> {
         // SAFETY: both objects are live; the call returns a new reference or null.
-        unsafe { Owned::from_call(py::PyObject_GetAttr(self.0.as_ptr(), name.0.as_ptr())) }
+        let pointer = unsafe { py::PyObject_GetAttr(self.0.as_ptr(), name.0.as_ptr()) };
+        // SAFETY: a new reference, or null with an exception set.
+        unsafe { Owned::from_call(pointer) }
     }
 
     /// The result of calling the object with these arguments, as `PyObject_Vectorcall` does it, without its detours for
@@ -137,7 +156,7 @@ impl<'a> Borrowed<'a> {
         // SAFETY: a live object's type is live.
         let kind = unsafe { &*self.type_ptr() };
         let mut function = None;
-        if kind.tp_flags & py::Py_TPFLAGS_HAVE_VECTORCALL != 0 {
+        if sync::type_flags(kind) & py::Py_TPFLAGS_HAVE_VECTORCALL != 0 {
             // SAFETY: the flag says that there is a function, or null, at this offset of the object.
             let place = unsafe { self.as_ptr().byte_offset(kind.tp_vectorcall_offset) };
             // SAFETY: as above.
@@ -156,6 +175,15 @@ impl<'a> Borrowed<'a> {
         unsafe { Owned::from_call(result) }
     }
 
+    /// `bool(object)`. Reenters: `__bool__`, `__len__`.
+    pub fn is_true(self) -> Result<bool> {
+        // SAFETY: the object is live for 'a.
+        match unsafe { py::PyObject_IsTrue(self.0.as_ptr()) } {
+            -1 => Err(Raised::by_callee()),
+            truth => Ok(truth != 0),
+        }
+    }
+
     /// `callable(object)`.
     pub fn is_callable(self) -> bool {
         // SAFETY: the object is live for 'a.
@@ -171,25 +199,33 @@ unsafe extern "C" {
 /// `types.MethodType(function, instance)`
 pub fn bound_method(function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Owned> {
     // SAFETY: two live objects; a new reference or null.
-    unsafe { Owned::from_call(PyMethod_New(function.as_ptr(), instance.as_ptr())) }
+    let pointer = unsafe { PyMethod_New(function.as_ptr(), instance.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
 }
 
 /// An interned `str`.
 pub fn interned(text: &CStr) -> Result<Owned> {
     // SAFETY: a terminated string; the call returns a new reference or null.
-    unsafe { Owned::from_call(py::PyUnicode_InternFromString(text.as_ptr())) }
+    let pointer = unsafe { py::PyUnicode_InternFromString(text.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
 }
 
 /// `None`, as a new reference.
 pub fn none() -> Owned {
-    // SAFETY: None is there as long as the interpreter.
-    unsafe { Borrowed::from_ptr(py::Py_None()) }.to_owned()
+    // SAFETY: set up before any extension is imported.
+    let none = unsafe { py::Py_None() };
+    // SAFETY: there as long as the interpreter.
+    unsafe { Borrowed::from_ptr(none) }.to_owned()
 }
 
 /// `True` or `False`, as a new reference.
 pub fn boolean(value: bool) -> Owned {
-    // SAFETY: both are there as long as the interpreter.
-    unsafe { Borrowed::from_ptr(if value { py::Py_True() } else { py::Py_False() }) }.to_owned()
+    // SAFETY: set up before any extension is imported.
+    let object = if value { unsafe { py::Py_True() } } else { unsafe { py::Py_False() } };
+    // SAFETY: there as long as the interpreter.
+    unsafe { Borrowed::from_ptr(object) }.to_owned()
 }
 
 /// Turns a result into what a slot function returns: a new reference, or null with the exception set.

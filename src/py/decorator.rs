@@ -36,19 +36,22 @@ impl Options {
         let bundle = unsafe { Owned::from_call(bundle) }?;
         let definition = (&raw const DECORATING.0).cast_mut();
         // SAFETY: a static definition, which C only reads; a new reference or null.
-        unsafe { Owned::from_call(py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut())) }
+        let pointer = unsafe { py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut()) };
+        // SAFETY: a new reference, or null with an exception set.
+        unsafe { Owned::from_call(pointer) }
     }
 }
 
 fn size(entries: usize) -> Result<Owned> {
     // SAFETY: returns a new reference or null.
-    unsafe { Owned::from_call(py::PyLong_FromSize_t(entries)) }
+    let pointer = unsafe { py::PyLong_FromSize_t(entries) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
 }
 
 /// `maxsize` as functools takes it: an int, negative for 0, or None. Nothing if it is neither.
 fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
-    // SAFETY: None is there as long as the interpreter.
-    if maxsize.is(unsafe { Borrowed::from_ptr(py::Py_None()) }) {
+    if maxsize.is_none() {
         return Ok(Some(Bound::Unbounded));
     }
     // SAFETY: a live object.
@@ -95,7 +98,9 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         [] => (None, None),
         [maxsize] => (Some(maxsize), None),
         [maxsize, typed] => (Some(maxsize), Some(typed)),
-        _ => return Err(Raised::type_error(c"lru_cache() takes at most 2 positional arguments: maxsize and typed")),
+        _ => {
+            return Err(Raised::type_error(c"lru_cache() takes at most 2 positional arguments: maxsize and typed"));
+        }
     };
     let unknown = c"lru_cache() got an unexpected keyword argument %R: it takes maxsize and typed";
     each_option(args, &[c"maxsize", c"typed"], unknown, |name, value| {
@@ -109,7 +114,9 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     if let Some(typed) = typed {
         options.typed = typed.to_owned();
     }
-    let Some(maxsize) = maxsize else { return options.into_decorator(module) };
+    let Some(maxsize) = maxsize else {
+        return options.into_decorator(module);
+    };
     if let Some(bound) = bound_of(maxsize)? {
         options.bound = bound;
         return options.into_decorator(module);
@@ -117,7 +124,8 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     if maxsize.is_callable() && exact::is_bool(options.typed.borrow()) {
         return Wrapper::decorate(State::of_module(module)?, maxsize, options.bound, options.typed.borrow());
     }
-    let message = c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
+    let message =
+        c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
     Err(Raised::type_error_naming_type(message, maxsize))
 }
 
@@ -126,7 +134,9 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     let function = match *args.positional() {
         [] => None,
         [function] => Some(function),
-        _ => return Err(Raised::type_error(c"cache() takes at most 1 positional argument: the function")),
+        _ => {
+            return Err(Raised::type_error(c"cache() takes at most 1 positional argument: the function"));
+        }
     };
     let mut options = Options::new(Bound::Unbounded);
     let unknown = c"cache() got an unexpected keyword argument %R: it takes maxsize and typed";
@@ -139,9 +149,7 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         options.bound = bound_of(value)?.ok_or_else(|| Raised::type_error_naming_type(message, value))?;
         Ok(())
     })?;
-    // SAFETY: None is there as long as the interpreter.
-    let none = unsafe { Borrowed::from_ptr(py::Py_None()) };
-    match function.filter(|function| !function.is(none)) {
+    match function.filter(|function| !function.is_none()) {
         None => options.into_decorator(module),
         Some(function) => decorate(State::of_module(module)?, function, options.bound, options.typed.borrow()),
     }

@@ -10,5 +10,7 @@ pub fn cache_info(state: &State, fields: [Owned; 4]) -> Result<Owned> {
     let class = state.cache_info_class()?;
     let arguments = fields.each_ref().map(Owned::as_ptr);
     // SAFETY: four live objects.
-    unsafe { Owned::from_call(py::PyObject_Vectorcall(class.as_ptr(), arguments.as_ptr(), 4, ptr::null_mut())) }
+    let pointer = unsafe { py::PyObject_Vectorcall(class.as_ptr(), arguments.as_ptr(), 4, ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
 }

@@ -4,12 +4,12 @@
 //! a plain piece of memory that only the entry knows: no user's object can be mistaken for one, and the collector sees
 //! through it since the wrapper's traverse visits what it holds.
 
-use crate::core::hash::{Combine, GOLDEN, Hash};
+use crate::core::hash::{Combine, Hash, SCATTER};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::SharedCount;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use pyo3_ffi as py;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
@@ -23,7 +23,7 @@ const MARKS: usize = BLOCK | TELLING;
 const EMPTY: usize = 4;
 const EMPTY_ADDRESS: NonZeroUsize = NonZeroUsize::new(EMPTY).unwrap();
 /// The hash of a call without arguments.
-pub const EMPTY_HASH: Hash = Hash::of(GOLDEN);
+pub const EMPTY_HASH: Hash = Hash::of(SCATTER);
 
 const _: () = assert!(align_of::<Head>() > EMPTY && align_of::<py::PyObject>() > MARKS);
 
@@ -127,7 +127,7 @@ impl Key {
     #[inline(always)]
     fn of_object(object: Borrowed<'_>) -> Self {
         // SAFETY: the type is looked at before the object is.
-        let telling = exact::is_int(object) && unsafe { exact::hash_tells_value(exact::as_int(object)) };
+        let telling = exact::is_int(object) && exact::hash_tells_value(unsafe { exact::as_int(object) });
         Self::marked(object.to_owned().into_ptr().cast(), if telling { TELLING } else { 0 })
     }
 
@@ -162,7 +162,9 @@ impl Key {
     /// Whether this is the key of a call with these very objects as positional arguments, and no others.
     #[inline(always)]
     pub fn is_of_positional<const N: usize>(&self, args: &[Borrowed<'_>; N], typed: bool) -> bool {
-        let Some(block) = self.block_of_shape(N as u64) else { return false };
+        let Some(block) = self.block_of_shape(N as u64) else {
+            return false;
+        };
         // SAFETY: the shape says that there are so many values, and types behind them in typed caches.
         let items = unsafe { block.first_items(if typed { 2 * N } else { N }) };
         let (items, types) = items.split_at(N);
@@ -175,7 +177,9 @@ impl Key {
     #[inline(always)]
     pub fn is_of_keywords(&self, values: &[Borrowed<'_>], positional: usize, names: Borrowed<'_>) -> bool {
         let shape = shape(positional, values.len() - positional);
-        let Some(block) = self.block_of_shape(shape) else { return false };
+        let Some(block) = self.block_of_shape(shape) else {
+            return false;
+        };
         // SAFETY: the shape says that there are so many values, and the tuple of names behind them.
         let items = unsafe { block.first_items(values.len() + 1) };
         items[values.len()].is(names) && items.iter().zip(values).all(|(stored, asked)| stored.is(*asked))
@@ -244,16 +248,14 @@ impl Key {
         }
     }
 
-    /// Shows the collector all that this key holds.
-    pub fn visit(&self, visit: py::visitproc, arg: *mut c_void) -> c_int {
-        let visit_one = |object: Borrowed<'_>| {
-            // SAFETY: the collector's own function and argument, and a live object.
-            unsafe { visit(object.as_ptr(), arg) }
-        };
+    /// Shows the collector all that this key holds, until it says stop.
+    pub fn visit(&self, visit: impl Fn(*mut py::PyObject) -> c_int) -> c_int {
         match self.target() {
             Target::Nothing => 0,
-            Target::Object(object) => visit_one(object),
-            Target::Block(block) => block.items().iter().map(|&item| visit_one(item)).find(|&stop| stop != 0).unwrap_or(0),
+            Target::Object(object) => visit(object.as_ptr()),
+            Target::Block(block) => {
+                block.items().iter().map(|item| visit(item.as_ptr())).find(|&stop| stop != 0).unwrap_or(0)
+            }
         }
     }
 }
@@ -326,7 +328,9 @@ impl<'a> Block<'a> {
         let count = values.len() + usize::from(keywords) + if typed { values.len() } else { 0 };
         // SAFETY: a size that fits, since the arguments themselves lie in memory.
         let pointer = unsafe { py::PyMem_Malloc(size_of::<Head>() + count * size_of::<Owned>()) };
-        let Some(head) = NonNull::new(pointer.cast::<Head>()) else { return Err(Raised::no_memory()) };
+        let Some(head) = NonNull::new(pointer.cast::<Head>()) else {
+            return Err(Raised::no_memory());
+        };
         let fields = Head { shape: shape_of(args), references: SharedCount::one(), typed };
         // SAFETY: fresh memory of that size and alignment.
         unsafe { head.write(fields) };

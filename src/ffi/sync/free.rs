@@ -5,7 +5,15 @@
 
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
+use std::ffi::c_ulong;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// `tp_flags`
+#[inline(always)]
+pub fn type_flags(kind: &py::PyTypeObject) -> c_ulong {
+    // Relaxed: the flag asked for is set before the type has instances.
+    kind.tp_flags.load(Ordering::Relaxed)
+}
 
 /// Whether this build runs without the GIL.
 pub const FREE_THREADED: bool = true;

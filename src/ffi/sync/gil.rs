@@ -1,6 +1,14 @@
 //! With the GIL: it is the lock. Whoever runs without calling Python is alone.
 
+use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_ulong;
+
+/// `tp_flags`
+#[inline(always)]
+pub fn type_flags(kind: &py::PyTypeObject) -> c_ulong {
+    kind.tp_flags
+}
 
 /// Whether this build runs without the GIL.
 pub const FREE_THREADED: bool = false;

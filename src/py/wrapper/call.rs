@@ -36,7 +36,7 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
         return unsafe { call_shape::<TYPED>(callable, args, nargsf, kwnames) };
     }
     // SAFETY: there is one argument, held by the caller.
-    let argument = unsafe { Borrowed::from_ptr(*args) };
+    let argument = unsafe { Borrowed::first_of(args) };
     if !exact::is_int(argument) {
         if exact::is_str(argument) {
             // SAFETY: one argument, as this function got it, a str.
@@ -79,7 +79,7 @@ unsafe extern "C" fn call_str<const TYPED: bool>(
     let this = unsafe { Wrapper::of(callable) };
     // Read once more, which frees a register.
     // SAFETY: there is one argument, held by the caller.
-    match this.hit(hash, |key| key.is_object(unsafe { Borrowed::from_ptr(*args) })) {
+    match this.hit(hash, |key| key.is_object(unsafe { Borrowed::first_of(args) })) {
         Fast::Hit(value) => value.into_ptr(),
         // SAFETY: one argument, as this function got it.
         Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
@@ -97,7 +97,7 @@ unsafe extern "C" fn settle_str<const TYPED: bool>(
     id: SlotId,
 ) -> *mut py::PyObject {
     // SAFETY: there is one argument, held by the caller.
-    let argument = unsafe { Borrowed::from_ptr(*args) };
+    let argument = unsafe { Borrowed::first_of(args) };
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     let value = this.store.with(|store| {
@@ -127,7 +127,9 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
         // SAFETY: one argument, as this function got it.
         return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
     }
-    let Ok(hash) = exact::hash(argument) else { return ptr::null_mut() };
+    let Ok(hash) = exact::hash(argument) else {
+        return ptr::null_mut();
+    };
     let hash = Hash::of(hash);
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
@@ -205,7 +207,9 @@ unsafe extern "C" fn call_keywords(
         match this.hit(hash, |key| key.is_of_keywords(values, positional, tuple)) {
             Fast::Hit(value) => return value.into_ptr(),
             // SAFETY: this function's own arguments.
-            Fast::Absent(generation) => unsafe { return miss_any(callable, args, nargsf, kwnames, hash, generation) },
+            Fast::Absent(generation) => unsafe {
+                return miss_any(callable, args, nargsf, kwnames, hash, generation);
+            },
             // SAFETY: this function's own arguments.
             Fast::Unsure(_) => return unsafe { settle_any(callable, args, nargsf, kwnames, hash) },
         }
@@ -249,7 +253,9 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    let Ok(hash) = key::hash(&args, TYPED) else { return ptr::null_mut() };
+    let Ok(hash) = key::hash(&args, TYPED) else {
+        return ptr::null_mut();
+    };
     let result = match this.hit(hash, |key| key.compare(&args, TYPED) == Verdict::Same) {
         Fast::Hit(value) => return value.into_ptr(),
         Fast::Absent(generation) => this.miss(&args, hash, Some(generation)),
@@ -427,7 +433,9 @@ impl Action for Keep {
 
     #[inline(always)]
     fn absent(&mut self, store: &mut Store<Key, Owned>) -> Left {
-        let Some((key, value)) = self.entry.take() else { return Ok(None) };
+        let Some((key, value)) = self.entry.take() else {
+            return Ok(None);
+        };
         match store.insert(self.hash, key, value) {
             Ok(evicted) => Ok(evicted),
             Err((key, value, error)) => {
@@ -462,7 +470,9 @@ impl Wrapper {
     fn miss(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
         self.misses.count();
         let value = self.call_function(args)?;
-        let Some(generation) = generation else { return Ok(value) };
+        let Some(generation) = generation else {
+            return Ok(value);
+        };
         let key = Key::new(args, self.typed)?;
         let kept = value.clone();
         let done = self.store.with(|store| {

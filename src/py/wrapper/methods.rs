@@ -123,7 +123,9 @@ impl Wrapper {
 
     fn parameters(&self, state: &State) -> Result<Owned> {
         // SAFETY: returns a new reference or null.
-        let parameters = unsafe { Owned::from_call(py::PyDict_New()) }?;
+        let pointer = unsafe { py::PyDict_New() };
+        // SAFETY: a new reference, or null with an exception set.
+        let parameters = unsafe { Owned::from_call(pointer) }?;
         set_item(&parameters, &state.names.maxsize, self.maxsize()?.borrow())?;
         set_item(&parameters, &state.names.typed, self.typed_given.borrow())?;
         Ok(parameters)
@@ -140,7 +142,9 @@ pub fn drop_contents(contents: Contents<Key, Owned>) {
 
 fn int(value: u64) -> Result<Owned> {
     // SAFETY: returns a new reference or null.
-    unsafe { Owned::from_call(py::PyLong_FromUnsignedLongLong(value)) }
+    let pointer = unsafe { py::PyLong_FromUnsignedLongLong(value) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
 }
 
 fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
@@ -154,7 +158,9 @@ fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
 /// What `functools.update_wrapper(wrapper, function)` does. Reenters: attributes of the function.
 pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'_>) -> Result<()> {
     // SAFETY: a wrapper has a dict; the call makes it and returns a new reference or null.
-    let dict = unsafe { Owned::from_call(py::PyObject_GenericGetDict(wrapper.as_ptr(), ptr::null_mut())) }?;
+    let pointer = unsafe { py::PyObject_GenericGetDict(wrapper.as_ptr(), ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let dict = unsafe { Owned::from_call(pointer) }?;
     for name in &state.names.assignments {
         match function.attr(name.borrow()) {
             Ok(value) => set_item(&dict, name, value.borrow())?,
@@ -224,7 +230,11 @@ pub struct Table<T, const N: usize>(pub [T; N]);
 // SAFETY: names, functions and documentation, all of them constant.
 unsafe impl<T, const N: usize> Sync for Table<T, N> {}
 
-const fn with_arguments(name: &'static CStr, function: py::PyCFunctionFastWithKeywords, doc: &'static CStr) -> py::PyMethodDef {
+const fn with_arguments(
+    name: &'static CStr,
+    function: py::PyCFunctionFastWithKeywords,
+    doc: &'static CStr,
+) -> py::PyMethodDef {
     py::PyMethodDef {
         ml_name: name.as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
@@ -233,7 +243,12 @@ const fn with_arguments(name: &'static CStr, function: py::PyCFunctionFastWithKe
     }
 }
 
-const fn without_arguments(name: &'static CStr, function: py::PyCFunction, flags: c_int, doc: &'static CStr) -> py::PyMethodDef {
+const fn without_arguments(
+    name: &'static CStr,
+    function: py::PyCFunction,
+    flags: c_int,
+    doc: &'static CStr,
+) -> py::PyMethodDef {
     py::PyMethodDef {
         ml_name: name.as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunction: function },
@@ -294,7 +309,9 @@ pub static TABLE: Table<py::PyMethodDef, 11> = Table([
 pub static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
     py::PyGetSetDef {
         name: c"__dict__".as_ptr(),
-        get: Some(py::PyObject_GenericGetDict as unsafe extern "C" fn(*mut py::PyObject, *mut c_void) -> *mut py::PyObject),
+        get: Some(
+            py::PyObject_GenericGetDict as unsafe extern "C" fn(*mut py::PyObject, *mut c_void) -> *mut py::PyObject,
+        ),
         set: Some(py::PyObject_GenericSetDict),
         doc: ptr::null(),
         closure: ptr::null_mut(),

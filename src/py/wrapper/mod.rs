@@ -10,7 +10,9 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Result, object};
 use crate::module::State;
 use crate::py::key::Key;
 use pyo3_ffi as py;
+use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
+use std::ops::Deref;
 use std::ptr;
 
 /// How many entries a cache may hold.
@@ -24,58 +26,73 @@ pub enum Bound {
     Unbounded,
 }
 
-/// A cached function. The fields in the order of `wrapper_tp_traverse` and `wrapper_tp_clear`; those that a hit reads come first.
+/// A cached function. The fields stand in the order of `wrapper_tp_traverse` and `wrapper_tp_clear`, those that a hit
+/// reads first. What CPython writes to lies in cells.
 #[repr(C)]
 pub struct Wrapper {
-    ob_base: py::PyObject,
+    ob_base: UnsafeCell<py::PyObject>,
     vectorcall: py::vectorcallfunc,
+    parts: Parts,
+    dict: UnsafeCell<*mut py::PyObject>,
+    weakrefs: UnsafeCell<*mut py::PyObject>,
+}
+
+/// What a wrapper is made of besides CPython's own fields. Hits read the first three.
+#[repr(C)]
+pub struct Parts {
     store: Guarded<Store<Key, Owned>>,
     hits: Counter,
     misses: Counter,
     bound: Bound,
     typed: bool,
     /// The function, or None once the collector has taken this object apart.
-    function: Owned,
+    function: UnsafeCell<Owned>,
     /// `typed` as it was given, for `cache_parameters`.
     typed_given: Owned,
-    dict: *mut py::PyObject,
-    weakrefs: *mut py::PyObject,
+}
+
+impl Deref for Wrapper {
+    type Target = Parts;
+
+    #[inline(always)]
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Wrapper {
     /// Wraps `function`, and takes over what `functools.update_wrapper` does. Reenters: attributes of the function.
     pub fn decorate(state: &State, function: Borrowed<'_>, bound: Bound, typed: Borrowed<'_>) -> Result<Owned> {
-        // SAFETY: a live object.
-        let is_typed = match unsafe { py::PyObject_IsTrue(typed.as_ptr()) } {
-            -1 => return Err(crate::ffi::Raised::by_callee()),
-            truth => truth != 0,
-        };
-        let kind = state.wrapper_type.as_ptr().cast::<py::PyTypeObject>();
-        // SAFETY: a ready type of ours with this allocation slot; it returns a new reference or null.
-        let object = unsafe { Owned::from_call(py::PyType_GenericAlloc(kind, 0)) }?;
-        let this = object.as_ptr().cast::<Self>();
+        let is_typed = typed.is_true()?;
         let capacity = match bound {
             Bound::Off => 1,
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
-        macro_rules! init {
-            ($($field:ident: $value:expr,)*) => {$(
-                // SAFETY: a field of a fresh object of this type, which nobody else knows yet. The collector may look
-                // at it already: what is not written yet is zero, and `wrapper_tp_traverse` passes over it.
-                unsafe { (&raw mut (*this).$field).write($value) };
-            )*};
-        }
-        init! {
-            vectorcall: call::function_for(bound, is_typed),
+        let parts = Parts {
             store: Guarded::new(Store::new(capacity)),
             hits: Counter::new(),
             misses: Counter::new(),
-            bound: bound,
+            bound,
             typed: is_typed,
-            function: function.to_owned(),
+            function: UnsafeCell::new(function.to_owned()),
             typed_given: typed.to_owned(),
-        }
+        };
+        let kind = state.wrapper_type.as_ptr().cast::<py::PyTypeObject>();
+        // SAFETY: a ready type of ours.
+        let object = unsafe { py::PyType_GenericAlloc(kind, 0) };
+        // SAFETY: a new reference, or null with an exception set.
+        let object = unsafe { Owned::from_call(object) }?;
+        let this = object.as_ptr().cast::<Self>();
+        // No Python object is allocated between here and the last field, so the collector sees a whole wrapper.
+        // SAFETY: a fresh object of this type, which nobody else knows yet.
+        let place = unsafe { &raw mut (*this).vectorcall };
+        // SAFETY: as above.
+        unsafe { place.write(call::function_for(bound, is_typed)) };
+        // SAFETY: as above.
+        let place = unsafe { &raw mut (*this).parts };
+        // SAFETY: as above. The other fields are zero, as they should be.
+        unsafe { place.write(parts) };
         methods::update_wrapper(state, object.borrow(), function)?;
         Ok(object)
     }
@@ -96,47 +113,51 @@ impl Wrapper {
     /// The function's own result. Reenters: the function.
     #[inline(always)]
     fn call_function(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        self.function.borrow().call(args)
+        // SAFETY: written in `wrapper_tp_clear` alone, and then nobody is inside a call, who would hold the wrapper.
+        unsafe { &*self.function.get() }.borrow().call(args)
     }
 }
 
 unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
-    let this = object.cast::<Wrapper>();
-    // SAFETY: the collector's own function and argument. A type is visited by its instances (since 3.9).
-    let mut stop = unsafe { visit(py::Py_TYPE(object).cast(), arg) };
-    // SAFETY: a wrapper, perhaps not all written yet; then this field is null.
-    let function = unsafe { *(&raw const (*this).function).cast::<*mut py::PyObject>() };
-    if stop != 0 || function.is_null() {
-        return stop;
-    }
-    // SAFETY: `function` is written after the store.
-    let this = unsafe { &*this };
-    stop = this.store.visit(|store| {
-        let visit_entry = |(key, value): (&Key, &Owned)| match key.visit(visit, arg) {
-            // SAFETY: the collector's own function and argument, and a live object.
-            0 => unsafe { visit(value.as_ptr(), arg) },
+    let visit = |object: *mut py::PyObject| {
+        // SAFETY: the collector's own function and argument; it is shown live objects alone.
+        if object.is_null() { 0 } else { unsafe { visit(object, arg) } }
+    };
+    // SAFETY: a wrapper.
+    let this = unsafe { Wrapper::of(object) };
+    let entries = || {
+        this.store.visit(|store| {
+            let visit_entry = |(key, value): (&Key, &Owned)| match key.visit(visit) {
+                0 => visit(value.as_ptr()),
+                stop => stop,
+            };
+            store.iter().map(visit_entry).find(|&stop| stop != 0).unwrap_or(0)
+        })
+    };
+    // SAFETY: nobody writes the field now: see `Wrapper::call_function`.
+    let function = unsafe { &*this.function.get() }.as_ptr();
+    // SAFETY: CPython's own field, read while nobody else runs.
+    let dict = unsafe { *this.dict.get() };
+    // An instance shows its type (since 3.9).
+    match visit(this.as_object().type_ptr().cast()) {
+        0 => match entries() {
+            0 => [function, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
             stop => stop,
-        };
-        store.iter().map(visit_entry).find(|&stop| stop != 0).unwrap_or(0)
-    });
-    for object in [function, this.dict] {
-        if stop == 0 && !object.is_null() {
-            // SAFETY: the collector's own function and argument, and a live object.
-            stop = unsafe { visit(object, arg) };
-        }
+        },
+        stop => stop,
     }
-    stop
 }
 
 unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
-    let this = object.cast::<Wrapper>();
-    // SAFETY: a wrapper whose construction is over: it was garbage, so it was reachable before.
-    let contents = unsafe { &(*this).store }.with(Store::take);
-    // SAFETY: a field of the wrapper, for which None stands in: a finalizer may still call it.
-    let function = unsafe { ptr::replace(&raw mut (*this).function, object::none()) };
-    // SAFETY: a field of the wrapper that may be null.
-    let dict = unsafe { ptr::replace(&raw mut (*this).dict, ptr::null_mut()) };
-    drop(contents);
+    // SAFETY: a wrapper.
+    let this = unsafe { Wrapper::of(object) };
+    let contents = this.store.with(Store::take);
+    // None stands in for the function: a finalizer may still call this.
+    // SAFETY: nobody is inside a call of garbage.
+    let function = unsafe { this.function.get().replace(object::none()) };
+    // SAFETY: CPython's own field, of an object that is garbage.
+    let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
+    methods::drop_contents(contents);
     drop(function);
     // SAFETY: the wrapper's own reference, or null.
     unsafe { py::Py_XDECREF(dict) };
@@ -144,27 +165,23 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
 }
 
 unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
-    let this = object.cast::<Wrapper>();
     // SAFETY: an object that the collector tracks, on its way out.
     unsafe { py::PyObject_GC_UnTrack(object.cast()) };
-    // SAFETY: a field of the wrapper; callbacks may run, while the wrapper is whole but for its weak references.
-    if !unsafe { (*this).weakrefs }.is_null() {
-        // SAFETY: a live object.
-        unsafe { py::PyObject_ClearWeakRefs(object) };
-    }
-    // SAFETY: no reference is left, so nobody else can reach the fields. `function` is written after the store.
-    if !unsafe { *(&raw const (*this).function).cast::<*mut py::PyObject>() }.is_null() {
-        // SAFETY: as above; the field is not used any more.
-        let store = unsafe { ptr::read(&raw const (*this).store) };
-        methods::drop_contents(store.with(Store::take));
-        drop(store);
-        // SAFETY: as above.
-        unsafe { ptr::drop_in_place(&raw mut (*this).function) };
-        // SAFETY: as above; written right after `function`.
-        unsafe { ptr::drop_in_place(&raw mut (*this).typed_given) };
-    }
-    // SAFETY: as above, or null.
-    unsafe { py::Py_XDECREF((*this).dict) };
+    let this = object.cast::<Wrapper>();
+    // SAFETY: a live object. Callbacks may run, while it is whole but for its weak references.
+    unsafe { py::PyObject_ClearWeakRefs(object) };
+    // SAFETY: no reference is left, so nobody else reaches the fields.
+    let place = unsafe { &raw const (*this).parts };
+    // SAFETY: as above; the parts are not used any more where they lie.
+    let parts = unsafe { place.read() };
+    methods::drop_contents(parts.store.with(Store::take));
+    drop(parts);
+    // SAFETY: as above.
+    let place = unsafe { &raw const (*this).dict };
+    // SAFETY: as above; CPython's own field.
+    let dict = unsafe { place.read() }.into_inner();
+    // SAFETY: the wrapper's own reference, or null.
+    unsafe { py::Py_XDECREF(dict) };
     // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
     let kind = unsafe { py::Py_TYPE(object) };
     // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
@@ -180,12 +197,12 @@ unsafe extern "C" fn wrapper_tp_descr_get(
 ) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
-    // SAFETY: None is there as long as the interpreter.
-    if instance.is_null() || instance == unsafe { py::Py_None() } {
+    if instance.is_null() {
         return this.to_owned().into_ptr();
     }
     // SAFETY: the slot's own argument, and not null.
-    object::to_slot(object::bound_method(this, unsafe { Borrowed::from_ptr(instance) }))
+    let instance = unsafe { Borrowed::from_ptr(instance) };
+    if instance.is_none() { this.to_owned().into_ptr() } else { object::to_slot(object::bound_method(this, instance)) }
 }
 
 const fn member(name: &'static std::ffi::CStr, offset: usize) -> py::PyMemberDef {
@@ -233,7 +250,9 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: the tables are whole; those that are not static are copied before the call returns.
-    unsafe { Owned::from_call(py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, ptr::null_mut())) }
+    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
 }
 
 const fn slot(slot: c_int, pfunc: *mut c_void) -> py::PyType_Slot {
