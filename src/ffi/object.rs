@@ -22,6 +22,14 @@ impl Owned {
         NonNull::new(pointer).map(Self).ok_or_else(Raised::by_callee)
     }
 
+    /// # Safety
+    /// The pointer is not null and carries a reference that nobody else will give back.
+    #[inline(always)]
+    pub unsafe fn from_ptr(pointer: *mut py::PyObject) -> Self {
+        // SAFETY: not null, as the caller says.
+        Self(unsafe { NonNull::new_unchecked(pointer) })
+    }
+
     /// Gives the reference to C.
     #[inline(always)]
     pub fn into_ptr(self) -> *mut py::PyObject {
@@ -148,10 +156,30 @@ impl<'a> Borrowed<'a> {
         unsafe { Owned::from_call(pointer) }
     }
 
-    /// The result of calling the object with these arguments, as `PyObject_Vectorcall` does it, without its detours for
-    /// other callers (Include/internal/pycore_call.h). Reenters: the object.
-    #[inline]
+    /// The result of calling the object with these arguments. Reenters: the object.
+    ///
+    /// Python functions watch the depth of the recursion themselves; for others it is done here, since a cache may wrap
+    /// a cache that wraps a cache.
+    #[inline(always)]
     pub fn call(self, args: &CallArgs<'_>) -> Result<Owned> {
+        if self.type_ptr() == &raw mut py::PyFunction_Type { self.call_directly(args) } else { self.call_deeper(args) }
+    }
+
+    #[inline(never)]
+    fn call_deeper(self, args: &CallArgs<'_>) -> Result<Owned> {
+        // SAFETY: an attached thread and a terminated string.
+        if unsafe { py::Py_EnterRecursiveCall(c" while calling a cached function".as_ptr()) } != 0 {
+            return Err(Raised::by_callee());
+        }
+        let result = self.call_directly(args);
+        // SAFETY: entered above.
+        unsafe { py::Py_LeaveRecursiveCall() };
+        result
+    }
+
+    /// As `PyObject_Vectorcall` does it, without its detours for other callers (Include/internal/pycore_call.h).
+    #[inline(always)]
+    fn call_directly(self, args: &CallArgs<'_>) -> Result<Owned> {
         let (values, positional, kwnames) = args.as_raw();
         // SAFETY: a live object's type is live.
         let kind = unsafe { &*self.type_ptr() };
@@ -202,6 +230,48 @@ pub fn bound_method(function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Ow
     let pointer = unsafe { PyMethod_New(function.as_ptr(), instance.as_ptr()) };
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Owned::from_call(pointer) }
+}
+
+/// Drops references, as many as there are, so that what they set off nests no deeper than CPython lets it: its lists put
+/// off what lies too deep (the "trashcan" of Objects/object.c), which types of others can't do by themselves. Reenters:
+/// finalizers.
+pub fn drop_in_lists(objects: impl Iterator<Item = Owned>) {
+    const AT_ONCE: usize = 256;
+    let mut objects = objects.peekable();
+    while objects.peek().is_some() {
+        // SAFETY: an attached thread. Without memory for a list, its exception is not for the caller.
+        let list = unsafe { py::PyList_New(0) };
+        let Some(list) = NonNull::new(list) else {
+            // SAFETY: an attached thread.
+            unsafe { py::PyErr_Clear() };
+            objects.by_ref().take(AT_ONCE).for_each(drop);
+            continue;
+        };
+        for object in objects.by_ref().take(AT_ONCE) {
+            // SAFETY: a list and a live object, of which the list takes a reference of its own.
+            if unsafe { py::PyList_Append(list.as_ptr(), object.as_ptr()) } != 0 {
+                // SAFETY: an attached thread.
+                unsafe { py::PyErr_Clear() };
+            }
+        }
+        drop(Owned(list));
+    }
+}
+
+/// Keeps the exception that is set, if any, away from `work`. Reenters: as `work` does.
+pub fn with_exception_aside(work: impl FnOnce()) {
+    let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: an attached thread and three places.
+    #[allow(deprecated, reason = "its successor is there from 3.12 on")]
+    unsafe {
+        py::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback)
+    };
+    work();
+    // SAFETY: what was fetched, given back.
+    #[allow(deprecated, reason = "its successor is there from 3.12 on")]
+    unsafe {
+        py::PyErr_Restore(kind, value, traceback)
+    };
 }
 
 /// An interned `str`.

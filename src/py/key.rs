@@ -11,6 +11,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use pyo3_ffi as py;
 use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
@@ -277,7 +278,7 @@ impl Drop for Key {
         if self.0.addr().get() & BLOCK == 0 && !self.is_empty_call() {
             let object = self.0.as_ptr().map_addr(|address| address & !TELLING);
             // SAFETY: this key's own reference to an object, which ends here.
-            drop(unsafe { Owned::from_call(object.cast()) });
+            drop(unsafe { Owned::from_ptr(object.cast()) });
         } else {
             self.drop_block();
         }
@@ -288,7 +289,18 @@ impl Key {
     #[inline(never)]
     fn drop_block(&self) {
         if let Target::Block(block) = self.target() {
-            block.release();
+            block.release(drop);
+        }
+    }
+
+    /// Gives up this key, and hands out the references that nobody else holds by it.
+    pub fn take_apart(self, mut each: impl FnMut(Owned)) {
+        let this = ManuallyDrop::new(self);
+        match this.target() {
+            Target::Nothing => {}
+            // SAFETY: this key's own reference, which it gives up.
+            Target::Object(object) => each(unsafe { Owned::from_ptr(object.as_ptr()) }),
+            Target::Block(block) => block.release(each),
         }
     }
 }
@@ -349,14 +361,14 @@ impl<'a> Block<'a> {
         Ok(Key::marked(head.as_ptr().cast(), BLOCK))
     }
 
-    /// Gives one reference to the block back, and the block with the last. May run Python code.
-    fn release(self) {
+    /// Gives one reference to the block back, and with the last one the block. What it held is handed out.
+    fn release(self, mut each: impl FnMut(Owned)) {
         if !self.head().references.remove() {
             return;
         }
         for &item in self.items() {
-            // SAFETY: the block's own references, given back one by one; nobody else can reach the block.
-            drop(unsafe { Owned::from_call(item.as_ptr()) });
+            // SAFETY: the block's own references, given up one by one; nobody else can reach the block.
+            each(unsafe { Owned::from_ptr(item.as_ptr()) });
         }
         // SAFETY: memory of `PyMem_Malloc`, used no more.
         unsafe { py::PyMem_Free(self.0.as_ptr().cast()) };

@@ -116,7 +116,7 @@ unsafe extern "C" fn settle_str<const TYPED: bool>(
     unsafe { settle_single::<TYPED>(callable, args, hash, id) }
 }
 
-/// One positional argument of any type. Reenters: its `__hash__`, and what [`call_any`] does.
+/// The hit path of one positional argument of another type. Reenters: as [`call_any`].
 #[inline(never)]
 unsafe extern "C" fn call_single<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -127,17 +127,44 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
         // SAFETY: one argument, as this function got it.
         return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
     }
-    let Ok(hash) = exact::hash(argument) else {
-        return ptr::null_mut();
+    let Some(hash) = exact::hash_in_place(argument) else {
+        // SAFETY: one argument, as this function got it.
+        return unsafe { call_single_by_slot::<TYPED>(callable, args, argument) };
     };
-    let hash = Hash::of(hash);
+    // SAFETY: one argument, as this function got it.
+    unsafe { call_single_hashed::<TYPED>(callable, args, argument, Hash::of(hash)) }
+}
+
+/// As [`call_single`], with a hash that only the argument's type can tell. Reenters: its `__hash__`, and as [`call_any`].
+#[inline(never)]
+unsafe extern "C" fn call_single_by_slot<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    argument: Borrowed<'_>,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let _alive = unsafe { Wrapper::of(callable) }.keep_alive();
+    match exact::hash(argument) {
+        // SAFETY: one argument, as this function got it.
+        Ok(hash) => unsafe { call_single_hashed::<TYPED>(callable, args, argument, Hash::of(hash)) },
+        Err(_raised) => ptr::null_mut(),
+    }
+}
+
+#[inline(always)]
+unsafe fn call_single_hashed<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    argument: Borrowed<'_>,
+    hash: Hash,
+) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     match this.hit(hash, |key| key.is_object(argument)) {
         Fast::Hit(value) => value.into_ptr(),
-        // SAFETY: one argument, as this function got it.
+        // SAFETY: one argument, as the caller got it.
         Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
-        // SAFETY: one argument, as this function got it.
+        // SAFETY: one argument, as the caller got it.
         Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
     }
 }
@@ -454,6 +481,7 @@ impl Wrapper {
     /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
     #[inline(never)]
     fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+        let _alive = self.keep_alive();
         match self.locate(hash, args, &mut Get)? {
             Ok(value) => {
                 self.hits.count();
@@ -469,6 +497,7 @@ impl Wrapper {
     #[inline(always)]
     fn miss(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
         self.misses.count();
+        let _alive = self.keep_alive();
         let value = self.call_function(args)?;
         let Some(generation) = generation else {
             return Ok(value);

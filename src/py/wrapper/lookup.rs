@@ -5,14 +5,13 @@
 
 use super::Wrapper;
 use crate::core::hash::Hash;
-use crate::core::index::Index;
-use crate::core::store::{ShippedIndex, SlotId, Store};
+use crate::core::store::{SlotId, Store};
 use crate::ffi::exact::Verdict;
 use crate::ffi::{CallArgs, Owned, Result};
 use crate::py::key::Key;
 
-/// How often a key that was found equal may be gone before the search gives up: a `__eq__` that throws its own entry
-/// out and puts it back each time must not hold the caller for ever.
+/// How often a search begins anew because keys of this very hash came while others were compared. A `__eq__` that adds
+/// one each time, or throws its own entry out and puts it back, must not hold the caller for ever.
 const PATIENCE: u32 = 16;
 
 /// What to do where a search ends. Runs inside the borrow: no Python code, and what leaves the store leaves as a value.
@@ -27,54 +26,42 @@ pub trait Action {
     fn unsettled(&mut self) -> Self::Outcome;
 }
 
-/// Where a search can go on, if the generation is still the same.
-type Place = (<ShippedIndex as Index>::Cursor, u64);
-
 enum Step<T> {
     Done(T),
-    /// This candidate's `__eq__` has to be asked.
-    Ask(Key, SlotId, Place),
+    /// The `__eq__` of these candidates has to be asked. They were all there in this generation.
+    Ask(Vec<(Key, SlotId)>, u64),
 }
 
 impl Wrapper {
     /// Searches the entry for these arguments and acts on it. Reenters: `__eq__` of keys, where types don't tell.
     #[inline(always)]
     pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
-        match self.step(hash, args, action, None, &[]) {
+        match self.step(hash, args, action, &[]) {
             Step::Done(outcome) => Ok(outcome),
-            ask => self.locate_asking(hash, args, action, ask),
+            Step::Ask(candidates, generation) => self.locate_asking(hash, args, action, candidates, generation),
         }
     }
 
-    /// One look at the store, from `start` on or from the beginning, passing over the keys that `__eq__` has refused.
+    /// One look at the store, passing over the keys that `__eq__` has refused.
     #[inline(always)]
-    fn step<A: Action>(
-        &self,
-        hash: Hash,
-        args: &CallArgs<'_>,
-        action: &mut A,
-        start: Option<Place>,
-        refused: &[Key],
-    ) -> Step<A::Outcome> {
+    fn step<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A, refused: &[Key]) -> Step<A::Outcome> {
         self.store.with(|store| {
-            let (mut candidate, refused) = match start {
-                // Nothing has come or gone: go on behind the last candidate.
-                Some((cursor, generation)) if generation == store.generation() => {
-                    (store.next_candidate(hash, cursor), &[][..])
-                }
-                _ => (store.first_candidate(hash), refused),
-            };
+            let mut candidates = Vec::new();
+            let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
                 match key.compare(args, self.typed) {
                     Verdict::Same => return Step::Done(action.found(store, id)),
-                    Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => {
-                        return Step::Ask(key.clone(), id, (cursor, store.generation()));
-                    }
-                    Verdict::Different | Verdict::Ask => candidate = store.next_candidate(hash, cursor),
+                    Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => candidates.push((key.clone(), id)),
+                    Verdict::Different | Verdict::Ask => {}
                 }
+                candidate = store.next_candidate(hash, cursor);
             }
-            Step::Done(action.absent(store))
+            if candidates.is_empty() {
+                Step::Done(action.absent(store))
+            } else {
+                Step::Ask(candidates, store.generation())
+            }
         })
     }
 
@@ -86,34 +73,35 @@ impl Wrapper {
         hash: Hash,
         args: &CallArgs<'_>,
         action: &mut A,
-        mut step: Step<A::Outcome>,
+        mut candidates: Vec<(Key, SlotId)>,
+        mut generation: u64,
     ) -> Result<A::Outcome> {
         let mut refused = Vec::new();
-        let mut patience = PATIENCE;
-        loop {
-            let (key, id, place) = match step {
-                Step::Done(outcome) => return Ok(outcome),
-                Step::Ask(key, id, place) => (key, id, place),
-            };
-            let mut start = Some(place);
-            if key.equals(args)? {
-                let outcome = self.store.with(|store| {
-                    // We hold the key, so its pointer can't have come back as another's.
-                    let stands = store.key_if_live(id).is_some_and(|live| live.is(&key));
-                    stands.then(|| action.found(store, id))
-                });
-                if let Some(outcome) = outcome {
-                    return Ok(outcome);
+        for _ in 0..PATIENCE {
+            for (key, id) in candidates {
+                if key.equals(args)? {
+                    let outcome = self.store.with(|store| {
+                        // We hold the key, so its pointer can't have come back as another's.
+                        let stands = store.key_if_live(id).is_some_and(|live| live.is(&key));
+                        stands.then(|| action.found(store, id))
+                    });
+                    if let Some(outcome) = outcome {
+                        return Ok(outcome);
+                    }
+                } else {
+                    refused.push(key);
                 }
-                patience -= 1;
-                if patience == 0 {
-                    return Ok(action.unsettled());
-                }
-                start = None;
-            } else {
-                refused.push(key);
             }
-            step = self.step(hash, args, action, start, &refused);
+            // If nothing has come since, there is nothing to look at again.
+            let absent = self.store.with(|store| (store.generation() == generation).then(|| action.absent(store)));
+            if let Some(outcome) = absent {
+                return Ok(outcome);
+            }
+            match self.step(hash, args, action, &refused) {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Ask(others, then) => (candidates, generation) = (others, then),
+            }
         }
+        Ok(action.unsettled())
     }
 }

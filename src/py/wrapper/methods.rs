@@ -127,7 +127,9 @@ impl Wrapper {
         // SAFETY: a new reference, or null with an exception set.
         let parameters = unsafe { Owned::from_call(pointer) }?;
         set_item(&parameters, &state.names.maxsize, self.maxsize()?.borrow())?;
-        set_item(&parameters, &state.names.typed, self.typed_given.borrow())?;
+        // SAFETY: written by the collector alone, once nobody else reaches this.
+        let typed = unsafe { &*self.typed_given.get() };
+        set_item(&parameters, &state.names.typed, typed.borrow())?;
         Ok(parameters)
     }
 }

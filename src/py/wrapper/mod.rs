@@ -47,8 +47,8 @@ pub struct Parts {
     typed: bool,
     /// The function, or None once the collector has taken this object apart.
     function: UnsafeCell<Owned>,
-    /// `typed` as it was given, for `cache_parameters`.
-    typed_given: Owned,
+    /// `typed` as it was given, for `cache_parameters`. As `function`, None in the end.
+    typed_given: UnsafeCell<Owned>,
 }
 
 impl Deref for Wrapper {
@@ -76,7 +76,7 @@ impl Wrapper {
             bound,
             typed: is_typed,
             function: UnsafeCell::new(function.to_owned()),
-            typed_given: typed.to_owned(),
+            typed_given: UnsafeCell::new(typed.to_owned()),
         };
         let kind = state.wrapper_type.as_ptr().cast::<py::PyTypeObject>();
         // SAFETY: a ready type of ours.
@@ -105,6 +105,14 @@ impl Wrapper {
         unsafe { &*object.cast::<Self>() }
     }
 
+    /// A reference to this wrapper, for as long as Python code runs: C code may call it by a reference that this code
+    /// takes away.
+    #[inline(always)]
+    fn keep_alive(&self) -> Owned {
+        self.as_object().to_owned()
+    }
+
+    #[inline(always)]
     fn as_object(&self) -> Borrowed<'_> {
         // SAFETY: this is a live object, held by whoever holds the borrow.
         unsafe { Borrowed::from_ptr(ptr::from_ref(self).cast_mut().cast()) }
@@ -136,12 +144,14 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     };
     // SAFETY: nobody writes the field now: see `Wrapper::call_function`.
     let function = unsafe { &*this.function.get() }.as_ptr();
+    // SAFETY: as above.
+    let typed_given = unsafe { &*this.typed_given.get() }.as_ptr();
     // SAFETY: CPython's own field, read while nobody else runs.
     let dict = unsafe { *this.dict.get() };
     // An instance shows its type (since 3.9).
     match visit(this.as_object().type_ptr().cast()) {
         0 => match entries() {
-            0 => [function, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
+            0 => [function, typed_given, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
             stop => stop,
         },
         stop => stop,
@@ -155,10 +165,13 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.
     let function = unsafe { this.function.get().replace(object::none()) };
+    // SAFETY: as above.
+    let typed_given = unsafe { this.typed_given.get().replace(object::none()) };
     // SAFETY: CPython's own field, of an object that is garbage.
     let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
     methods::drop_contents(contents);
     drop(function);
+    drop(typed_given);
     // SAFETY: the wrapper's own reference, or null.
     unsafe { py::Py_XDECREF(dict) };
     0
@@ -174,14 +187,22 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     let place = unsafe { &raw const (*this).parts };
     // SAFETY: as above; the parts are not used any more where they lie.
     let parts = unsafe { place.read() };
-    methods::drop_contents(parts.store.with(Store::take));
-    drop(parts);
     // SAFETY: as above.
     let place = unsafe { &raw const (*this).dict };
     // SAFETY: as above; CPython's own field.
     let dict = unsafe { place.read() }.into_inner();
     // SAFETY: the wrapper's own reference, or null.
-    unsafe { py::Py_XDECREF(dict) };
+    let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
+    object::with_exception_aside(|| {
+        let mut keys = Vec::new();
+        let values = parts.store.with(Store::take).into_iter().map(|(key, value)| {
+            key.take_apart(|item| keys.push(item));
+            value
+        });
+        object::drop_in_lists(values);
+        let rest = [parts.function.into_inner(), parts.typed_given.into_inner()];
+        object::drop_in_lists(keys.into_iter().chain(rest).chain(dict));
+    });
     // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
     let kind = unsafe { py::Py_TYPE(object) };
     // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
