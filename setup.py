@@ -65,6 +65,7 @@ setup(
             debug=False,
             strip=Strip.Debug,
             env={**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1"},
+            features=os.environ.get("TAMIS_FEATURES", "").split(),
             cargo_manifest_args=["--locked"] if manifest == Path("Cargo.toml") else [],
         )
     ],

@@ -182,7 +182,8 @@ unsafe extern "C" fn module_free(module: *mut c_void) {
     }
 }
 
-/// Tables that C reads, and writes itself (the definition's head) while it holds the import lock.
+/// Tables that C reads. It also writes the definition's head, the same from each interpreter, as it does for every
+/// extension module.
 struct Tables<T>(std::cell::UnsafeCell<T>);
 
 // SAFETY: Rust code never looks inside after the tables were made.

@@ -11,7 +11,7 @@ pub trait Index: Sized {
     type Cursor: Copy;
 
     /// An index with nothing in it.
-    fn new() -> Self;
+    fn new() -> Result<Self, OutOfMemory>;
     /// What lies near the home of `hash`: [`Index::first`] for the hit path, which may give up.
     #[inline(always)]
     fn glance(&self, hash: Hash) -> Glance {
@@ -172,8 +172,8 @@ impl WordIndex {
 impl Index for WordIndex {
     type Cursor = WordCursor;
 
-    fn new() -> Self {
-        Self { words: Box::new([0; FIRST_WORDS]), mask: FIRST_WORDS - 1, factor: IN_SEQUENCE, reach: 0 }
+    fn new() -> Result<Self, OutOfMemory> {
+        Self::with_words(FIRST_WORDS, IN_SEQUENCE)
     }
 
     /// [`WordIndex::scan`] with limits at fixed places, which need no register.

@@ -22,8 +22,8 @@ impl Index for HashbrownIndex {
     /// How many candidates were seen.
     type Cursor = usize;
 
-    fn new() -> Self {
-        Self { table: HashTable::new() }
+    fn new() -> Result<Self, OutOfMemory> {
+        Ok(Self { table: HashTable::new() })
     }
 
     #[inline(always)]

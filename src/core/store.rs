@@ -69,11 +69,12 @@ pub struct Store<K, V, I: Index = ShippedIndex> {
 
 impl<K, V, I: Index> Store<K, V, I> {
     /// An empty store of at most `capacity` entries, one at least.
-    pub fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
         let capacity = capacity.clamp(1, MOST_ENTRIES);
-        let mut slots = Vec::with_capacity(FIRST_SLOTS.min(capacity + 1));
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(FIRST_SLOTS.min(capacity + 1))?;
         slots.push(Slot::empty());
-        Self { index: I::new(), slots, hand: SENTINEL, free: SENTINEL, len: 0, capacity, generation: 0 }
+        Ok(Self { index: I::new()?, slots, hand: SENTINEL, free: SENTINEL, len: 0, capacity, generation: 0 })
     }
 
     /// How many entries there are.
@@ -275,16 +276,17 @@ impl<K, V, I: Index> Store<K, V, I> {
     /// A slot that is not in use, with room for it in the index.
     #[inline(never)]
     fn vacant(&mut self) -> Result<u32, OutOfMemory> {
+        if self.free == SENTINEL && self.slots.len() == self.slots.capacity() {
+            // Half as much again: an unbounded cache wastes a sixth on average, and a bounded one ends at its bound.
+            let grown = (self.slots.len() * 3 / 2).max(FIRST_SLOTS).min(self.capacity + 1);
+            self.slots.try_reserve_exact(grown - self.slots.len())?;
+        }
+        // Last, since the index may be ordered anew, which ends all searches.
         self.index.reserve_one(self.len)?;
         if self.free != SENTINEL {
             let id = self.free;
             self.free = self.slot(id).next;
             return Ok(id);
-        }
-        if self.slots.len() == self.slots.capacity() {
-            // Half as much again: an unbounded cache wastes a sixth on average, and a bounded one ends at its bound.
-            let grown = (self.slots.len() * 3 / 2).max(FIRST_SLOTS).min(self.capacity + 1);
-            self.slots.try_reserve_exact(grown - self.slots.len())?;
         }
         let id = self.slots.len() as u32;
         self.slots.push(Slot::empty());
@@ -317,13 +319,17 @@ impl<K, V, I: Index> Store<K, V, I> {
         std::mem::replace(&mut pair.1, value)
     }
 
-    /// Takes everything out and gives the memory back with it.
-    #[must_use = "the entries are to be dropped when the store is whole"]
-    pub fn take(&mut self) -> Contents<K, V> {
-        let mut empty = Self::new(self.capacity);
+    /// Takes everything out and gives the memory back with it. Without memory for an empty store, nothing has changed.
+    pub fn take(&mut self) -> Result<Contents<K, V>, OutOfMemory> {
+        let mut empty = Self::new(self.capacity)?;
         // Entries have gone: searches that began before must notice.
         empty.generation = self.generation + 1;
-        Contents(std::mem::replace(self, empty).slots)
+        Ok(std::mem::replace(self, empty).into_contents())
+    }
+
+    /// Everything in it.
+    pub fn into_contents(self) -> Contents<K, V> {
+        Contents(self.slots)
     }
 
     /// All entries, in no order of meaning.
@@ -342,7 +348,8 @@ impl<K, V, I: Index> Store<K, V, I> {
     }
 }
 
-/// What [`Store::take`] took out. Dropping it drops the entries.
+/// What was in a store. Dropping it drops the entries.
+#[must_use = "the entries are to be dropped when the store is whole"]
 pub struct Contents<K, V>(Vec<Slot<K, V>>);
 
 impl<K, V> IntoIterator for Contents<K, V> {

@@ -73,7 +73,7 @@ fn find<I: Index>(store: &Store<u64, u64, I>, hash: Hash, key: u64) -> Option<Sl
 }
 
 fn run_against_model<I: Index>(capacity: usize, keys: u64, hash_of: impl Fn(u64) -> u64, steps: u32, seed: u64) {
-    let mut store: Store<u64, u64, I> = Store::new(capacity);
+    let mut store: Store<u64, u64, I> = Store::new(capacity).expect("memory");
     let mut model = Model { queue: Vec::new(), hand: None, capacity };
     let mut random = Random(seed);
     for step in 0..steps {
@@ -111,7 +111,7 @@ fn run_against_model<I: Index>(capacity: usize, keys: u64, hash_of: impl Fn(u64)
             assert_eq!(queue, model.queue, "step {step}");
         }
     }
-    let contents: HashMap<u64, u64> = store.take().into_iter().collect();
+    let contents: HashMap<u64, u64> = store.take().expect("memory").into_iter().collect();
     assert_eq!(contents, model.queue.iter().map(|&(key, value, _)| (key, value)).collect());
     assert!(store.is_empty() && store.queue().next().is_none());
 }
@@ -138,7 +138,7 @@ fn the_store_evicts_as_the_model_over_hashbrown() {
 
 #[test]
 fn a_key_of_the_same_hash_is_no_hit() {
-    let mut store: Store<&str, u32> = Store::new(4);
+    let mut store: Store<&str, u32> = Store::new(4).expect("memory");
     assert!(store.insert(Hash::of(5), "a", 1).is_ok());
     assert!(matches!(store.hit(Hash::of(5), |key| *key == "b"), Hit::Unsure(_)));
     assert!(matches!(store.hit(Hash::of(5), |key| *key == "a"), Hit::Value(1)));
@@ -147,7 +147,7 @@ fn a_key_of_the_same_hash_is_no_hit() {
 
 #[test]
 fn a_hash_of_zero_is_found_and_missed() {
-    let mut store: Store<u32, u32> = Store::new(4);
+    let mut store: Store<u32, u32> = Store::new(4).expect("memory");
     assert!(matches!(store.hit(Hash::of(0), |_| true), Hit::Absent(_)));
     assert!(store.first_candidate(Hash::of(0)).is_none());
     assert!(store.insert(Hash::of(0), 0, 1).is_ok());
@@ -156,7 +156,7 @@ fn a_hash_of_zero_is_found_and_missed() {
 
 #[test]
 fn the_generation_changes_when_an_entry_comes_or_goes_and_not_on_hits() {
-    let mut store: Store<u32, u32> = Store::new(1);
+    let mut store: Store<u32, u32> = Store::new(1).expect("memory");
     let mut seen = vec![store.generation()];
     assert!(store.insert(Hash::of(1), 1, 1).is_ok());
     seen.push(store.generation());
@@ -173,7 +173,7 @@ fn the_generation_changes_when_an_entry_comes_or_goes_and_not_on_hits() {
 
 /// Files so many keys, and finds each again.
 fn filed(count: u64, hash_of: impl Fn(u64) -> u64) -> WordIndex {
-    let mut index = WordIndex::new();
+    let mut index = WordIndex::new().expect("memory");
     for key in 0..count {
         index.reserve_one(key as usize).expect("memory");
         index.insert(Hash::of(hash_of(key)), key as u32 + 1, |slot| Hash::of(hash_of(u64::from(slot) - 1)));
@@ -253,7 +253,7 @@ fn pairs_cost_what_random_hashes_cost() {
 
 #[test]
 fn a_scan_of_a_full_index_stays_at_home_for_ever() {
-    let mut index = WordIndex::new();
+    let mut index = WordIndex::new().expect("memory");
     const LIVE: u64 = 1_000;
     for key in 0..100_000u64 {
         if key >= LIVE {

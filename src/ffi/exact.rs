@@ -105,15 +105,21 @@ pub fn hash_in_place(object: Borrowed<'_>) -> Option<u64> {
     (slot == by_address && slot.is_some()).then(|| object.as_ptr().addr().rotate_right(4) as u64)
 }
 
-/// `hash(object)` by the type's own slot, but for integers of two digits. Reenters: `__hash__`.
+/// `hash(object)` of an exact `int` of up to 60 bits.
+#[inline(always)]
+pub fn hash_of_int(object: Borrowed<'_>) -> Option<u64> {
+    if !is_int(object) {
+        return None;
+    }
+    // SAFETY: the type has just been seen.
+    value_of_two_digits(unsafe { as_int(object) }).map(hash_of_value)
+}
+
+/// `hash(object)` where [`hash_in_place`] has none. Reenters: `__hash__`.
 #[inline(never)]
 fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
-    if is_int(object) {
-        // SAFETY: the type has just been seen.
-        let int = unsafe { as_int(object) };
-        if let Some(value) = value_of_two_digits(int) {
-            return Ok(hash_of_value(value));
-        }
+    if let Some(hash) = hash_of_int(object) {
+        return Ok(hash);
     }
     // SAFETY: a live object's type is live.
     let Some(tp_hash) = (unsafe { (*object.type_ptr()).tp_hash }) else {

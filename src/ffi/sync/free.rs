@@ -58,6 +58,11 @@ impl<T> Guarded<T> {
         work(unsafe { &mut *self.state.get() })
     }
 
+    /// The state, when nobody else can reach it any more.
+    pub fn into_inner(self) -> T {
+        self.state.into_inner()
+    }
+
     /// Lends the state to the garbage collector's visit, during which every other thread stands at a safe point.
     #[inline]
     pub fn visit<R>(&self, work: impl FnOnce(&T) -> R) -> R {

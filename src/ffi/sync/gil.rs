@@ -30,6 +30,11 @@ impl<T> Guarded<T> {
         work(unsafe { &mut *self.0.get() })
     }
 
+    /// The state, when nobody else can reach it any more.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+
     /// Lends the state to the garbage collector's visit, during which nothing else runs.
     #[inline]
     pub fn visit<R>(&self, work: impl FnOnce(&T) -> R) -> R {

@@ -1,12 +1,15 @@
-//! The call itself. [`wrapper_vectorcall`] is the hit path, the rest of the file is the way of a miss.
+//! The call itself. [`wrapper_vectorcall`] is the hit path; those below it are its sisters for other shapes of call.
+//!
+//! None of them runs Python code or needs more than registers, but for [`call_any`] and what it stands for; whatever they
+//! can't decide goes to `miss.rs`.
 
-use super::lookup::Action;
-use super::{Bound, Wrapper};
-use crate::core::OutOfMemory;
+use super::Bound;
+use super::Wrapper;
+use super::miss::{miss_any, miss_single, settle_any, settle_single, uncached_vectorcall};
 use crate::core::hash::Hash;
-use crate::core::store::{Hit, SlotId, Store};
+use crate::core::store::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, compat, object};
 use crate::py::key::{self, Key};
 use pyo3_ffi as py;
 use std::ptr;
@@ -127,7 +130,7 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
         // SAFETY: one argument, as this function got it.
         return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
     }
-    let Some(hash) = exact::hash_in_place(argument) else {
+    let Some(hash) = exact::hash_in_place(argument).or_else(|| exact::hash_of_int(argument)) else {
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single_by_slot::<TYPED>(callable, args, argument) };
     };
@@ -223,12 +226,13 @@ unsafe extern "C" fn call_keywords(
     // SAFETY: not null, and held by the caller.
     let tuple = unsafe { Borrowed::from_ptr(kwnames) };
     let names = exact::tuple_items(tuple);
+    if names.is_empty() {
+        // SAFETY: this function's own arguments.
+        return unsafe { call_any::<false>(callable, args, nargsf, kwnames) };
+    }
     // SAFETY: so many arguments, none of them null, held by the caller; `Borrowed` is a pointer in all but name.
     let values = unsafe { std::slice::from_raw_parts(args.cast::<Borrowed<'_>>(), positional + names.len()) };
-    // Without a name it is no call with keywords, but one of another hash.
-    if let Some(hash) = key::hash_keywords_in_place(values, positional, names)
-        && !names.is_empty()
-    {
+    if let Some(hash) = key::hash_keywords_in_place(values, positional, names) {
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
         match this.hit(hash, |key| key.is_of_keywords(values, positional, tuple)) {
@@ -319,211 +323,5 @@ impl Wrapper {
             self.hits.count();
         }
         found
-    }
-}
-
-/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: as [`call_any`].
-#[inline(never)]
-unsafe extern "C" fn settle_single<const TYPED: bool>(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    hash: Hash,
-    id: SlotId,
-) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: one positional argument, held by the caller.
-    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    let value = this.store.with(|store| {
-        let same = store.key_of_hash(id, hash)?.compare(&args, TYPED) == Verdict::Same;
-        same.then(|| {
-            store.mark(id);
-            store.value(id).clone()
-        })
-    });
-    match value {
-        Some(value) => {
-            this.hits.count();
-            value.into_ptr()
-        }
-        None => object::to_slot(this.call_hashed(&args, hash)),
-    }
-}
-
-/// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
-#[inline(never)]
-unsafe extern "C" fn settle_any(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    nargsf: usize,
-    kwnames: *mut py::PyObject,
-    hash: Hash,
-) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    object::to_slot(this.call_hashed(&args, hash))
-}
-
-/// A miss with one positional argument that the hit path has seen. Reenters: the function.
-#[inline(never)]
-unsafe extern "C" fn miss_single(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    hash: Hash,
-    generation: u64,
-) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: one positional argument, held by the caller.
-    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.miss(&args, hash, Some(generation)))
-}
-
-/// A miss that the hit path has seen. Reenters: the function.
-#[inline(never)]
-unsafe extern "C" fn miss_any(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    nargsf: usize,
-    kwnames: *mut py::PyObject,
-    hash: Hash,
-    generation: u64,
-) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    object::to_slot(this.miss(&args, hash, Some(generation)))
-}
-
-/// A call of a cache that stores nothing. Reenters: the function.
-unsafe extern "C" fn uncached_vectorcall(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    nargsf: usize,
-    kwnames: *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    this.misses.count();
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    object::to_slot(this.call_function(&args))
-}
-
-/// Reads an entry as a call does.
-struct Get;
-
-impl Action for Get {
-    /// The value, or the generation in which there was none.
-    type Outcome = std::result::Result<Owned, Option<u64>>;
-
-    #[inline(always)]
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
-        store.mark(id);
-        Ok(store.value(id).clone())
-    }
-
-    #[inline(always)]
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Self::Outcome {
-        Err(Some(store.generation()))
-    }
-
-    fn unsettled(&mut self) -> Self::Outcome {
-        Err(None)
-    }
-}
-
-/// Stores a new entry, or treats the one that is there already as `replace` says.
-struct Keep {
-    hash: Hash,
-    entry: Option<(Key, Owned)>,
-    replace: bool,
-}
-
-/// What left the store for a new entry, to be dropped outside, or that there was no memory.
-type Left = std::result::Result<Option<(Key, Owned)>, OutOfMemory>;
-
-impl Action for Keep {
-    type Outcome = Left;
-
-    #[inline(always)]
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Left {
-        if !self.replace {
-            return Ok(None);
-        }
-        store.mark(id);
-        Ok(self.entry.take().map(|(key, value)| (key, store.replace(id, value))))
-    }
-
-    #[inline(always)]
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Left {
-        let Some((key, value)) = self.entry.take() else {
-            return Ok(None);
-        };
-        match store.insert(self.hash, key, value) {
-            Ok(evicted) => Ok(evicted),
-            Err((key, value, error)) => {
-                self.entry = Some((key, value));
-                Err(error)
-            }
-        }
-    }
-
-    fn unsettled(&mut self) -> Left {
-        Ok(None)
-    }
-}
-
-impl Wrapper {
-    /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
-    #[inline(never)]
-    fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
-        let _alive = self.keep_alive();
-        match self.locate(hash, args, &mut Get)? {
-            Ok(value) => {
-                self.hits.count();
-                Ok(value)
-            }
-            Err(generation) => self.miss(args, hash, generation),
-        }
-    }
-
-    /// Calls the function and stores its result, as functools does: the miss counts before the call, and a result that
-    /// a call further in has stored meanwhile stays where there is a bound, and gives way where there is none.
-    /// `generation` is that in which there was no such entry. Reenters: the function, `__eq__` of keys, finalizers.
-    #[inline(always)]
-    fn miss(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
-        self.misses.count();
-        let _alive = self.keep_alive();
-        let value = self.call_function(args)?;
-        let Some(generation) = generation else {
-            return Ok(value);
-        };
-        let key = Key::new(args, self.typed)?;
-        let kept = value.clone();
-        let done = self.store.with(|store| {
-            if store.generation() == generation { Ok(store.insert(hash, key, kept)) } else { Err((key, kept)) }
-        });
-        match done {
-            Ok(Ok(evicted)) => drop(evicted),
-            Ok(Err(_)) => return Err(Raised::no_memory()),
-            Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
-        }
-        Ok(value)
-    }
-
-    /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
-    #[inline(never)]
-    pub(super) fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {
-        match self.locate(hash, args, &mut Keep { hash, entry: Some(entry), replace })? {
-            Ok(left) => {
-                drop(left);
-                Ok(())
-            }
-            Err(OutOfMemory) => Err(Raised::no_memory()),
-        }
     }
 }

@@ -26,10 +26,17 @@ pub trait Action {
     fn unsettled(&mut self) -> Self::Outcome;
 }
 
+/// A key that is held by a reference of our own, and the slot that it was seen in.
+pub type Candidate = (Key, SlotId);
+
+/// What no store's generation ever is: there may be other candidates.
+const NO_GENERATION: u64 = u64::MAX;
+
 enum Step<T> {
     Done(T),
-    /// The `__eq__` of these candidates has to be asked. They were all there in this generation.
-    Ask(Vec<(Key, SlotId)>, u64),
+    /// The `__eq__` of these candidates has to be asked: of the first, and of others in the rare case that there are any.
+    /// They were all there in this generation.
+    Ask(Candidate, Vec<Candidate>, u64),
 }
 
 impl Wrapper {
@@ -38,31 +45,47 @@ impl Wrapper {
     pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
         match self.step(hash, args, action, &[]) {
             Step::Done(outcome) => Ok(outcome),
-            Step::Ask(candidates, generation) => self.locate_asking(hash, args, action, candidates, generation),
+            ask => self.locate_asking(hash, args, action, ask),
         }
+    }
+
+    /// [`Wrapper::locate`] where the first candidate is known, and only its `__eq__` can judge it. Reenters: as that.
+    pub fn locate_from<A: Action>(
+        &self,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+        candidate: Candidate,
+    ) -> Result<A::Outcome> {
+        self.locate_asking(hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
     }
 
     /// One look at the store, passing over the keys that `__eq__` has refused.
     #[inline(always)]
     fn step<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A, refused: &[Key]) -> Step<A::Outcome> {
-        self.store.with(|store| {
-            let mut candidates = Vec::new();
+        // Outside of the borrow, where they are dropped if another candidate decides the search.
+        let (mut first, mut others) = (None, Vec::new());
+        let done = self.store.with(|store| {
             let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
                 match key.compare(args, self.typed) {
-                    Verdict::Same => return Step::Done(action.found(store, id)),
-                    Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => candidates.push((key.clone(), id)),
+                    Verdict::Same => return Ok(action.found(store, id)),
+                    Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => match first {
+                        None => first = Some((key.clone(), id)),
+                        Some(_) => others.push((key.clone(), id)),
+                    },
                     Verdict::Different | Verdict::Ask => {}
                 }
                 candidate = store.next_candidate(hash, cursor);
             }
-            if candidates.is_empty() {
-                Step::Done(action.absent(store))
-            } else {
-                Step::Ask(candidates, store.generation())
-            }
-        })
+            if first.is_none() { Ok(action.absent(store)) } else { Err(store.generation()) }
+        });
+        match (done, first) {
+            (Err(generation), Some(first)) => Step::Ask(first, others, generation),
+            (Ok(outcome), _) => Step::Done(outcome),
+            (Err(_), None) => unreachable!("without a candidate the search is done"),
+        }
     }
 
     /// Reenters: `__eq__` of keys. The store is released during each.
@@ -73,12 +96,15 @@ impl Wrapper {
         hash: Hash,
         args: &CallArgs<'_>,
         action: &mut A,
-        mut candidates: Vec<(Key, SlotId)>,
-        mut generation: u64,
+        mut step: Step<A::Outcome>,
     ) -> Result<A::Outcome> {
         let mut refused = Vec::new();
         for _ in 0..PATIENCE {
-            for (key, id) in candidates {
+            let (first, others, generation) = match step {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Ask(first, others, generation) => (first, others, generation),
+            };
+            for (key, id) in std::iter::once(first).chain(others) {
                 if key.equals(args)? {
                     let outcome = self.store.with(|store| {
                         // We hold the key, so its pointer can't have come back as another's.
@@ -97,11 +123,11 @@ impl Wrapper {
             if let Some(outcome) = absent {
                 return Ok(outcome);
             }
-            match self.step(hash, args, action, &refused) {
-                Step::Done(outcome) => return Ok(outcome),
-                Step::Ask(others, then) => (candidates, generation) = (others, then),
-            }
+            step = self.step(hash, args, action, &refused);
         }
-        Ok(action.unsettled())
+        match step {
+            Step::Done(outcome) => Ok(outcome),
+            Step::Ask(..) => Ok(action.unsettled()),
+        }
     }
 }

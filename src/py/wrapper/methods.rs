@@ -2,6 +2,7 @@
 
 use super::lookup::Action;
 use super::{Bound, Wrapper};
+use crate::core::OutOfMemory;
 use crate::core::store::{Contents, SlotId, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
@@ -101,11 +102,12 @@ impl Wrapper {
     }
 
     /// Reenters: finalizers of the entries.
-    fn clear(&self) {
-        let contents = self.store.with(Store::take);
+    fn clear(&self) -> Result<Owned> {
+        let contents = self.store.with(Store::take).map_err(|OutOfMemory| Raised::no_memory())?;
         self.hits.reset();
         self.misses.reset();
         drop_contents(contents);
+        Ok(object::none())
     }
 
     fn maxsize(&self) -> Result<Owned> {
@@ -218,10 +220,7 @@ methods! {
 methods_without_arguments! {
     cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
-    cache_clear = |this| {
-        this.clear();
-        Ok(object::none())
-    };
+    cache_clear = |this| this.clear();
     reduce = |this| State::of_instance(this.as_object()).and_then(|state| this.as_object().attr(state.names.qualname.borrow()));
     copy = |this| Ok(this.as_object().to_owned());
 }

@@ -3,10 +3,12 @@
 mod call;
 mod lookup;
 mod methods;
+mod miss;
 
+use crate::core::OutOfMemory;
 use crate::core::store::Store;
 use crate::ffi::sync::{Counter, Guarded};
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
 use crate::py::key::Key;
 use pyo3_ffi as py;
@@ -69,8 +71,9 @@ impl Wrapper {
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
+        let store = Store::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
         let parts = Parts {
-            store: Guarded::new(Store::new(capacity)),
+            store: Guarded::new(store),
             hits: Counter::new(),
             misses: Counter::new(),
             bound,
@@ -161,7 +164,8 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
 unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
-    let contents = this.store.with(Store::take);
+    // Without memory for an empty store, the entries go with the wrapper.
+    let contents = this.store.with(Store::take).ok();
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.
     let function = unsafe { this.function.get().replace(object::none()) };
@@ -169,7 +173,7 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     let typed_given = unsafe { this.typed_given.get().replace(object::none()) };
     // SAFETY: CPython's own field, of an object that is garbage.
     let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
-    methods::drop_contents(contents);
+    contents.into_iter().for_each(methods::drop_contents);
     drop(function);
     drop(typed_given);
     // SAFETY: the wrapper's own reference, or null.
@@ -195,7 +199,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
     object::with_exception_aside(|| {
         let mut keys = Vec::new();
-        let values = parts.store.with(Store::take).into_iter().map(|(key, value)| {
+        let values = parts.store.into_inner().into_contents().into_iter().map(|(key, value)| {
             key.take_apart(|item| keys.push(item));
             value
         });

@@ -1,0 +1,89 @@
+# Every command that a developer needs. `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+# What is installed besides tamis to run the tests: the type checkers too, which the tests of the stubs run.
+EXTRAS ?= test,lint
+# Passed on to pytest and to the benchmarks.
+ARGS ?=
+
+BIN = $(VENV)/bin
+# hypothesis' sources don't build everywhere; pip finds the newest release that has a wheel.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-core test-python lint format bench bench-instructions bench-index develop sdist wheel clean tools venv
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Settings: PYTHON=$(PYTHON) (interpreter), VENV=$(VENV) (virtual environment), ARGS='…' (for pytest and the benchmarks)"
+
+tools:
+	@command -v cargo >/dev/null || { echo "tamis: building needs Rust 1.89 or newer: the command 'cargo' was not found (see https://rustup.rs)" >&2; exit 2; }
+	@command -v cc >/dev/null || { echo "tamis: building needs a C compiler as a linker: the command 'cc' was not found" >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "tamis: the interpreter '$(PYTHON)' was not found: set PYTHON=…" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "tamis: Python 3.10 or newer is needed: set PYTHON=…" >&2; exit 2; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' \
+		|| { echo "tamis: building needs Python's headers: no Python.h for '$(PYTHON)' (Debian has it in python3-dev)" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "tamis: '$(PYTHON)' has no venv module (Debian has it in python3-venv)" >&2; exit 2; }
+
+venv: tools
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+
+demo: venv ## build into a new virtual environment and run examples/demo.py
+	@$(PIP) .
+	$(BIN)/python examples/demo.py $(ARGS)
+
+test: test-core test-python ## build, and run all tests
+
+test-core: tools ## run the core's own tests, without any Python
+	cargo test --locked --quiet --no-default-features
+
+test-python: venv ## build, and run the tests in Python
+	@$(PIP) '.[$(EXTRAS)]'
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: venv ## rustfmt, clippy, ruff, mypy and pyright
+	@$(PIP) '.[test,lint]'
+	cargo fmt --check
+	PYO3_PYTHON=$(abspath $(BIN)/python) PYO3_BUILD_EXTENSION_MODULE=1 cargo clippy --locked --quiet --all-targets --features hashbrown-index -- -D warnings
+	cargo clippy --locked --quiet --all-targets --no-default-features -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict --python-executable $(BIN)/python src/tamis examples bench
+	$(BIN)/pyright --pythonpath $(BIN)/python src/tamis
+
+format: venv ## format the sources
+	@$(PIP) '.[lint]'
+	cargo fmt
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: venv ## nanoseconds a call, beside functools.lru_cache and an empty call
+	@$(PIP) .
+	$(BIN)/python bench/timing.py $(ARGS)
+
+bench-instructions: venv ## instructions a call, by valgrind
+	@$(PIP) .
+	$(BIN)/python bench/instructions.py $(ARGS)
+
+bench-index: venv ## the shipped index and hashbrown's under the same store: instructions a call of each
+	@$(PIP) .
+	$(BIN)/python bench/instructions.py $(ARGS)
+	@[ -x $(VENV)-hashbrown/bin/python ] || $(PYTHON) -m venv $(VENV)-hashbrown
+	TAMIS_FEATURES=hashbrown-index $(VENV)-hashbrown/bin/python -m pip install --quiet --disable-pip-version-check .
+	$(VENV)-hashbrown/bin/python bench/instructions.py $(ARGS)
+
+develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
+	@$(PIP) --editable '.[$(EXTRAS)]'
+
+sdist: venv ## build the source distribution into dist/
+	@$(PIP) build
+	$(BIN)/python -m build --sdist
+
+wheel: venv ## build a wheel for PYTHON into dist/
+	@$(PIP) build
+	$(BIN)/python -m build --wheel
+
+clean: ## remove all that was built
+	rm -rf target build dist src/*.egg-info src/tamis/*.so .venv .venv-* bench/build

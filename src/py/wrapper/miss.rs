@@ -1,0 +1,246 @@
+//! The way of a call that the hit path has not decided: an entry to be looked at more closely, or a miss.
+
+use super::Bound;
+use super::Wrapper;
+use super::lookup::{Action, Candidate};
+use crate::core::OutOfMemory;
+use crate::core::hash::Hash;
+use crate::core::store::{SlotId, Store};
+use crate::ffi::exact::Verdict;
+use crate::ffi::{CallArgs, Owned, Raised, Result, object};
+use crate::py::key::Key;
+use pyo3_ffi as py;
+use std::ptr;
+
+/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: as [`call_any`].
+#[inline(never)]
+pub unsafe extern "C" fn settle_single<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    id: SlotId,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    let look = this.store.with(|store| {
+        let Some(key) = store.key_of_hash(id, hash) else { return Look::Elsewhere };
+        match key.compare(&args, TYPED) {
+            Verdict::Same => {
+                store.mark(id);
+                Look::Same(store.value(id).clone())
+            }
+            Verdict::Ask => Look::Ask(key.clone()),
+            Verdict::Different => Look::Elsewhere,
+        }
+    });
+    object::to_slot(match look {
+        Look::Same(value) => {
+            this.hits.count();
+            Ok(value)
+        }
+        Look::Ask(key) => this.call_asking(&args, hash, (key, id)),
+        Look::Elsewhere => this.call_hashed(&args, hash),
+    })
+}
+
+/// What [`settle_single`] sees in the entry.
+enum Look {
+    Same(Owned),
+    Ask(Key),
+    Elsewhere,
+}
+
+/// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
+#[inline(never)]
+pub unsafe extern "C" fn settle_any(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    object::to_slot(this.call_hashed(&args, hash))
+}
+
+/// A miss with one positional argument that the hit path has seen. Reenters: the function.
+#[inline(never)]
+pub unsafe extern "C" fn miss_single(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    generation: u64,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    object::to_slot(this.miss(&args, hash, Some(generation)))
+}
+
+/// A miss that the hit path has seen. Reenters: the function.
+#[inline(never)]
+pub unsafe extern "C" fn miss_any(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+    generation: u64,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    object::to_slot(this.miss(&args, hash, Some(generation)))
+}
+
+/// A call of a cache that stores nothing. Reenters: the function.
+pub unsafe extern "C" fn uncached_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    this.misses.count();
+    let _alive = this.keep_alive();
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    object::to_slot(this.call_function(&args))
+}
+
+/// Reads an entry as a call does.
+struct Get;
+
+impl Action for Get {
+    /// The value, or the generation in which there was none.
+    type Outcome = std::result::Result<Owned, Option<u64>>;
+
+    #[inline(always)]
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        store.mark(id);
+        Ok(store.value(id).clone())
+    }
+
+    #[inline(always)]
+    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Self::Outcome {
+        Err(Some(store.generation()))
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        Err(None)
+    }
+}
+
+/// Stores a new entry, or treats the one that is there already as `replace` says.
+struct Keep {
+    hash: Hash,
+    entry: Option<(Key, Owned)>,
+    replace: bool,
+}
+
+/// What left the store for a new entry, to be dropped outside, or that there was no memory.
+type Left = std::result::Result<Option<(Key, Owned)>, OutOfMemory>;
+
+impl Action for Keep {
+    type Outcome = Left;
+
+    #[inline(always)]
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Left {
+        if !self.replace {
+            return Ok(None);
+        }
+        store.mark(id);
+        Ok(self.entry.take().map(|(key, value)| (key, store.replace(id, value))))
+    }
+
+    #[inline(always)]
+    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Left {
+        let Some((key, value)) = self.entry.take() else {
+            return Ok(None);
+        };
+        match store.insert(self.hash, key, value) {
+            Ok(evicted) => Ok(evicted),
+            Err((key, value, error)) => {
+                self.entry = Some((key, value));
+                Err(error)
+            }
+        }
+    }
+
+    fn unsettled(&mut self) -> Left {
+        Ok(None)
+    }
+}
+
+impl Wrapper {
+    /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
+    #[inline(never)]
+    pub fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+        let _alive = self.keep_alive();
+        let found = self.locate(hash, args, &mut Get)?;
+        self.finish(args, hash, found)
+    }
+
+    /// As [`Wrapper::call_hashed`], where the first candidate is known. Reenters: as that.
+    #[inline(never)]
+    fn call_asking(&self, args: &CallArgs<'_>, hash: Hash, candidate: Candidate) -> Result<Owned> {
+        let _alive = self.keep_alive();
+        let found = self.locate_from(hash, args, &mut Get, candidate)?;
+        self.finish(args, hash, found)
+    }
+
+    #[inline(always)]
+    fn finish(&self, args: &CallArgs<'_>, hash: Hash, found: <Get as Action>::Outcome) -> Result<Owned> {
+        match found {
+            Ok(value) => {
+                self.hits.count();
+                Ok(value)
+            }
+            Err(generation) => self.miss(args, hash, generation),
+        }
+    }
+
+    /// Calls the function and stores its result, as functools does: the miss counts before the call, and a result that
+    /// a call further in has stored meanwhile stays where there is a bound, and gives way where there is none.
+    /// `generation` is that in which there was no such entry. Reenters: the function, `__eq__` of keys, finalizers.
+    #[inline(always)]
+    pub fn miss(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
+        self.misses.count();
+        let _alive = self.keep_alive();
+        let value = self.call_function(args)?;
+        let Some(generation) = generation else {
+            return Ok(value);
+        };
+        let key = Key::new(args, self.typed)?;
+        let kept = value.clone();
+        let done = self.store.with(|store| {
+            if store.generation() == generation { Ok(store.insert(hash, key, kept)) } else { Err((key, kept)) }
+        });
+        match done {
+            Ok(Ok(evicted)) => drop(evicted),
+            Ok(Err(_)) => return Err(Raised::no_memory()),
+            Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
+        }
+        Ok(value)
+    }
+
+    /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
+    #[inline(never)]
+    pub fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {
+        match self.locate(hash, args, &mut Keep { hash, entry: Some(entry), replace })? {
+            Ok(left) => {
+                drop(left);
+                Ok(())
+            }
+            Err(OutOfMemory) => Err(Raised::no_memory()),
+        }
+    }
+}
