@@ -64,7 +64,7 @@ setup(
             binding=Binding.NoBinding,
             debug=False,
             strip=Strip.Debug,
-            env={**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1"},
+            env={**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1", "PYO3_PYTHON": sys.executable},
             features=os.environ.get("TAMIS_FEATURES", "").split(),
             cargo_manifest_args=["--locked"] if manifest == Path("Cargo.toml") else [],
         )
