@@ -100,8 +100,8 @@ def allocation_failures(step_name):
             finally:
                 remove_mem_hooks()
     check()
-    # What the other steps need may come from the interpreter's free lists.
-    if step_name.startswith(("decorate", "miss", "evict", "put", "refresh", "bind")):
+    # What the other steps need may come from the interpreter's free lists, which grow from version to version.
+    if step_name.startswith(("decorate", "miss_", "evict", "refresh")):
         assert failed > 0
     del step, steps
     gc.collect()

@@ -6,11 +6,11 @@
 
 use super::OutOfMemory;
 use super::hash::{Hash, UNVISITED};
-use super::index::{Glance, Index, WordIndex};
+use super::index::{Glance, Index};
 
 /// The index that the shipped store uses.
 #[cfg(not(feature = "hashbrown-index"))]
-pub type ShippedIndex = WordIndex;
+pub type ShippedIndex = super::index::WordIndex;
 /// The rival, built in to compare.
 #[cfg(feature = "hashbrown-index")]
 pub type ShippedIndex = super::index_hashbrown::HashbrownIndex;
