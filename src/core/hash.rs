@@ -40,12 +40,14 @@ impl Hash {
         self.0 | UNVISITED
     }
 
-    /// 32 bits of the product with `factor`: its upper half, to which each bit of the hash is carried up, and the upper
-    /// quarter of its lower half, which tells neighbours apart.
+    /// 32 bits of the product with `factor`: its upper half, to which each bit of the hash is carried up, and the
+    /// upper bits of its lower half, which tell neighbours apart.
     #[inline(always)]
     pub const fn times(self, factor: u64) -> u32 {
         let product = self.0 as u128 * factor as u128;
-        (product >> 64) as u32 ^ (product as u64 >> 32) as u32
+        // 31 bits of the lower half: 32 would be the low half of a double shift, which compilers make of it and processors
+        // take long for.
+        (product >> 64) as u32 ^ (product as u64 >> 33) as u32
     }
 }
 
