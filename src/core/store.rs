@@ -217,11 +217,15 @@ impl<K, V, I: Index> Store<K, V, I> {
             id
         } else {
             match self.vacant() {
-                Ok(id) => id,
+                Ok(id) => {
+                    self.len += 1;
+                    id
+                }
                 Err(error) => return Err((key, value, error)),
             }
         };
         self.attach(id, hash);
+        self.generation += 1;
         Ok(self.slot_mut(id).pair.replace((key, value)))
     }
 
@@ -257,8 +261,6 @@ impl<K, V, I: Index> Store<K, V, I> {
         let slots = &self.slots;
         // SAFETY: the index asks about slots that it was given, as in `slot`.
         self.index.insert(hash, id, |id| Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash));
-        self.len += 1;
-        self.generation += 1;
     }
 
     /// Takes a slot out of ring and index. Its pair stays in it, and is the caller's to take out.
@@ -269,8 +271,6 @@ impl<K, V, I: Index> Store<K, V, I> {
         self.slot_mut(prev).next = next;
         self.slot_mut(next).prev = prev;
         self.index.remove(hash, id);
-        self.len -= 1;
-        self.generation += 1;
     }
 
     /// A slot that is not in use, with room for it in the index.
@@ -300,6 +300,8 @@ impl<K, V, I: Index> Store<K, V, I> {
             self.hand = self.slot(id.0).prev;
         }
         self.detach(id.0);
+        self.len -= 1;
+        self.generation += 1;
         let free = std::mem::replace(&mut self.free, id.0);
         let slot = self.slot_mut(id.0);
         slot.next = free;
