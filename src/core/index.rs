@@ -74,8 +74,9 @@ const IN_SEQUENCE: u64 = 1 << 63;
 const GLANCE: usize = 64;
 /// How far from home a word may lie before its table begins to mix.
 const FAR: usize = 2;
-/// Up to here (32 KiB), three quarters of the words stay empty: nearly all others lie at home then.
-const SPARSE_WORDS: usize = 1 << 12;
+/// Up to here (16 KiB), seven eighths of the words stay empty: nearly all others lie at home then, which the evictions of a
+/// small cache gain most by.
+const SPARSE_WORDS: usize = 1 << 11;
 /// Up to here (256 KiB), half of them, and one fifth of larger tables.
 const ROOMY_WORDS: usize = 1 << 15;
 const FIRST_WORDS: usize = 8;
@@ -92,7 +93,7 @@ impl WordIndex {
     /// Whether `len` slots may live in `words` words.
     fn fits(len: usize, words: usize) -> bool {
         if words <= SPARSE_WORDS {
-            len * 4 <= words
+            len * 8 <= words
         } else if words <= ROOMY_WORDS {
             len * 2 <= words
         } else {
