@@ -10,6 +10,15 @@ mod int;
 #[path = "compat/int_tag.rs"]
 mod int;
 
+#[cfg(not(all(Py_3_12, target_pointer_width = "64", not(py_sys_config = "Py_REF_DEBUG"))))]
+#[path = "compat/count_ffi.rs"]
+#[allow(unused_imports, reason = "free-threaded builds count otherwise")]
+pub mod count;
+#[cfg(all(Py_3_12, target_pointer_width = "64", not(py_sys_config = "Py_REF_DEBUG")))]
+#[path = "compat/count_half.rs"]
+#[allow(dead_code, reason = "free-threaded builds count otherwise")]
+pub mod count;
+
 pub use int::{Int, small_natural};
 
 /// Whether, on free-threaded builds, the first bit field of `PyASCIIObject.state` is a byte of its own

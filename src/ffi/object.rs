@@ -64,7 +64,7 @@ impl Drop for Owned {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the reference is ours and ends here, on an attached thread.
-        unsafe { py::Py_DECREF(self.0.as_ptr()) };
+        unsafe { sync::decref(self.0.as_ptr()) };
     }
 }
 
@@ -87,7 +87,7 @@ impl<'a> Borrowed<'a> {
     pub fn to_owned(self) -> Owned {
         let pointer = self.0.as_ptr();
         // SAFETY: the object is live for 'a.
-        unsafe { py::Py_INCREF(pointer) };
+        unsafe { sync::incref(pointer) };
         // SAFETY: the same pointer.
         Owned(unsafe { NonNull::new_unchecked(pointer) })
     }

@@ -8,6 +8,8 @@ use std::cell::UnsafeCell;
 use std::ffi::c_ulong;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+pub use py::{Py_DECREF as decref, Py_INCREF as incref};
+
 /// `tp_flags`
 #[inline(always)]
 pub fn type_flags(kind: &py::PyTypeObject) -> c_ulong {

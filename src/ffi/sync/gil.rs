@@ -4,6 +4,8 @@ use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_ulong;
 
+pub use crate::ffi::compat::count::{decref, incref};
+
 /// `tp_flags`
 #[inline(always)]
 pub fn type_flags(kind: &py::PyTypeObject) -> c_ulong {

@@ -7,4 +7,4 @@ mod build;
 #[path = "free.rs"]
 mod build;
 
-pub use build::{Counter, FREE_THREADED, Guarded, SharedCount, type_flags};
+pub use build::{Counter, FREE_THREADED, Guarded, SharedCount, decref, incref, type_flags};
