@@ -242,7 +242,7 @@ impl Index for WordIndex {
             hole = (hole + 1) & mask;
         }
         let mut at = hole;
-        loop {
+        while self.reach > 0 {
             at = (at + 1) & mask;
             let gap = at.wrapping_sub(hole) & mask;
             let word = self.word(at);

@@ -125,6 +125,14 @@ impl Key {
         }
     }
 
+    /// The key of a lone argument that is an exact `int` whose hash tells its value.
+    #[inline(always)]
+    pub fn of_telling_int(object: Borrowed<'_>) -> Self {
+        // SAFETY: the type is looked at before the object is.
+        debug_assert!(exact::is_int(object) && exact::hash_tells_value(unsafe { exact::as_int(object) }));
+        Self::marked(object.to_owned().into_ptr().cast(), TELLING)
+    }
+
     #[inline(always)]
     fn of_object(object: Borrowed<'_>) -> Self {
         // SAFETY: the type is looked at before the object is.

@@ -5,7 +5,7 @@
 
 use super::Bound;
 use super::Wrapper;
-use super::miss::{miss_any, miss_single, settle_any, settle_single, uncached_vectorcall};
+use super::miss::{miss_any, miss_int, miss_single, settle_any, settle_single, uncached_vectorcall};
 use crate::core::hash::Hash;
 use crate::core::store::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
@@ -58,8 +58,8 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     let hash = Hash::of(u64::from(value));
     match this.hit(hash, Key::is_telling_int) {
         Fast::Hit(value) => value.into_ptr(),
-        // SAFETY: one argument, as this function got it.
-        Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
+        // SAFETY: one argument, as this function got it, whose hash tells its value.
+        Fast::Absent(generation) => unsafe { miss_int(callable, args, hash, generation) },
         // SAFETY: one argument, as this function got it.
         Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
     }
@@ -289,7 +289,7 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     };
     let result = match this.hit(hash, |key| key.compare(&args, TYPED) == Verdict::Same) {
         Fast::Hit(value) => return value.into_ptr(),
-        Fast::Absent(generation) => this.miss(&args, hash, Some(generation)),
+        Fast::Absent(generation) => this.miss_of(&args, hash, Some(generation)),
         Fast::Unsure(_) => this.call_hashed(&args, hash),
     };
     object::to_slot(result)

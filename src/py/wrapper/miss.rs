@@ -7,7 +7,7 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::store::{SlotId, Store};
 use crate::ffi::exact::Verdict;
-use crate::ffi::{CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::py::key::Key;
 use pyo3_ffi as py;
 use std::ptr;
@@ -68,6 +68,23 @@ pub unsafe extern "C" fn settle_any(
     object::to_slot(this.call_hashed(&args, hash))
 }
 
+/// A miss with one positional argument, an exact `int` whose hash tells its value. Reenters: the function.
+#[inline(never)]
+pub unsafe extern "C" fn miss_int(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    generation: u64,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: there is one argument, held by the caller.
+    let argument = unsafe { Borrowed::first_of(args) };
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    object::to_slot(this.miss(&args, hash, Some(generation), || Ok(Key::of_telling_int(argument))))
+}
+
 /// A miss with one positional argument that the hit path has seen. Reenters: the function.
 #[inline(never)]
 pub unsafe extern "C" fn miss_single(
@@ -80,7 +97,7 @@ pub unsafe extern "C" fn miss_single(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.miss(&args, hash, Some(generation)))
+    object::to_slot(this.miss_of(&args, hash, Some(generation)))
 }
 
 /// A miss that the hit path has seen. Reenters: the function.
@@ -97,7 +114,7 @@ pub unsafe extern "C" fn miss_any(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    object::to_slot(this.miss(&args, hash, Some(generation)))
+    object::to_slot(this.miss_of(&args, hash, Some(generation)))
 }
 
 /// A call of a cache that stores nothing. Reenters: the function.
@@ -204,7 +221,7 @@ impl Wrapper {
                 self.hits.count();
                 Ok(value)
             }
-            Err(generation) => self.miss(args, hash, generation),
+            Err(generation) => self.miss_of(args, hash, generation),
         }
     }
 
@@ -212,14 +229,20 @@ impl Wrapper {
     /// a call further in has stored meanwhile stays where there is a bound, and gives way where there is none.
     /// `generation` is that in which there was no such entry. Reenters: the function, `__eq__` of keys, finalizers.
     #[inline(always)]
-    pub fn miss(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
+    fn miss(
+        &self,
+        args: &CallArgs<'_>,
+        hash: Hash,
+        generation: Option<u64>,
+        make_key: impl FnOnce() -> Result<Key>,
+    ) -> Result<Owned> {
         self.misses.count();
         let _alive = self.keep_alive();
         let value = self.call_function(args)?;
         let Some(generation) = generation else {
             return Ok(value);
         };
-        let key = Key::new(args, self.typed)?;
+        let key = make_key()?;
         let kept = value.clone();
         let done = self.store.with(|store| {
             if store.generation() == generation { Ok(store.insert(hash, key, kept)) } else { Err((key, kept)) }
@@ -230,6 +253,12 @@ impl Wrapper {
             Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
         }
         Ok(value)
+    }
+
+    /// [`Wrapper::miss`] of any arguments. Reenters: as that.
+    #[inline(always)]
+    pub fn miss_of(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
+        self.miss(args, hash, generation, || Key::new(args, self.typed))
     }
 
     /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
