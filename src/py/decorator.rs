@@ -71,16 +71,16 @@ fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
     }
 }
 
-/// Where a keyword or a position goes.
+/// Hands each keyword argument to `take`, or names the first that is none of the known ones.
 fn each_option<'a>(
     args: &CallArgs<'a>,
-    function: &'static [&'static CStr],
+    options: &'static [&'static CStr],
     unknown: &'static CStr,
     mut take: impl FnMut(&'static CStr, Borrowed<'a>) -> Result<()>,
 ) -> Result<()> {
     let names = args.kwnames().map_or(&[][..], exact::tuple_items);
     for (&name, &value) in names.iter().zip(&args.values()[args.positional().len()..]) {
-        let known = function.iter().find(|known| {
+        let known = options.iter().find(|known| {
             // SAFETY: a str and a terminated string.
             unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) == 0 }
         });
@@ -162,28 +162,25 @@ fn decorate(state: &State, function: Borrowed<'_>, bound: Bound, typed: Borrowed
     Wrapper::decorate(state, function, bound, typed)
 }
 
-unsafe extern "C" fn lru_cache_fastcall(
-    module: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    nargs: py::Py_ssize_t,
-    kwnames: *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: a function of the module gets it as its self.
-    let module = unsafe { Borrowed::from_ptr(module) };
-    // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
-    object::to_slot(lru_cache(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
+macro_rules! module_functions {
+    ($($slot:ident calls $function:ident;)*) => {$(
+        unsafe extern "C" fn $slot(
+            module: *mut py::PyObject,
+            args: *const *mut py::PyObject,
+            nargs: py::Py_ssize_t,
+            kwnames: *mut py::PyObject,
+        ) -> *mut py::PyObject {
+            // SAFETY: a function of the module gets it as its self.
+            let module = unsafe { Borrowed::from_ptr(module) };
+            // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
+            object::to_slot($function(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
+        }
+    )*};
 }
 
-unsafe extern "C" fn cache_fastcall(
-    module: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    nargs: py::Py_ssize_t,
-    kwnames: *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: a function of the module gets it as its self.
-    let module = unsafe { Borrowed::from_ptr(module) };
-    // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
-    object::to_slot(cache(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
+module_functions! {
+    lru_cache_fastcall calls lru_cache;
+    cache_fastcall calls cache;
 }
 
 unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *mut py::PyObject) -> *mut py::PyObject {
