@@ -405,6 +405,55 @@ def test_call_that_drops_the_last_reference_to_its_wrapper_ends_well(part):
     assert run_function(dropped_by_its_own_call, part, seconds=10, environment=environment) == "done\n"
 
 
+def dropped_by_a_hash(shape, part):
+    from tamis import lru_cache
+
+    class Key:
+        armed = None
+
+        def act(self, here):
+            if here == part and Key.armed is not None:
+                holder, Key.armed = Key.armed, None
+                # property calls its functions by references that only this takes away.
+                holder.__init__(None, None)
+
+        def __hash__(self):
+            self.act("hash")
+            return 1
+
+        def __eq__(self, other):
+            self.act("eq")
+            return True
+
+    for stored in (True, False):
+        for _ in range(20):
+            seen = []
+            cached = lru_cache(maxsize=4, typed="typed" in shape)(lambda *args, seen=seen: seen.append(len(args)))
+            accessors = (None, cached) if "setter" in shape else (cached, None)
+            Owner = type("Owner", (Key,), {"attribute": property(*accessors)})
+            owner = Owner()
+            arguments = (owner, Key()) if "setter" in shape else (owner,)
+            if stored:
+                cached(*arguments)
+            # The property alone holds the wrapper from here on.
+            del cached, accessors
+            Key.armed = vars(Owner)["attribute"]
+            if "setter" in shape:
+                owner.attribute = Key()
+            else:
+                assert owner.attribute is None
+            assert seen == [len(arguments)]
+            Key.armed = None
+    print("done")
+
+
+@pytest.mark.parametrize("part", ["hash", "eq"])
+@pytest.mark.parametrize("shape", ["getter", "typed getter", "setter", "typed setter"])
+def test_argument_that_drops_the_last_reference_to_the_called_wrapper_ends_well(shape, part):
+    environment = {"PYTHONMALLOC": "debug"}
+    assert run_function(dropped_by_a_hash, shape, part, seconds=10, environment=environment) == "done\n"
+
+
 def cycles():
     import gc
     import weakref
