@@ -2,7 +2,7 @@
 //! interpreter of a process has its own.
 
 use crate::ffi::sync::FREE_THREADED;
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
 use crate::py::{decorator, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -112,7 +112,7 @@ fn state_place(module: *mut py::PyObject) -> *mut *mut State {
 unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the slot's own argument.
     let borrowed = unsafe { Borrowed::from_ptr(module) };
-    let filled = State::new(borrowed).and_then(|state| {
+    let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;
         add(borrowed, c"__version__", object::interned(VERSION)?)?;
@@ -123,6 +123,13 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the memory is there before the exec slots run.
     unsafe { place.write(Box::into_raw(Box::new(state))) };
     0
+}
+
+fn require_layouts() -> Result<()> {
+    if exact::layouts_hold()? {
+        return Ok(());
+    }
+    Err(Raised::type_error(c"tamis needs a Python whose int has digits of 30 bits"))
 }
 
 fn add(module: Borrowed<'_>, name: &CStr, value: Owned) -> Result<()> {

@@ -113,6 +113,28 @@ def test_only_memory_error_comes_of_failing_allocations(step):
     run_function(allocation_failures, step)
 
 
+def results_against_the_rules():
+    from _testcapi import return_null_without_error, return_result_with_error
+
+    from tamis import lru_cache
+
+    for broken in (return_null_without_error, return_result_with_error):
+        for maxsize in (0, 1, None):
+            cached = lru_cache(maxsize)(broken)
+            for operation in (cached, cached.cache_refresh):
+                try:
+                    operation()
+                except SystemError:
+                    continue
+                raise AssertionError(f"{broken} went through {operation}")
+            assert cached.cache_info().currsize == 0
+
+
+@needs_testcapi
+def test_c_function_that_breaks_the_rules_of_results_is_a_system_error():
+    run_function(results_against_the_rules)
+
+
 def daemon_threads(kind):
     import threading
     import time

@@ -534,3 +534,14 @@ def test_the_package_lists_its_names():
     assert isinstance(tamis.__version__, str)
     with pytest.raises(AttributeError, match="no_such_name"):
         tamis.no_such_name  # noqa: B018
+
+
+def test_refresh_of_what_cannot_be_stored_does_not_call_the_function():
+    calls = []
+    function = tamis.lru_cache(calls.append)
+    with pytest.raises(TypeError, match="unhashable"):
+        function.cache_refresh([1])
+    assert calls == []
+    uncached = tamis.lru_cache(maxsize=0)(calls.append)
+    uncached.cache_refresh([1])
+    assert calls == [[1]]

@@ -6,7 +6,10 @@ use super::hash::{Hash, SCATTER};
 /// A multimap from hashes to slot numbers. Slot numbers start at 1.
 ///
 /// One trait for the index that ships ([`WordIndex`]) and its rivals, so that the store is written once.
-pub trait Index: Sized {
+///
+/// # Safety
+/// It yields only slots that were inserted and not removed since: the store looks them up unchecked.
+pub unsafe trait Index: Sized {
     /// Where a search stands: behind a candidate.
     type Cursor: Copy;
 
@@ -170,7 +173,8 @@ impl WordIndex {
     }
 }
 
-impl Index for WordIndex {
+// SAFETY: a word is in the table from `insert` to `remove`; growing, mixing and shifting move words and make none.
+unsafe impl Index for WordIndex {
     type Cursor = WordCursor;
 
     fn new() -> Result<Self, OutOfMemory> {

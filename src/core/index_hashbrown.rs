@@ -18,7 +18,8 @@ fn mixed(hash: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-impl Index for HashbrownIndex {
+// SAFETY: the table holds what was inserted and not removed.
+unsafe impl Index for HashbrownIndex {
     /// How many candidates were seen.
     type Cursor = usize;
 

@@ -179,8 +179,8 @@ impl<K, V, I: Index> Store<K, V, I> {
     fn pair(&self, id: SlotId) -> &(K, V) {
         let pair = &self.slot(id.0).pair;
         debug_assert!(pair.is_some());
-        // SAFETY: a `SlotId` names a live entry until that entry leaves, and its holder has asked since: `find` and
-        // `next_candidate` give ids out, and only `&mut self` calls end an entry.
+        // SAFETY: a `SlotId` names a live entry until that entry leaves, and its holder has asked since: `hit`,
+        // `first_candidate` and `next_candidate` give ids out, `key_if_live` and `key_of_hash` ask again, and only `&mut self` calls end an entry.
         unsafe { pair.as_ref().unwrap_unchecked() }
     }
 

@@ -18,21 +18,6 @@ impl Raised {
         Self(())
     }
 
-    /// For a call of a callable that has just returned null. Those that set no exception get the interpreter's own.
-    #[cold]
-    pub fn by_call_of(callable: Borrowed<'_>) -> Self {
-        // SAFETY: an attached thread.
-        if unsafe { py::PyErr_Occurred() }.is_null() {
-            // SAFETY: as in `type_error`.
-            let kind = unsafe { py::PyExc_SystemError };
-            // SAFETY: the format takes exactly one object, which is live.
-            unsafe {
-                py::PyErr_Format(kind, c"%R returned NULL without setting an exception".as_ptr(), callable.as_ptr())
-            };
-        }
-        Self(())
-    }
-
     /// `TypeError(message)`.
     #[cold]
     pub fn type_error(message: &CStr) -> Self {

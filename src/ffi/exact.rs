@@ -4,7 +4,7 @@
 //! of different types must meet. Where a short way is not at hand, the type's own slot is asked.
 
 use super::compat::{self, Int};
-use super::object::Borrowed;
+use super::object::{self, Borrowed, Owned};
 use super::sync::FREE_THREADED;
 use super::{Raised, Result};
 use pyo3_ffi as py;
@@ -13,11 +13,25 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 /// The modulus of numeric hashes is 2^61 - 1 (Include/cpython/pyhash.h).
 const HASH_BITS: u32 = 61;
 const HASH_MODULUS: u64 = (1 << HASH_BITS) - 1;
+/// `sys.int_info.bits_per_digit`; [`layouts_hold`] checks it.
 const DIGIT_BITS: u32 = 30;
+// Hashes are 61 bits wide where pointers have 64.
+const _: () = assert!(usize::BITS == 64, "tamis is for 64-bit platforms");
 /// How far the bits of `PyASCIIObject.state` stand above their usual places.
 const STR_STATE_SHIFT: u32 = if FREE_THREADED && compat::FREE_THREADED_INTERNED_IS_A_BYTE { 6 } else { 0 };
 /// How deep tuples in tuples are compared in place.
 const TUPLE_DEPTH: u32 = 4;
+
+/// Whether this interpreter lays its integers out as this file reads them.
+pub fn layouts_hold() -> Result<bool> {
+    // SAFETY: an attached thread.
+    let info = unsafe { py::PyLong_GetInfo() };
+    // SAFETY: a new reference, or null with an exception set.
+    let info = unsafe { Owned::from_call(info) }?;
+    let bits = info.borrow().attr(object::interned(c"bits_per_digit")?.borrow())?;
+    // SAFETY: a live object; -1 with an exception set is not 30 either, and can't come of an int.
+    Ok(unsafe { py::PyLong_AsLong(bits.as_ptr()) } == DIGIT_BITS as std::ffi::c_long)
+}
 
 /// What a comparison that must not run Python code can tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

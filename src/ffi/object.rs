@@ -171,13 +171,19 @@ impl<'a> Borrowed<'a> {
         if unsafe { py::Py_EnterRecursiveCall(c" while calling a cached function".as_ptr()) } != 0 {
             return Err(Raised::by_callee());
         }
-        let result = self.call_directly(args);
+        // Python functions are held by their frames; C code may run on after its object is gone.
+        let _held = self.to_owned();
+        let (values, positional, kwnames) = args.as_raw();
+        // SAFETY: the arguments of a call that has not returned. The result is checked: C code may break the rules.
+        let result = unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) };
         // SAFETY: entered above.
         unsafe { py::Py_LeaveRecursiveCall() };
-        result
+        // SAFETY: a new reference, or null with an exception set.
+        unsafe { Owned::from_call(result) }
     }
 
-    /// As `PyObject_Vectorcall` does it, without its detours for other callers (Include/internal/pycore_call.h).
+    /// Calls a Python function as `PyObject_Vectorcall` does it, without its checks for C functions
+    /// (Include/internal/pycore_call.h).
     #[inline(always)]
     fn call_directly(self, args: &CallArgs<'_>) -> Result<Owned> {
         let (values, positional, kwnames) = args.as_raw();
@@ -196,10 +202,7 @@ impl<'a> Borrowed<'a> {
             // SAFETY: the arguments of a call that has not returned.
             None => unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) },
         };
-        if result.is_null() {
-            return Err(Raised::by_call_of(self));
-        }
-        // SAFETY: a new reference, as the calling convention has it.
+        // SAFETY: a new reference, or null with an exception set.
         unsafe { Owned::from_call(result) }
     }
 
@@ -232,29 +235,42 @@ pub fn bound_method(function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Ow
     unsafe { Owned::from_call(pointer) }
 }
 
-/// Drops references, as many as there are, so that what they set off nests no deeper than CPython lets it: its lists put
-/// off what lies too deep (the "trashcan" of Objects/object.c), which types of others can't do by themselves. Reenters:
-/// finalizers.
-pub fn drop_in_lists(objects: impl Iterator<Item = Owned>) {
+/// Drops references so that what they set off nests no deeper than CPython lets it: its lists put off what lies too deep
+/// (the "trashcan" of Objects/object.c), which types of others can't do by themselves.
+pub struct Dropper {
+    list: Option<Owned>,
+    count: usize,
+}
+
+impl Dropper {
+    /// How many references lie in one list.
     const AT_ONCE: usize = 256;
-    let mut objects = objects.peekable();
-    while objects.peek().is_some() {
-        // SAFETY: an attached thread. Without memory for a list, its exception is not for the caller.
-        let list = unsafe { py::PyList_New(0) };
-        let Some(list) = NonNull::new(list) else {
+
+    /// With nothing to drop yet.
+    pub const fn new() -> Self {
+        Self { list: None, count: 0 }
+    }
+
+    /// Drops the object, now or later, with others. Reenters: finalizers.
+    pub fn push(&mut self, object: Owned) {
+        if self.count == Self::AT_ONCE {
+            *self = Self::new();
+        }
+        if self.list.is_none() {
+            // SAFETY: an attached thread.
+            let list = unsafe { py::PyList_New(0) };
+            self.list = NonNull::new(list).map(Owned);
+        }
+        self.count += 1;
+        let taken = self.list.as_ref().is_some_and(|list| {
+            // SAFETY: a list and a live object, of which the list takes a reference of its own.
+            unsafe { py::PyList_Append(list.as_ptr(), object.as_ptr()) == 0 }
+        });
+        if !taken {
+            // There was no memory, which is not for the caller to hear: the object is dropped right here.
             // SAFETY: an attached thread.
             unsafe { py::PyErr_Clear() };
-            objects.by_ref().take(AT_ONCE).for_each(drop);
-            continue;
-        };
-        for object in objects.by_ref().take(AT_ONCE) {
-            // SAFETY: a list and a live object, of which the list takes a reference of its own.
-            if unsafe { py::PyList_Append(list.as_ptr(), object.as_ptr()) } != 0 {
-                // SAFETY: an attached thread.
-                unsafe { py::PyErr_Clear() };
-            }
         }
-        drop(Owned(list));
     }
 }
 

@@ -82,23 +82,23 @@ impl Wrapper {
         let Some((value, args)) = args.split_first() else {
             return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
         };
-        self.store_for(&args, value)?;
+        if self.bound != Bound::Off {
+            let hash = key::hash(&args, self.typed)?;
+            self.keep(&args, hash, (Key::new(&args, self.typed)?, value.to_owned()), true)?;
+        }
         Ok(object::none())
     }
 
     /// Reenters: the function, `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     fn refresh(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let value = self.call_function(args)?;
-        self.store_for(args, value.borrow())?;
-        Ok(value)
-    }
-
-    fn store_for(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         if self.bound == Bound::Off {
-            return Ok(());
+            return self.call_function(args);
         }
+        // First, so that a function is not called for arguments under which nothing can be stored.
         let hash = key::hash(args, self.typed)?;
-        self.keep(args, hash, (Key::new(args, self.typed)?, value.to_owned()), true)
+        let value = self.call_function(args)?;
+        self.keep(args, hash, (Key::new(args, self.typed)?, value.clone()), true)?;
+        Ok(value)
     }
 
     /// Reenters: finalizers of the entries.

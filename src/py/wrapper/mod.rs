@@ -124,7 +124,8 @@ impl Wrapper {
     /// The function's own result. Reenters: the function.
     #[inline(always)]
     fn call_function(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        // SAFETY: written in `wrapper_tp_clear` alone, and then nobody is inside a call, who would hold the wrapper.
+        // SAFETY: written in `wrapper_tp_clear` alone, of garbage that nobody calls. Should a finalizer have handed it out
+        // again meanwhile, the function is held by its frame, or by `Borrowed::call`.
         unsafe { &*self.function.get() }.borrow().call(args)
     }
 }
@@ -198,14 +199,14 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: the wrapper's own reference, or null.
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
     object::with_exception_aside(|| {
-        let mut keys = Vec::new();
-        let values = parts.store.into_inner().into_contents().into_iter().map(|(key, value)| {
-            key.take_apart(|item| keys.push(item));
-            value
-        });
-        object::drop_in_lists(values);
-        let rest = [parts.function.into_inner(), parts.typed_given.into_inner()];
-        object::drop_in_lists(keys.into_iter().chain(rest).chain(dict));
+        let mut dropper = object::Dropper::new();
+        for (key, value) in parts.store.into_inner().into_contents() {
+            key.take_apart(|item| dropper.push(item));
+            dropper.push(value);
+        }
+        dropper.push(parts.function.into_inner());
+        dropper.push(parts.typed_given.into_inner());
+        dict.into_iter().for_each(|dict| dropper.push(dict));
     });
     // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
     let kind = unsafe { py::Py_TYPE(object) };
