@@ -28,7 +28,8 @@ def manifest_for_this_interpreter() -> Path:
         return Path("Cargo.toml")
     copy = Path("build", "cargo-313t")
     copy.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(ROOT / "src", copy / "src", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so"))
+    shutil.rmtree(copy / "src", ignore_errors=True)
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("*.so"))
     manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     pinned = manifest.replace('">=0.28.3, <0.31"', f'"={PYO3_FFI_FOR_313T}"')
     assert pinned != manifest, "Cargo.toml no longer has the range that this pins"
@@ -49,7 +50,9 @@ def require_rust() -> None:
         sys.exit(f"tamis: building needs Python's headers (no Python.h in {missing}); Debian has them in python3-dev")
 
 
-needs_build = not {"sdist", "egg_info", "dist_info", "--version", "clean"} & set(sys.argv)
+# Whether anything but these was asked for. Options and their values do no harm: no command is named like one.
+commands = {"build", "build_ext", "build_rust", "bdist_wheel", "editable_wheel", "install", "develop"} & set(sys.argv)
+needs_build = bool(commands)
 if needs_build:
     require_rust()
 manifest = manifest_for_this_interpreter() if needs_build else Path("Cargo.toml")

@@ -6,6 +6,7 @@ use pyo3_ffi as py;
 use std::ptr;
 
 /// `CacheInfo(hits, misses, maxsize, currsize)`. The class is made by Python on first use: see `tamis/_info.py`.
+/// Reenters then: an import.
 pub fn cache_info(state: &State, fields: [Owned; 4]) -> Result<Owned> {
     let class = state.cache_info_class()?;
     let arguments = fields.each_ref().map(Owned::as_ptr);

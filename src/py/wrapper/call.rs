@@ -1,7 +1,7 @@
 //! The call itself. [`wrapper_vectorcall`] is the hit path; those below it are its sisters for other shapes of call.
 //!
-//! None of them runs Python code or keeps anything on the stack across a call, but for [`call_any`] and
-//! [`call_single_by_slot`], which ask arguments for their hash. What they can't decide goes to `miss.rs`.
+//! Up to the jump out of it none of them runs Python code, but for [`call_any`] and [`call_single_by_slot`], which ask
+//! arguments for their hash and so hold the wrapper. What they can't decide goes to `miss.rs`, where Python code runs.
 
 use super::Bound;
 use super::Wrapper;

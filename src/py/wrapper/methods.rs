@@ -118,6 +118,7 @@ impl Wrapper {
         }
     }
 
+    /// Reenters on first use: an import.
     fn info(&self, state: &State) -> Result<Owned> {
         let entries = if self.bound == Bound::Off { 0 } else { self.store.with(|store| store.len()) };
         info::cache_info(state, [int(self.hits.get())?, int(self.misses.get())?, self.maxsize()?, int(entries as u64)?])
@@ -183,8 +184,7 @@ pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'
 }
 
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident = |$this:ident, $state:ident, $args:ident| $body:expr;)*) => {$(
-        $(#[$doc])*
+    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
         unsafe extern "C" fn $name(
             object: *mut py::PyObject,
             args: *const *mut py::PyObject,
@@ -211,10 +211,10 @@ macro_rules! methods_without_arguments {
 }
 
 methods! {
-    cache_contains = |this, state, args| this.contains(&args);
-    cache_invalidate = |this, state, args| this.invalidate(&args);
-    cache_put = |this, state, args| this.put(&args);
-    cache_refresh = |this, state, args| this.refresh(&args);
+    cache_contains = |this, args| this.contains(&args);
+    cache_invalidate = |this, args| this.invalidate(&args);
+    cache_put = |this, args| this.put(&args);
+    cache_refresh = |this, args| this.refresh(&args);
 }
 
 methods_without_arguments! {

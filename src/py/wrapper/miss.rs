@@ -12,7 +12,8 @@ use crate::py::key::Key;
 use pyo3_ffi as py;
 use std::ptr;
 
-/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: as [`call_any`].
+/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: as
+/// [`Wrapper::call_hashed`].
 #[inline(never)]
 pub unsafe extern "C" fn settle_single<const TYPED: bool>(
     callable: *mut py::PyObject,

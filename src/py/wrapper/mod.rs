@@ -39,7 +39,7 @@ pub struct Wrapper {
     weakrefs: UnsafeCell<*mut py::PyObject>,
 }
 
-/// What a wrapper is made of besides CPython's own fields. Hits read the first three.
+/// What a wrapper is made of besides CPython's own fields. Hits read the first two.
 #[repr(C)]
 pub struct Parts {
     store: Guarded<Store<Key, Owned>>,
