@@ -1,7 +1,7 @@
 //! The module `tamis._core`: initialised in phases (PEP 489), with all its state in the module, so that each
 //! interpreter of a process has its own.
 
-use crate::ffi::sync::FREE_THREADED;
+use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
 use crate::py::{decorator, wrapper};
 use pyo3_ffi as py;
@@ -112,6 +112,7 @@ fn state_place(module: *mut py::PyObject) -> *mut *mut State {
 unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the slot's own argument.
     let borrowed = unsafe { Borrowed::from_ptr(module) };
+    sync::prepare();
     let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;

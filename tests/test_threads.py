@@ -322,10 +322,14 @@ def wrappers_shared(threads, rounds):
     for thread in workers:
         thread.join()
     assert errors == [], errors[0]
+    for wrapper in shelf:
+        wrapper.cache_clear()
     gone = [weakref.ref(wrapper) for wrapper in shelf]
     shelf.clear()
     gc.collect()
-    assert [reference for reference in gone if reference() is not None] == []
+    if sys.version_info >= (3, 14) or getattr(sys, "_is_gil_enabled", lambda: True)():
+        # Free-threaded 3.13 can share an object without a fight over its count only by never freeing it.
+        assert [reference for reference in gone if reference() is not None] == []
     print("done")
 
 

@@ -2,41 +2,62 @@
 
 use super::OutOfMemory;
 use super::hash::{Hash, SCATTER};
+use super::memory::{Bin, Word};
 
 /// A multimap from hashes to slot numbers. Slot numbers start at 1.
 ///
 /// One trait for the index that ships ([`WordIndex`]) and its rivals, so that the store is written once.
 ///
 /// # Safety
-/// It yields only slots that were inserted and not removed since: the store looks them up unchecked.
+/// It yields only slots that were inserted and not removed since: the store looks them up unchecked. Through a view that a
+/// reader keeps without a lock it may also yield slots that were removed meanwhile.
 pub unsafe trait Index: Sized {
+    /// What hashes of entries lie in, beside this index.
+    type Word: Word;
+    /// What the hit path needs of the index, to be copied out.
+    type View: Copy;
+    /// Where the hit path found a candidate.
+    type Spot: Copy;
     /// Where a search stands: behind a candidate.
     type Cursor: Copy;
+    /// What it is made of, and gives up when it grows.
+    type Words;
 
     /// An index with nothing in it.
     fn new() -> Result<Self, OutOfMemory>;
+    /// The view of it as it stands, until it moves.
+    fn view(&self) -> Self::View;
     /// What lies near the home of `hash`: [`Index::first`] for the hit path, which may give up.
-    #[inline(always)]
-    fn glance(&self, hash: Hash) -> Glance {
-        self.first(hash).map_or(Glance::Nothing, |(slot, _)| Glance::Candidate(slot))
-    }
+    ///
+    /// # Safety
+    /// The memory of the index that the view was taken of still stands.
+    unsafe fn glance(view: Self::View, hash: Hash) -> Glance<Self::Spot>;
+    /// Whether that candidate is still filed there.
+    ///
+    /// # Safety
+    /// As of [`Index::glance`].
+    unsafe fn holds(view: Self::View, spot: Self::Spot) -> bool;
     /// The first slot that may be filed under `hash`.
     fn first(&self, hash: Hash) -> Option<(u32, Self::Cursor)>;
     /// The next one. The index must not have changed since [`Index::first`].
     fn after(&self, hash: Hash, cursor: Self::Cursor) -> Option<(u32, Self::Cursor)>;
-    /// Makes room for one more slot than `len`, so that the next [`Index::insert`] can't fail.
-    fn reserve_one(&mut self, len: usize) -> Result<(), OutOfMemory>;
-    /// Files `slot` under `hash`. There must be room: see [`Index::reserve_one`]. `hash_of` tells what any other slot
-    /// is filed under, for an index that wants to order itself anew.
-    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash);
+    /// Whether there is room for one more slot than `len`.
+    fn has_room(&self, len: usize) -> bool;
+    /// Moves to other memory, with room for one more slot than `len`, and gives up the old.
+    fn relocate(&mut self, len: usize) -> Result<Self::Words, OutOfMemory>;
+    /// Files `slot` under `hash`. There must be room. `hash_of` tells what any other slot is filed under, for an index that
+    /// wants to order itself anew; what it gives up then goes into the bin.
+    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Self::Words>);
     /// Takes out `slot`, which is filed under `hash`.
     fn remove(&mut self, hash: Hash, slot: u32);
+    /// Makes words that were given up look empty, to readers that still search them.
+    fn close(words: &Self::Words);
 }
 
 /// What [`Index::glance`] saw.
-pub enum Glance {
+pub enum Glance<S> {
     /// The first slot that may be filed under the hash.
-    Candidate(u32),
+    Candidate(u32, S),
     /// There is no such slot.
     Nothing,
     /// Neither, so far.
@@ -54,14 +75,40 @@ pub enum Glance {
 /// into neighbouring words, where they never collide and where a scan of a million keys reads memory in order. The
 /// first key that comes to lie far from its home, as keys in strides, floats and pointers do, turns it over to
 /// [`SCATTER`], which scatters them all.
-pub struct WordIndex {
+///
+/// Where readers search without a lock, one may walk past a word just as it is shifted back, and see nothing where there
+/// is something. Such readers ask again under the lock.
+pub struct WordIndex<W> {
     /// A power of two of them.
-    words: Box<[u64]>,
+    words: Vec<W>,
     /// The length less one, kept to spare the hit path the subtraction.
     mask: usize,
     factor: u64,
     /// No word lies further from its home. It bounds searches and shifts in long runs of neighbours.
     reach: usize,
+}
+
+/// What the hit path needs of a [`WordIndex`].
+pub struct WordView<W> {
+    words: *const W,
+    mask: usize,
+    factor: u64,
+}
+
+impl<W> Clone for WordView<W> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for WordView<W> {}
+
+/// Where a word was seen, and which.
+#[derive(Clone, Copy)]
+pub struct WordSpot {
+    at: usize,
+    word: u64,
 }
 
 /// Where a search of a [`WordIndex`] stands.
@@ -92,7 +139,59 @@ const fn slot_of(word: u64) -> u32 {
     (word >> 32) as u32
 }
 
-impl WordIndex {
+impl<W: Word> WordView<W> {
+    /// The word of this number, round the end of the table.
+    ///
+    /// # Safety
+    /// The table still stands.
+    #[inline(always)]
+    unsafe fn word(&self, at: usize) -> &W {
+        // SAFETY: the mask is the length less one, and the length a power of two.
+        let word = unsafe { self.words.add(at & self.mask) };
+        // SAFETY: as the caller says.
+        unsafe { &*word }
+    }
+
+    /// Goes on with [`Index::glance`] from the word of this number. Its limits lie at fixed places, which need no register.
+    ///
+    /// # Safety
+    /// The table still stands.
+    #[inline(always)]
+    unsafe fn glance_from(self, tag: u32, mut at: usize) -> Glance<WordSpot> {
+        loop {
+            // SAFETY: as the caller says.
+            let word = unsafe { self.word(at) }.acquire();
+            if tag_of(word) == tag {
+                let slot = slot_of(word);
+                // A tag of zero looks like that of an empty word, which has no slot.
+                return if slot == 0 { Glance::Nothing } else { Glance::Candidate(slot, WordSpot { at, word }) };
+            }
+            if word == 0 {
+                return Glance::Nothing;
+            }
+            at += 1;
+            if at.is_multiple_of(GLANCE) {
+                return Glance::GaveUp;
+            }
+        }
+    }
+
+    /// As [`Index::glance`], from behind that candidate on.
+    ///
+    /// # Safety
+    /// The table still stands.
+    #[inline]
+    pub unsafe fn glance_behind(self, hash: Hash, spot: WordSpot) -> Glance<WordSpot> {
+        let at = spot.at + 1;
+        if at.is_multiple_of(GLANCE) {
+            return Glance::GaveUp;
+        }
+        // SAFETY: as the caller says.
+        unsafe { self.glance_from(hash.times(self.factor), at) }
+    }
+}
+
+impl<W: Word> WordIndex<W> {
     /// Whether `len` slots may live in `words` words.
     fn fits(len: usize, words: usize) -> bool {
         if words <= SPARSE_WORDS {
@@ -106,21 +205,15 @@ impl WordIndex {
 
     /// The word of this number, round the end of the table.
     #[inline(always)]
-    fn word(&self, at: usize) -> u64 {
+    fn word(&self, at: usize) -> &W {
         // SAFETY: the mask is the length less one, and the length a power of two.
-        unsafe { *self.words.get_unchecked(at & self.mask) }
-    }
-
-    #[inline(always)]
-    fn word_mut(&mut self, at: usize) -> &mut u64 {
-        // SAFETY: as in `word`.
-        unsafe { self.words.get_unchecked_mut(at & self.mask) }
+        unsafe { self.words.get_unchecked(at & self.mask) }
     }
 
     #[inline(always)]
     fn scan(&self, tag: u32, mut at: usize, mut left: usize) -> Option<(u32, WordCursor)> {
         loop {
-            let word = self.word(at);
+            let word = self.word(at).get();
             let slot = slot_of(word);
             // A tag of zero looks like that of an empty word, which has no slot.
             if tag_of(word) == tag && slot != 0 {
@@ -139,9 +232,9 @@ impl WordIndex {
     fn place(&mut self, word: u64) -> usize {
         let mut distance = 0;
         loop {
-            let place = self.word_mut(tag_of(word) as usize + distance);
-            if *place == 0 {
-                *place = word;
+            let place = self.word(tag_of(word) as usize + distance);
+            if place.get() == 0 {
+                place.publish(word);
                 if distance > self.reach {
                     self.reach = distance;
                 }
@@ -151,55 +244,65 @@ impl WordIndex {
         }
     }
 
+    /// What it is made of.
+    pub(super) fn into_words(self) -> Vec<W> {
+        self.words
+    }
+
+    fn filed(&self) -> impl Iterator<Item = u64> {
+        self.words.iter().map(W::get).filter(|&word| word != 0)
+    }
+
     /// Files all words anew, under tags of the other factor. Without memory for that, things stay as they are.
     #[cold]
-    fn mix(&mut self, hash_of: impl Fn(u32) -> Hash) {
-        let Ok(mut mixed) = Self::with_words(self.words.len(), SCATTER) else {
+    fn mix(&mut self, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Vec<W>>) {
+        let (Ok(mut mixed), Ok(())) = (Self::with_words(self.words.len(), SCATTER), bin.reserve()) else {
             return;
         };
-        for &word in self.words.iter().filter(|&&word| word != 0) {
+        for word in self.filed() {
             let tag = hash_of(slot_of(word)).times(SCATTER);
             mixed.place(u64::from(slot_of(word)) << 32 | u64::from(tag));
         }
-        *self = mixed;
+        bin.put(std::mem::replace(self, mixed).words);
     }
 
     fn with_words(count: usize, factor: u64) -> Result<Self, OutOfMemory> {
         debug_assert!(count.is_power_of_two());
         let mut words = Vec::new();
         words.try_reserve_exact(count)?;
-        words.resize(count, 0);
-        Ok(Self { words: words.into_boxed_slice(), mask: count - 1, factor, reach: 0 })
+        words.resize_with(count, || W::new(0));
+        Ok(Self { words, mask: count - 1, factor, reach: 0 })
     }
 }
 
 // SAFETY: a word is in the table from `insert` to `remove`; growing, mixing and shifting move words and make none.
-unsafe impl Index for WordIndex {
+unsafe impl<W: Word> Index for WordIndex<W> {
+    type Word = W;
+    type View = WordView<W>;
+    type Spot = WordSpot;
     type Cursor = WordCursor;
+    type Words = Vec<W>;
 
     fn new() -> Result<Self, OutOfMemory> {
         Self::with_words(FIRST_WORDS, IN_SEQUENCE)
     }
 
-    /// [`WordIndex::scan`] with limits at fixed places, which need no register.
     #[inline(always)]
-    fn glance(&self, hash: Hash) -> Glance {
-        let tag = hash.times(self.factor);
-        let mut at = tag as usize;
-        loop {
-            let word = self.word(at);
-            if tag_of(word) == tag {
-                let slot = slot_of(word);
-                return if slot == 0 { Glance::Nothing } else { Glance::Candidate(slot) };
-            }
-            if word == 0 {
-                return Glance::Nothing;
-            }
-            at += 1;
-            if at.is_multiple_of(GLANCE) {
-                return Glance::GaveUp;
-            }
-        }
+    fn view(&self) -> WordView<W> {
+        WordView { words: self.words.as_ptr(), mask: self.mask, factor: self.factor }
+    }
+
+    #[inline(always)]
+    unsafe fn glance(view: WordView<W>, hash: Hash) -> Glance<WordSpot> {
+        let tag = hash.times(view.factor);
+        // SAFETY: as the caller says.
+        unsafe { view.glance_from(tag, tag as usize) }
+    }
+
+    #[inline(always)]
+    unsafe fn holds(view: WordView<W>, spot: WordSpot) -> bool {
+        // SAFETY: as the caller says.
+        unsafe { view.word(spot.at) }.acquire() == spot.word
     }
 
     #[inline(always)]
@@ -214,24 +317,26 @@ unsafe impl Index for WordIndex {
         self.scan(hash.times(self.factor), cursor.at + 1, left)
     }
 
-    fn reserve_one(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        if Self::fits(len + 1, self.words.len()) {
-            return Ok(());
+    #[inline(always)]
+    fn has_room(&self, len: usize) -> bool {
+        Self::fits(len + 1, self.words.len())
+    }
+
+    fn relocate(&mut self, len: usize) -> Result<Vec<W>, OutOfMemory> {
+        let count = if self.has_room(len) { self.words.len() } else { self.words.len() * 2 };
+        let mut moved = Self::with_words(count, self.factor)?;
+        for word in self.filed() {
+            moved.place(word);
         }
-        let mut grown = Self::with_words(self.words.len() * 2, self.factor)?;
-        for &word in self.words.iter().filter(|&&word| word != 0) {
-            grown.place(word);
-        }
-        *self = grown;
-        Ok(())
+        Ok(std::mem::replace(self, moved).words)
     }
 
     #[inline(always)]
-    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash) {
+    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Vec<W>>) {
         let tag = hash.times(self.factor);
         let distance = self.place(u64::from(slot) << 32 | u64::from(tag));
         if distance > FAR && self.factor == IN_SEQUENCE {
-            self.mix(|other| if other == slot { hash } else { hash_of(other) });
+            self.mix(|other| if other == slot { hash } else { hash_of(other) }, bin);
         }
     }
 
@@ -241,36 +346,45 @@ unsafe impl Index for WordIndex {
         let tag = hash.times(self.factor);
         let gone = u64::from(slot) << 32 | u64::from(tag);
         let mut hole = tag as usize & mask;
-        while self.word(hole) != gone {
-            debug_assert!(self.word(hole) != 0, "a slot that was never filed");
+        while self.word(hole).get() != gone {
+            debug_assert!(self.word(hole).get() != 0, "a slot that was never filed");
             hole = (hole + 1) & mask;
         }
         let mut at = hole;
-        while self.reach > 0 {
+        loop {
             at = (at + 1) & mask;
             let gap = at.wrapping_sub(hole) & mask;
-            let word = self.word(at);
             // Whoever lies further behind the hole than any word from its home, has its home behind the hole.
-            if word == 0 || gap > self.reach {
+            if gap > self.reach {
+                break;
+            }
+            let word = self.word(at).get();
+            if word == 0 {
                 break;
             }
             // A word may move back to the hole unless its home lies behind the hole.
             let distance = at.wrapping_sub(tag_of(word) as usize) & mask;
             if distance >= gap {
-                *self.word_mut(hole) = word;
+                self.word(hole).publish(word);
                 hole = at;
             }
         }
-        *self.word_mut(hole) = 0;
+        self.word(hole).publish(0);
+    }
+
+    fn close(words: &Vec<W>) {
+        for word in words {
+            word.publish(0);
+        }
     }
 }
 
 #[cfg(test)]
-impl WordIndex {
+impl<W: Word> WordIndex<W> {
     /// How far the words lie from their homes: at most, and on average.
     pub fn distances(&self) -> (usize, f64) {
-        let words = self.words.iter().enumerate().filter(|&(_, &word)| word != 0);
-        let distances = words.map(|(at, &word)| at.wrapping_sub(tag_of(word) as usize) & self.mask);
+        let words = self.words.iter().map(W::get).enumerate().filter(|&(_, word)| word != 0);
+        let distances = words.map(|(at, word)| at.wrapping_sub(tag_of(word) as usize) & self.mask);
         (self.reach, distances.clone().sum::<usize>() as f64 / distances.count() as f64)
     }
 

@@ -3,8 +3,10 @@
 
 use super::OutOfMemory;
 use super::hash::{Hash, SCATTER};
-use super::index::Index;
+use super::index::{Glance, Index};
+use super::memory::Bin;
 use hashbrown::HashTable;
+use std::cell::Cell;
 
 /// [`HashTable`] over pairs of hash and slot. The hash stays beside the slot so that growing reads no entry.
 pub struct HashbrownIndex {
@@ -20,11 +22,32 @@ fn mixed(hash: u64) -> u64 {
 
 // SAFETY: the table holds what was inserted and not removed.
 unsafe impl Index for HashbrownIndex {
+    type Word = Cell<u64>;
+    type View = *const Self;
+    type Spot = ();
     /// How many candidates were seen.
     type Cursor = usize;
+    /// The table keeps its memory to itself: it serves no reader without a lock.
+    type Words = ();
 
     fn new() -> Result<Self, OutOfMemory> {
         Ok(Self { table: HashTable::new() })
+    }
+
+    #[inline(always)]
+    fn view(&self) -> *const Self {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn glance(view: *const Self, hash: Hash) -> Glance<()> {
+        // SAFETY: the index still stands, as the caller says.
+        unsafe { &*view }.first(hash).map_or(Glance::Nothing, |(slot, _)| Glance::Candidate(slot, ()))
+    }
+
+    #[inline(always)]
+    unsafe fn holds(_view: *const Self, _spot: ()) -> bool {
+        true
     }
 
     #[inline(always)]
@@ -44,11 +67,16 @@ unsafe impl Index for HashbrownIndex {
         found.map(|&(_, slot)| (slot, seen + 1))
     }
 
-    fn reserve_one(&mut self, _len: usize) -> Result<(), OutOfMemory> {
+    #[inline(always)]
+    fn has_room(&self, len: usize) -> bool {
+        len < self.table.capacity()
+    }
+
+    fn relocate(&mut self, _len: usize) -> Result<(), OutOfMemory> {
         self.table.try_reserve(1, |&(hash, _)| mixed(hash)).map_err(|_| OutOfMemory)
     }
 
-    fn insert(&mut self, hash: Hash, slot: u32, _hash_of: impl Fn(u32) -> Hash) {
+    fn insert(&mut self, hash: Hash, slot: u32, _hash_of: impl Fn(u32) -> Hash, _bin: &mut impl Bin<()>) {
         self.table.insert_unique(mixed(hash.visited()), (hash.visited(), slot), |&(hash, _)| mixed(hash));
     }
 
@@ -57,4 +85,6 @@ unsafe impl Index for HashbrownIndex {
             entry.remove();
         }
     }
+
+    fn close(_words: &()) {}
 }

@@ -13,8 +13,11 @@ impl From<std::collections::TryReserveError> for OutOfMemory {
     }
 }
 
+pub mod atomics;
 pub mod hash;
 pub mod index;
+pub mod memory;
+pub mod shared;
 pub mod store;
 
 #[cfg(any(feature = "hashbrown-index", test))]

@@ -5,76 +5,314 @@
 //! spares (and unmarks) what was visited, evicts the first entry that was not, and stays where it stopped.
 
 use super::OutOfMemory;
+use super::atomics::Place;
 use super::hash::{Hash, UNVISITED};
 use super::index::{Glance, Index};
-
-/// The index that the shipped store uses.
-#[cfg(not(feature = "hashbrown-index"))]
-pub type ShippedIndex = super::index::WordIndex;
-/// The rival, built in to compare.
-#[cfg(feature = "hashbrown-index")]
-pub type ShippedIndex = super::index_hashbrown::HashbrownIndex;
+use super::memory::{Bin, Concurrent, Memory, Word};
+use std::mem::MaybeUninit;
 
 /// An entry's number, valid until the entry leaves; from then on it may name another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct SlotId(u32);
+pub struct SlotId(pub(super) u32);
 
-/// What [`Store::hit`] found.
-pub enum Hit<'a, V> {
-    /// The entry, now marked.
-    Value(&'a V),
+impl SlotId {
+    /// No entry's number.
+    pub const NONE: Self = Self(SENTINEL);
+}
+
+/// What a search by the hit path found.
+pub enum Hit<T> {
+    /// What was taken from the entry, which is now marked.
+    Value(T),
     /// No entry has this hash. The generation in which it was so.
     Absent(u64),
     /// The first candidate was not accepted; there may be others.
     Unsure(SlotId),
 }
 
-/// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
-const SENTINEL: u32 = 0;
-/// The most entries that 32-bit slot numbers and a table of as many words can serve.
-const MOST_ENTRIES: usize = 1 << 31;
-const FIRST_SLOTS: usize = 8;
-
-/// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
-#[repr(align(32))]
-struct Slot<K, V> {
-    /// The hash; its bit [`UNVISITED`] is SIEVE's mark, upside down.
-    hash: u64,
-    pair: Option<(K, V)>,
-    /// Towards the head: the next newer entry.
-    prev: u32,
-    /// Towards the tail: the next older entry. In a free slot, the next free one.
-    next: u32,
+/// What a comparison that must not run Python code can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Equal.
+    Same,
+    /// Not equal.
+    Different,
+    /// Only the objects' own `__eq__` can tell.
+    Ask,
 }
 
-const _: () = assert!(size_of::<Slot<&(), &()>>() == 32);
-
-impl<K, V> Slot<K, V> {
-    const fn empty() -> Self {
-        Self { hash: 0, pair: None, prev: SENTINEL, next: SENTINEL }
+impl Verdict {
+    /// The verdict of a comparison that is exact.
+    #[inline(always)]
+    pub const fn of(same: bool) -> Self {
+        if same { Self::Same } else { Self::Different }
     }
 }
 
+/// What a second, closer look found.
+pub enum Look<K, V> {
+    /// The value of the entry, which is now marked.
+    Same(V),
+    /// This key, now held by the caller, may be the one.
+    Ask(K, SlotId),
+    /// No entry has this hash, and had none in this generation.
+    Absent(u64),
+    /// Nothing; it is to be searched for.
+    Elsewhere,
+}
+
+/// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
+pub(super) const SENTINEL: u32 = 0;
+/// The most entries that 32-bit slot numbers and a table of as many words can serve.
+const MOST_ENTRIES: usize = 1 << 31;
+const FIRST_SLOTS: usize = 8;
+const SPARE_SLOTS: usize = 32;
+/// What `prev` is in a slot that waits to be free, and in one that a reader still looks at.
+const WAITING: u32 = u32::MAX;
+const HELD: u32 = u32::MAX - 1;
+
+/// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
+///
+/// A reader without a lock sees a slot from when its word is filed until its hazard is gone: key and value stand still
+/// all that time, and of the hash only the mark changes. The links are the writer's alone.
+#[repr(align(32))]
+pub(super) struct Slot<K, V, W> {
+    /// The hash; its bit [`UNVISITED`] is SIEVE's mark, upside down.
+    hash: W,
+    pair: Place<Option<(K, V)>>,
+    links: Place<Links>,
+}
+
+#[derive(Clone, Copy)]
+struct Links {
+    /// Towards the head: the next newer entry.
+    prev: u32,
+    /// Towards the tail: the next older entry. In a free slot, and in one that waits to be free, the next such one.
+    next: u32,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Slot<&(), &(), std::cell::Cell<u64>>>() == 32);
+
+impl<K, V, W: Word> Slot<K, V, W> {
+    fn empty() -> Self {
+        Self { hash: W::new(0), pair: Place::new(None), links: Place::new(Links { prev: SENTINEL, next: SENTINEL }) }
+    }
+
+    #[inline(always)]
+    fn links(&self) -> Links {
+        // SAFETY: the writer's alone, and the writer is one.
+        self.links.with(|links| unsafe { *links })
+    }
+
+    #[inline(always)]
+    fn set_next(&self, next: u32) {
+        // SAFETY: as in `links`.
+        self.links.with_mut(|links| unsafe { (*links).next = next });
+    }
+
+    #[inline(always)]
+    fn set_prev(&self, prev: u32) {
+        // SAFETY: as in `links`.
+        self.links.with_mut(|links| unsafe { (*links).prev = prev });
+    }
+
+    #[inline(always)]
+    fn mark(&self) {
+        let stored = self.hash.get();
+        if stored & UNVISITED != 0 {
+            self.hash.set(stored & !UNVISITED);
+        }
+    }
+
+    #[inline(always)]
+    fn pair(&self) -> Option<&(K, V)> {
+        // SAFETY: only written while no reader can see it.
+        self.pair.with(|pair| unsafe { &*pair }).as_ref()
+    }
+
+    /// # Safety
+    /// No reader can see the pair.
+    #[inline(always)]
+    unsafe fn replace_pair(&self, new: Option<(K, V)>) -> Option<(K, V)> {
+        // SAFETY: the caller is the writer, and keeps readers out.
+        self.pair.with_mut(|pair| unsafe { std::ptr::replace(pair, new) })
+    }
+
+    /// A slot of the same contents elsewhere.
+    ///
+    /// # Safety
+    /// This one is not used as an owner of its pair any more.
+    unsafe fn relocated(&self) -> Self {
+        // SAFETY: the pair moves, as the caller says.
+        let pair = self.pair.with(|pair| unsafe { std::ptr::read(pair) });
+        Self { hash: W::new(self.hash.get()), pair: Place::new(pair), links: Place::new(self.links()) }
+    }
+}
+
+/// How a reader keeps what it looks at from being given back.
+pub trait Protect {
+    /// Announces that this slot is looked at, and tells whether it was in time: whether its word still `holds`.
+    fn protect(&self, slot: u32, holds: impl FnOnce() -> bool) -> bool;
+}
+
+/// Whoever keeps all writers out needs no more.
+pub struct Exclusive;
+
+impl Protect for Exclusive {
+    #[inline(always)]
+    fn protect(&self, _slot: u32, _holds: impl FnOnce() -> bool) -> bool {
+        true
+    }
+}
+
+/// Where a store's index and slots lie, until it moves.
+pub struct View<K, V, M: Memory> {
+    index: <M::Index as Index>::View,
+    slots: *const Slot<K, V, M::Word>,
+}
+
+impl<K, V, M: Memory> Clone for View<K, V, M> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V, M: Memory> Copy for View<K, V, M> {}
+
+impl<K, V, M: Memory> View<K, V, M> {
+    /// The hit path's search: what `take` makes of the value of the entry with this hash whose key `same` accepts.
+    /// The entry is marked as used.
+    ///
+    /// It looks at the first candidate alone and then gives its registers up, since two keys of one 32-bit tag are rare.
+    /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
+    ///
+    /// # Safety
+    /// The memory that the view shows stands, and `reader` protects what lies in it.
+    #[inline(always)]
+    pub unsafe fn hit<T>(
+        self,
+        hash: Hash,
+        reader: &impl Protect,
+        same: impl FnOnce(&K) -> bool,
+        take: impl FnOnce(&V) -> T,
+    ) -> Hit<T> {
+        // SAFETY: as the caller says.
+        let (id, spot) = match unsafe { M::Index::glance(self.index, hash) } {
+            Glance::Candidate(id, spot) => (id, spot),
+            Glance::Nothing => return Hit::Absent(0),
+            // The sentinel is no entry, so whoever looks at it more closely goes on to search.
+            Glance::GaveUp => return Hit::Unsure(SlotId::NONE),
+        };
+        // SAFETY: as the caller says.
+        if !reader.protect(id, || unsafe { M::Index::holds(self.index, spot) }) {
+            return Hit::Unsure(SlotId::NONE);
+        }
+        // SAFETY: the index names slots of this slab.
+        let slot = unsafe { self.slots.add(id as usize) };
+        // SAFETY: as above, and this one is protected.
+        let slot = unsafe { &*slot };
+        let pair = slot.pair();
+        // SAFETY: filed slots have a pair.
+        let (key, value) = unsafe { pair.unwrap_unchecked() };
+        if !same(key) {
+            return Hit::Unsure(SlotId(id));
+        }
+        let stored = slot.hash.get();
+        if stored != hash.visited() {
+            if stored != hash.unvisited() {
+                return Hit::Unsure(SlotId(id));
+            }
+            slot.hash.set(hash.visited());
+        }
+        Hit::Value(take(value))
+    }
+}
+
+type Cursor<M> = <<M as Memory>::Index as Index>::Cursor;
+
 /// A bounded map with SIEVE eviction. Keys are compared by closures, since comparing them may need more than this layer.
-pub struct Store<K, V, I: Index = ShippedIndex> {
-    index: I,
-    slots: Vec<Slot<K, V>>,
+pub struct Store<K, V, M: Memory> {
+    index: M::Index,
+    slots: Vec<Slot<K, V, M::Word>>,
     hand: u32,
     free: u32,
+    /// What has left and waits until no reader can see it: a list, through the links, of so many slots.
+    limbo: u32,
+    limbo_len: u32,
     len: usize,
     capacity: usize,
     generation: u64,
+    moves: Moves<K, V, M>,
 }
 
-impl<K, V, I: Index> Store<K, V, I> {
+/// Memory that other memory has replaced: of the index, and of the slab where that has moved too.
+pub(super) struct Replaced<K, V, M: Memory> {
+    pub(super) words: <M::Index as Index>::Words,
+    pub(super) slots: Vec<Slot<K, V, M::Word>>,
+    /// Whether readers have been turned away.
+    pub(super) closed: bool,
+}
+
+impl<K, V, M: Memory> Replaced<K, V, M> {
+    fn new(words: <M::Index as Index>::Words, slots: Vec<Slot<K, V, M::Word>>) -> Self {
+        Self { words, slots, closed: false }
+    }
+}
+
+/// Where the store's old memory goes, and memory for the view that readers of the new one need.
+struct Moves<K, V, M: Memory> {
+    replaced: M::Bin<Replaced<K, V, M>>,
+    view: Option<Box<MaybeUninit<View<K, V, M>>>>,
+}
+
+impl<K, V, M: Memory> Bin<<M::Index as Index>::Words> for Moves<K, V, M> {
+    #[inline(always)]
+    fn reserve(&mut self) -> Result<(), OutOfMemory> {
+        if M::SHARED && self.view.is_none() {
+            self.view = Some(boxed(MaybeUninit::uninit())?);
+        }
+        self.replaced.reserve()
+    }
+
+    #[inline(always)]
+    fn put(&mut self, words: <M::Index as Index>::Words) {
+        self.replaced.put(Replaced::new(words, Vec::new()));
+    }
+}
+
+/// A box, or nothing where there is no memory for it.
+pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(1)?;
+    memory.push(value);
+    let slice: Box<[T]> = memory.into_boxed_slice();
+    let slice: Result<Box<[T; 1]>, _> = slice.try_into();
+    // SAFETY: an array of one has the layout of its element.
+    slice.map(|one| unsafe { Box::from_raw(Box::into_raw(one).cast()) }).map_err(|_| OutOfMemory)
+}
+
+impl<K, V, M: Memory> Store<K, V, M> {
     /// An empty store of at most `capacity` entries, one at least.
     pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
         let capacity = capacity.clamp(1, MOST_ENTRIES);
         let mut slots = Vec::new();
         slots.try_reserve_exact(FIRST_SLOTS.min(capacity + 1))?;
         slots.push(Slot::empty());
-        Ok(Self { index: I::new()?, slots, hand: SENTINEL, free: SENTINEL, len: 0, capacity, generation: 0 })
+        Ok(Self {
+            index: M::Index::new()?,
+            slots,
+            hand: SENTINEL,
+            free: SENTINEL,
+            limbo: SENTINEL,
+            limbo_len: 0,
+            len: 0,
+            capacity,
+            generation: 0,
+            moves: Moves { replaced: Default::default(), view: None },
+        })
     }
 
     /// How many entries there are.
@@ -89,66 +327,78 @@ impl<K, V, I: Index> Store<K, V, I> {
         self.len == 0
     }
 
+    /// How many there may be.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// A number that changes whenever an entry comes or goes.
     #[inline(always)]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
+    /// Where everything lies now.
     #[inline(always)]
-    fn slot(&self, id: u32) -> &Slot<K, V> {
+    pub fn view(&self) -> View<K, V, M> {
+        View { index: self.index.view(), slots: self.slots.as_ptr() }
+    }
+
+    #[inline(always)]
+    fn slot(&self, id: u32) -> &Slot<K, V, M::Word> {
         debug_assert!((id as usize) < self.slots.len());
         // SAFETY: the index and the ring name slots of this slab alone, and the slab never shrinks but in `take`,
         // which empties both.
         unsafe { self.slots.get_unchecked(id as usize) }
     }
 
+    /// [`View::hit`], by whoever keeps all writers out.
     #[inline(always)]
-    fn slot_mut(&mut self, id: u32) -> &mut Slot<K, V> {
-        debug_assert!((id as usize) < self.slots.len());
-        // SAFETY: as in `slot`.
-        unsafe { self.slots.get_unchecked_mut(id as usize) }
+    pub fn hit<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> T) -> Hit<T> {
+        // SAFETY: the borrow of the store keeps all of it where it is.
+        match unsafe { self.view().hit(hash, &Exclusive, same, take) } {
+            Hit::Absent(_) => Hit::Absent(self.generation),
+            found => found,
+        }
     }
 
-    /// The hit path's search: the value of the entry with this hash whose key `same` accepts, marked as used.
-    ///
-    /// It looks at the first candidate alone and then gives its registers up, since two keys of one 32-bit tag are rare.
-    /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
+    /// A closer look at an entry that [`Store::hit`] was unsure of, if it still has this hash.
     #[inline(always)]
-    pub fn hit(&mut self, hash: Hash, same: impl Fn(&K) -> bool) -> Hit<'_, V> {
-        let id = match self.index.glance(hash) {
-            Glance::Candidate(id) => id,
-            Glance::Nothing => return Hit::Absent(self.generation),
-            // The sentinel is no entry, so whoever looks at it more closely goes on to search.
-            Glance::GaveUp => return Hit::Unsure(SlotId(SENTINEL)),
+    pub fn look(&self, hash: Hash, id: SlotId, judge: impl FnOnce(&K) -> Verdict) -> Look<K, V>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let slot = self.slots.get(id.0 as usize);
+        let Some((key, value)) = slot.filter(|slot| Hash::from_stored(slot.hash.get()) == hash).and_then(Slot::pair)
+        else {
+            return Look::Elsewhere;
         };
-        if !same(self.key(SlotId(id))) {
-            return Hit::Unsure(SlotId(id));
-        }
-        let stored = self.slot(id).hash;
-        if stored != hash.visited() {
-            if stored != hash.unvisited() {
-                return Hit::Unsure(SlotId(id));
+        match judge(key) {
+            Verdict::Same => {
+                self.mark(id);
+                Look::Same(value.clone())
             }
-            self.slot_mut(id).hash = hash.visited();
+            Verdict::Ask => Look::Ask(key.clone(), id),
+            Verdict::Different => Look::Elsewhere,
         }
-        Hit::Value(self.value(SlotId(id)))
     }
 
     /// The first entry whose hash is `hash`, and where to go on.
     #[inline(always)]
-    pub fn first_candidate(&self, hash: Hash) -> Option<(SlotId, I::Cursor)> {
+    pub fn first_candidate(&self, hash: Hash) -> Option<(SlotId, Cursor<M>)> {
         self.filter(hash, self.index.first(hash))
     }
 
     /// The next entry whose hash is `hash`. The generation must be that of the last one.
     #[inline(always)]
-    pub fn next_candidate(&self, hash: Hash, cursor: I::Cursor) -> Option<(SlotId, I::Cursor)> {
+    pub fn next_candidate(&self, hash: Hash, cursor: Cursor<M>) -> Option<(SlotId, Cursor<M>)> {
         self.filter(hash, self.index.after(hash, cursor))
     }
 
     #[inline(always)]
-    fn filter(&self, hash: Hash, mut candidate: Option<(u32, I::Cursor)>) -> Option<(SlotId, I::Cursor)> {
+    fn filter(&self, hash: Hash, mut candidate: Option<(u32, Cursor<M>)>) -> Option<(SlotId, Cursor<M>)> {
         while let Some((id, cursor)) = candidate {
             if self.hash_of(id) == hash {
                 return Some((SlotId(id), cursor));
@@ -160,7 +410,7 @@ impl<K, V, I: Index> Store<K, V, I> {
 
     #[inline(always)]
     fn hash_of(&self, id: u32) -> Hash {
-        Hash::from_stored(self.slot(id).hash)
+        Hash::from_stored(self.slot(id).hash.get())
     }
 
     /// The key of a live entry.
@@ -177,46 +427,52 @@ impl<K, V, I: Index> Store<K, V, I> {
 
     #[inline(always)]
     fn pair(&self, id: SlotId) -> &(K, V) {
-        let pair = &self.slot(id.0).pair;
+        let pair = self.slot(id.0).pair();
         debug_assert!(pair.is_some());
-        // SAFETY: a `SlotId` names a live entry until that entry leaves, and its holder has asked since: `hit`,
-        // `first_candidate` and `next_candidate` give ids out, `key_if_live` and `key_of_hash` ask again, and only `&mut self` calls end an entry.
-        unsafe { pair.as_ref().unwrap_unchecked() }
+        // SAFETY: a `SlotId` names a live entry until that entry leaves, and its holder has asked since: `first_candidate` and
+        // `next_candidate` give ids out, `key_if_live` asks again, and only `&mut self` calls end an entry.
+        unsafe { pair.unwrap_unchecked() }
     }
 
-    /// The key in this slot now, if any: for ids that may be stale.
+    /// The key of the entry in this slot now, if there is one: for ids that may be stale.
     pub fn key_if_live(&self, id: SlotId) -> Option<&K> {
-        self.slots.get(id.0 as usize)?.pair.as_ref().map(|(key, _)| key)
+        let slot = self.slots.get(id.0 as usize)?;
+        // What waits to be free has a pair too, but is no entry.
+        if M::SHARED && self.waits_to_be_free(id.0) {
+            return None;
+        }
+        slot.pair().map(|(key, _)| key)
     }
 
-    /// The key in this slot now, if its hash is this one: for ids that may be stale.
-    #[inline(always)]
-    pub fn key_of_hash(&self, id: SlotId, hash: Hash) -> Option<&K> {
-        let slot = self.slots.get(id.0 as usize)?;
-        if Hash::from_stored(slot.hash) == hash { slot.pair.as_ref().map(|(key, _)| key) } else { None }
+    fn waits_to_be_free(&self, id: u32) -> bool {
+        self.slot(id).links().prev >= HELD
     }
 
     /// Marks the entry as used. Writes only if it was not marked yet, so that hits leave cache lines clean.
     #[inline(always)]
-    pub fn mark(&mut self, id: SlotId) {
-        let slot = self.slot_mut(id.0);
-        if slot.hash & UNVISITED != 0 {
-            slot.hash &= !UNVISITED;
-        }
+    pub fn mark(&self, id: SlotId) {
+        self.slot(id.0).mark();
     }
 
-    /// Puts a new entry at the head, and hands out the entry that had to leave for it.
+    /// Puts a new entry at the head, and hands out the entry that had to leave for it, if nobody can see that any more.
     ///
     /// There must be no equal key in the store. Without memory, the entry is handed back and nothing has changed.
     #[inline(always)]
     #[must_use = "the evicted entry is to be dropped when the store is whole"]
     pub fn insert(&mut self, hash: Hash, key: K, value: V) -> Result<Option<(K, V)>, (K, V, OutOfMemory)> {
-        let id = if self.len == self.capacity {
+        let full = self.len == self.capacity;
+        let id = if full && !M::SHARED {
             let id = self.pass_hand();
             self.detach(id);
             id
         } else {
             match self.vacant() {
+                Ok(id) if full => {
+                    let victim = self.pass_hand();
+                    self.detach(victim);
+                    self.wait_to_be_free(victim);
+                    id
+                }
                 Ok(id) => {
                     self.len += 1;
                     id
@@ -224,9 +480,12 @@ impl<K, V, I: Index> Store<K, V, I> {
                 Err(error) => return Err((key, value, error)),
             }
         };
+        // Before the word that leads readers here.
+        // SAFETY: a slot that was free, or one that no reader shares with this store.
+        let left = unsafe { self.slot(id).replace_pair(Some((key, value))) };
         self.attach(id, hash);
         self.generation += 1;
-        Ok(self.slot_mut(id).pair.replace((key, value)))
+        Ok(left)
     }
 
     /// Walks the hand to the next victim and past it.
@@ -235,41 +494,47 @@ impl<K, V, I: Index> Store<K, V, I> {
         let mut id = self.hand;
         loop {
             if id == SENTINEL {
-                id = self.slot(SENTINEL).prev;
+                id = self.slot(SENTINEL).links().prev;
             }
-            let slot = self.slot_mut(id);
-            let prev = slot.prev;
-            if slot.hash & UNVISITED != 0 {
+            let slot = self.slot(id);
+            let prev = slot.links().prev;
+            let stored = slot.hash.get();
+            if stored & UNVISITED != 0 {
                 self.hand = prev;
                 return id;
             }
-            slot.hash |= UNVISITED;
+            slot.hash.set(stored | UNVISITED);
             id = prev;
         }
     }
 
-    /// Puts a slot at the head of the ring and into the index, which has room. Its pair is the caller's to put in.
+    /// Puts a slot at the head of the ring and into the index, which has room.
     #[inline(always)]
     fn attach(&mut self, id: u32, hash: Hash) {
-        let head = self.slot(SENTINEL).next;
-        let slot = self.slot_mut(id);
-        slot.hash = hash.unvisited();
-        slot.prev = SENTINEL;
-        slot.next = head;
-        self.slot_mut(head).prev = id;
-        self.slot_mut(SENTINEL).next = id;
+        let head = self.slot(SENTINEL).links().next;
+        let slot = self.slot(id);
+        slot.hash.set(hash.unvisited());
+        slot.links.with_mut(|links| {
+            // SAFETY: as in `Slot::links`.
+            unsafe { *links = Links { prev: SENTINEL, next: head } }
+        });
+        self.slot(head).set_prev(id);
+        self.slot(SENTINEL).set_next(id);
         let slots = &self.slots;
-        // SAFETY: the index asks about slots that it was given, as in `slot`.
-        self.index.insert(hash, id, |id| Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash));
+        let hash_of = |id: u32| {
+            // SAFETY: the index asks about slots that it was given, as in `slot`.
+            Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash.get())
+        };
+        self.index.insert(hash, id, hash_of, &mut self.moves);
     }
 
     /// Takes a slot out of ring and index. Its pair stays in it, and is the caller's to take out.
     #[inline(always)]
     fn detach(&mut self, id: u32) {
         let slot = self.slot(id);
-        let (prev, next, hash) = (slot.prev, slot.next, Hash::from_stored(slot.hash));
-        self.slot_mut(prev).next = next;
-        self.slot_mut(next).prev = prev;
+        let (Links { prev, next }, hash) = (slot.links(), Hash::from_stored(slot.hash.get()));
+        self.slot(prev).set_next(next);
+        self.slot(next).set_prev(prev);
         self.index.remove(hash, id);
     }
 
@@ -277,15 +542,17 @@ impl<K, V, I: Index> Store<K, V, I> {
     #[inline(never)]
     fn vacant(&mut self) -> Result<u32, OutOfMemory> {
         if self.free == SENTINEL && self.slots.len() == self.slots.capacity() {
-            // Half as much again: an unbounded cache wastes a sixth on average, and a bounded one ends at its bound.
-            let grown = (self.slots.len() * 3 / 2).max(FIRST_SLOTS).min(self.capacity + 1);
-            self.slots.try_reserve_exact(grown - self.slots.len())?;
+            self.grow()?;
         }
         // Last, since the index may be ordered anew, which ends all searches.
-        self.index.reserve_one(self.len)?;
+        if !self.index.has_room(self.len) {
+            self.moves.reserve()?;
+            let words = self.index.relocate(self.len)?;
+            self.moves.put(words);
+        }
         if self.free != SENTINEL {
             let id = self.free;
-            self.free = self.slot(id).next;
+            self.free = self.slot(id).links().next;
             return Ok(id);
         }
         let id = self.slots.len() as u32;
@@ -293,83 +560,312 @@ impl<K, V, I: Index> Store<K, V, I> {
         Ok(id)
     }
 
-    /// Takes a live entry out.
+    /// Makes room in the slab for more slots. The ids stay.
+    fn grow(&mut self) -> Result<(), OutOfMemory> {
+        // Half as much again: an unbounded cache wastes a sixth on average, and a bounded one ends at its bound.
+        let grown = self.slots.len() * 3 / 2;
+        // What waits to be free needs slots as well.
+        let spare = if M::SHARED { self.capacity / 8 + SPARE_SLOTS } else { 0 };
+        let more = grown.max(FIRST_SLOTS).min(self.capacity + 1 + spare).saturating_sub(self.slots.len());
+        let more = if more == 0 { SPARE_SLOTS } else { more };
+        if !M::SHARED {
+            return Ok(self.slots.try_reserve_exact(more)?);
+        }
+        // Readers stay with the old slab until they are turned away by its words, so these go with it.
+        let mut moved = Vec::new();
+        moved.try_reserve_exact(self.slots.len() + more)?;
+        self.moves.reserve()?;
+        let words = self.index.relocate(self.len)?;
+        for slot in &self.slots {
+            // SAFETY: the old slab is emptied below; readers may still copy from it what the store holds here.
+            moved.push(unsafe { slot.relocated() });
+        }
+        let mut slots = std::mem::replace(&mut self.slots, moved);
+        // SAFETY: its slots have moved.
+        unsafe { slots.set_len(0) };
+        self.moves.replaced.put(Replaced::new(words, slots));
+        Ok(())
+    }
+
+    /// What has been detached waits in its slot.
+    #[inline(always)]
+    fn wait_to_be_free(&mut self, id: u32) {
+        debug_assert!(M::SHARED);
+        let waiting = Links { prev: WAITING, next: self.limbo };
+        // SAFETY: as in `Slot::links`.
+        self.slot(id).links.with_mut(|links| unsafe { *links = waiting });
+        self.limbo = id;
+        self.limbo_len += 1;
+    }
+
+    /// Takes a live entry out, and hands it out if nobody can see it any more.
     #[must_use = "the entry is to be dropped when the store is whole"]
-    pub fn remove(&mut self, id: SlotId) -> (K, V) {
+    pub fn remove(&mut self, id: SlotId) -> Option<(K, V)> {
         if self.hand == id.0 {
-            self.hand = self.slot(id.0).prev;
+            self.hand = self.slot(id.0).links().prev;
         }
         self.detach(id.0);
         self.len -= 1;
         self.generation += 1;
-        let free = std::mem::replace(&mut self.free, id.0);
-        let slot = self.slot_mut(id.0);
-        slot.next = free;
-        let pair = slot.pair.take();
+        if M::SHARED {
+            self.wait_to_be_free(id.0);
+            return None;
+        }
+        // SAFETY: no reader shares this store.
+        let pair = unsafe { self.slot(id.0).replace_pair(None) };
         debug_assert!(pair.is_some());
-        // SAFETY: as in `pair`.
-        unsafe { pair.unwrap_unchecked() }
+        self.set_free(id.0);
+        pair
     }
 
-    /// Gives a live entry another value, in its place, and hands out the old one.
+    #[inline(always)]
+    fn set_free(&mut self, id: u32) {
+        let free = std::mem::replace(&mut self.free, id);
+        self.slot(id).set_next(free);
+    }
+
+    /// Gives a live entry another value, in its place, and hands out the old one if nobody can see it any more, with the
+    /// key that is not needed twice. Without memory, the value is handed back and nothing has changed.
     #[must_use = "the old value is to be dropped when the store is whole"]
-    pub fn replace(&mut self, id: SlotId, value: V) -> V {
-        let pair = self.slot_mut(id.0).pair.as_mut();
-        debug_assert!(pair.is_some());
-        // SAFETY: as in `pair`.
-        let pair = unsafe { pair.unwrap_unchecked() };
-        std::mem::replace(&mut pair.1, value)
+    pub fn replace(&mut self, id: SlotId, key: K, value: V) -> Result<(K, Option<V>), (K, V, OutOfMemory)>
+    where
+        K: Clone,
+    {
+        if !M::SHARED {
+            let slot = self.slot(id.0);
+            // SAFETY: no reader shares this store.
+            let old = unsafe { slot.replace_pair(None) };
+            debug_assert!(old.is_some());
+            // SAFETY: as in `pair`.
+            let (stored, old) = unsafe { old.unwrap_unchecked() };
+            // SAFETY: as above.
+            let left = unsafe { slot.replace_pair(Some((stored, value))) };
+            debug_assert!(left.is_none());
+            return Ok((key, Some(old)));
+        }
+        // Readers may be looking at the slot: another one takes its place in the queue.
+        let other = match self.vacant() {
+            Ok(other) => other,
+            Err(error) => return Err((key, value, error)),
+        };
+        let stored = self.key(id).clone();
+        let slot = self.slot(id.0);
+        let (Links { prev, next }, hash) = (slot.links(), slot.hash.get());
+        self.index.remove(Hash::from_stored(hash), id.0);
+        let new = self.slot(other);
+        // SAFETY: a slot that was free.
+        let left = unsafe { new.replace_pair(Some((stored, value))) };
+        debug_assert!(left.is_none());
+        new.hash.set(hash);
+        // SAFETY: as in `Slot::links`.
+        new.links.with_mut(|links| unsafe { *links = Links { prev, next } });
+        self.slot(prev).set_next(other);
+        self.slot(next).set_prev(other);
+        let slots = &self.slots;
+        let hash_of = |id: u32| {
+            // SAFETY: the index asks about slots that it was given, as in `slot`.
+            Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash.get())
+        };
+        let filed = Hash::from_stored(hash);
+        self.index.insert(filed, other, hash_of, &mut self.moves);
+        if self.hand == id.0 {
+            self.hand = other;
+        }
+        // The slot of an entry has changed, which ids that were given out must notice.
+        self.generation += 1;
+        self.wait_to_be_free(id.0);
+        Ok((key, None))
     }
 
     /// Takes everything out and gives the memory back with it. Without memory for an empty store, nothing has changed.
-    pub fn take(&mut self) -> Result<Contents<K, V>, OutOfMemory> {
+    pub fn take(&mut self) -> Result<Self, OutOfMemory> {
         let mut empty = Self::new(self.capacity)?;
         // Entries have gone: searches that began before must notice.
         empty.generation = self.generation + 1;
-        Ok(std::mem::replace(self, empty).into_contents())
+        std::mem::swap(&mut empty.moves, &mut self.moves);
+        Ok(std::mem::replace(self, empty))
     }
 
     /// Everything in it.
-    pub fn into_contents(self) -> Contents<K, V> {
+    pub fn into_contents(self) -> Contents<K, V, M> {
         Contents(self.slots)
     }
 
-    /// All entries, in no order of meaning.
+    /// All that it holds, in no order of meaning: the entries, and what waits to be let go.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.slots.iter().filter_map(|slot| slot.pair.as_ref().map(|(key, value)| (key, value)))
+        pairs_of(&self.slots)
     }
 
     /// All entries with their marks, from the newest to the oldest.
     pub fn queue(&self) -> impl Iterator<Item = (&K, &V, bool)> {
         let mut id = SENTINEL;
         std::iter::from_fn(move || {
-            id = self.slot(id).next;
+            id = self.slot(id).links().next;
             let slot = self.slot(id);
-            slot.pair.as_ref().map(|(key, value)| (key, value, slot.hash & UNVISITED == 0))
+            slot.pair().map(|(key, value)| (key, value, slot.hash.get() & UNVISITED == 0))
         })
     }
 }
 
-/// What was in a store. Dropping it drops the entries.
-#[must_use = "the entries are to be dropped when the store is whole"]
-pub struct Contents<K, V>(Vec<Slot<K, V>>);
+/// The view of a store that has moved, and the memory where it was.
+type Moved<K, V> = (Option<Box<View<K, V, Concurrent>>>, Vec<Replaced<K, V, Concurrent>>);
 
-impl<K, V> IntoIterator for Contents<K, V> {
-    type Item = (K, V);
-    type IntoIter = ContentsIter<K, V>;
+/// What a store that is shared with readers has beside.
+impl<K, V> Store<K, V, Concurrent> {
+    /// Whether it has moved since [`Store::take_replaced`].
+    #[inline(always)]
+    pub(super) fn has_moved(&self) -> bool {
+        !self.moves.replaced.is_empty()
+    }
 
-    fn into_iter(self) -> Self::IntoIter {
-        ContentsIter(self.0.into_iter())
+    /// Makes sure that there is memory for a view.
+    pub(super) fn reserve_view(&mut self) -> Result<(), OutOfMemory> {
+        self.moves.reserve()
+    }
+
+    /// Hands out the memory that was replaced, and a view of that which took its place.
+    pub(super) fn take_replaced(&mut self) -> Moved<K, V> {
+        let view = self.view();
+        let boxed = self.moves.view.take().map(|place| Box::write(place, view));
+        (boxed, std::mem::take(&mut self.moves.replaced))
+    }
+
+    /// How many entries wait to be let go.
+    #[inline(always)]
+    pub(super) fn waiting(&self) -> usize {
+        self.limbo_len as usize
+    }
+
+    /// Notes that a reader looks at this slot, of this store or of one that this one has replaced.
+    pub(super) fn hold(&self, id: u32) {
+        if self.slots.get(id as usize).is_some_and(|slot| slot.links().prev == WAITING) {
+            self.slot(id).set_prev(HELD);
+        }
+    }
+
+    /// Lets all go that wait and are not held, in this order of calls: [`Store::hold`] for all hazards, then this.
+    ///
+    /// # Safety
+    /// No reader can see a slot that waits and is not held.
+    pub(super) unsafe fn release(&mut self, mut each: impl FnMut((K, V))) {
+        let mut id = std::mem::replace(&mut self.limbo, SENTINEL);
+        self.limbo_len = 0;
+        while id != SENTINEL {
+            let Links { prev, next } = self.slot(id).links();
+            if prev == HELD {
+                self.wait_to_be_free(id);
+            } else {
+                // SAFETY: as the caller says.
+                if let Some(pair) = unsafe { self.slot(id).replace_pair(None) } {
+                    each(pair);
+                }
+                self.set_free(id);
+            }
+            id = next;
+        }
+    }
+
+    /// Ends the store: its words, for readers to be turned away by, and its slots.
+    pub(super) fn into_replaced(self) -> Replaced<K, V, Concurrent> {
+        Replaced::new(self.index.into_words(), self.slots)
     }
 }
 
-/// The entries of [`Contents`], one by one.
-pub struct ContentsIter<K, V>(std::vec::IntoIter<Slot<K, V>>);
+impl<K, V> Replaced<K, V, Concurrent> {
+    /// Turns readers away that still search the words.
+    pub(super) fn close(&mut self) {
+        if !self.closed {
+            <Concurrent as Memory>::Index::close(&self.words);
+            self.closed = true;
+        }
+    }
 
-impl<K, V> Iterator for ContentsIter<K, V> {
+    /// Takes what is in it but for the slots of these numbers, which readers look at.
+    ///
+    /// # Safety
+    /// The words are closed, and no reader can see any other slot.
+    pub(super) unsafe fn take_unless(&self, held: impl Fn(u32) -> bool, mut each: impl FnMut((K, V))) {
+        for (id, slot) in self.slots.iter().enumerate() {
+            if !held(id as u32) {
+                // SAFETY: as the caller says.
+                if let Some(pair) = unsafe { slot.replace_pair(None) } {
+                    each(pair);
+                }
+            }
+        }
+    }
+
+    /// What is still in it, when no reader is inside.
+    pub(super) fn into_contents(self) -> Contents<K, V, Concurrent> {
+        Contents(self.slots)
+    }
+}
+
+impl<K, V> View<K, V, Concurrent> {
+    /// A look at all candidates near the home of the hash.
+    ///
+    /// # Safety
+    /// As of [`View::hit`].
+    #[inline(always)]
+    pub(super) unsafe fn look(
+        self,
+        hash: Hash,
+        reader: &impl Protect,
+        mut judge: impl FnMut(&K) -> Verdict,
+    ) -> Look<K, V>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        // SAFETY: as the caller says.
+        let mut glance = unsafe { <Concurrent as Memory>::Index::glance(self.index, hash) };
+        while let Glance::Candidate(id, spot) = glance {
+            // SAFETY: as the caller says.
+            if !reader.protect(id, || unsafe { <Concurrent as Memory>::Index::holds(self.index, spot) }) {
+                return Look::Elsewhere;
+            }
+            // SAFETY: the index names slots of this slab.
+            let slot = unsafe { self.slots.add(id as usize) };
+            // SAFETY: as above, and this one is protected.
+            let slot = unsafe { &*slot };
+            if Hash::from_stored(slot.hash.get()) == hash {
+                // SAFETY: filed slots have a pair.
+                let (key, value) = unsafe { slot.pair().unwrap_unchecked() };
+                match judge(key) {
+                    Verdict::Same => {
+                        slot.mark();
+                        return Look::Same(value.clone());
+                    }
+                    Verdict::Ask => return Look::Ask(key.clone(), SlotId(id)),
+                    Verdict::Different => {}
+                }
+            }
+            // SAFETY: as the caller says.
+            glance = unsafe { self.index.glance_behind(hash, spot) };
+        }
+        if matches!(glance, Glance::Nothing) { Look::Absent(0) } else { Look::Elsewhere }
+    }
+}
+
+/// What the slots of a slab hold.
+pub(super) fn pairs_of<K, V, W: Word>(slots: &[Slot<K, V, W>]) -> impl Iterator<Item = (&K, &V)> {
+    slots.iter().filter_map(|slot| slot.pair().map(|(key, value)| (key, value)))
+}
+
+/// What was in a store. Dropping it drops the entries.
+#[must_use = "the entries are to be dropped when the store is whole"]
+pub struct Contents<K, V, M: Memory>(Vec<Slot<K, V, M::Word>>);
+
+impl<K, V, M: Memory> Iterator for Contents<K, V, M> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<(K, V)> {
-        self.0.find_map(|slot| slot.pair)
+        while let Some(slot) = self.0.pop() {
+            let pair = slot.pair.into_inner();
+            if pair.is_some() {
+                return pair;
+            }
+        }
+        None
     }
 }

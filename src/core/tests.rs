@@ -1,10 +1,38 @@
-//! The store against a plain model, over both indexes; and what the index promises of hard keys.
+//! The store against a plain model, over each kind of memory and index; and what the index promises of hard keys.
 
 use super::hash::{Combine, Hash, UNVISITED};
 use super::index::{Index, WordIndex};
 use super::index_hashbrown::HashbrownIndex;
+use super::memory::{Concurrent, Local, Memory};
 use super::store::{Hit, SlotId, Store};
+use std::cell::Cell;
 use std::collections::HashMap;
+
+type Words = WordIndex<Cell<u64>>;
+type LocalStore<K, V> = Store<K, V, Local<Words>>;
+
+/// What has left a store, whether it was handed out or waits.
+trait Settle: Memory {
+    fn settle(store: &mut Store<u64, u64, Self>, handed_out: Option<(u64, u64)>) -> Option<(u64, u64)>;
+}
+
+impl<I: Index<Word = Cell<u64>>> Settle for Local<I> {
+    fn settle(_store: &mut Store<u64, u64, Self>, handed_out: Option<(u64, u64)>) -> Option<(u64, u64)> {
+        handed_out
+    }
+}
+
+impl Settle for Concurrent {
+    fn settle(store: &mut Store<u64, u64, Self>, handed_out: Option<(u64, u64)>) -> Option<(u64, u64)> {
+        assert_eq!(handed_out, None, "readers might see it");
+        let mut left = Vec::new();
+        // SAFETY: there are no readers.
+        unsafe { store.release(|pair| left.push(pair)) };
+        drop(store.take_replaced());
+        assert!(left.len() <= 1);
+        left.pop()
+    }
+}
 
 /// xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled" (2016).
 struct Random(u64);
@@ -61,7 +89,7 @@ impl Model {
     }
 }
 
-fn find<I: Index>(store: &Store<u64, u64, I>, hash: Hash, key: u64) -> Option<SlotId> {
+fn find<M: Memory>(store: &Store<u64, u64, M>, hash: Hash, key: u64) -> Option<SlotId> {
     let mut candidate = store.first_candidate(hash);
     while let Some((id, cursor)) = candidate {
         if *store.key(id) == key {
@@ -72,8 +100,8 @@ fn find<I: Index>(store: &Store<u64, u64, I>, hash: Hash, key: u64) -> Option<Sl
     None
 }
 
-fn run_against_model<I: Index>(capacity: usize, keys: u64, hash_of: impl Fn(u64) -> u64, steps: u32, seed: u64) {
-    let mut store: Store<u64, u64, I> = Store::new(capacity).expect("memory");
+fn run_against_model<M: Settle>(capacity: usize, keys: u64, hash_of: impl Fn(u64) -> u64, steps: u32, seed: u64) {
+    let mut store: Store<u64, u64, M> = Store::new(capacity).expect("memory");
     let mut model = Model { queue: Vec::new(), hand: None, capacity };
     let mut random = Random(seed);
     for step in 0..steps {
@@ -84,16 +112,19 @@ fn run_against_model<I: Index>(capacity: usize, keys: u64, hash_of: impl Fn(u64)
         assert_eq!(id.is_some(), known.is_some(), "step {step}, key {key}");
         match (random.below(20), id, known) {
             (0, Some(id), Some(at)) => {
-                assert_eq!(store.remove(id), (key, model.queue[at].1));
+                let left = store.remove(id);
+                assert_eq!(M::settle(&mut store, left), Some((key, model.queue[at].1)));
                 model.remove(at);
             }
             (1, Some(id), Some(at)) => {
-                assert_eq!(store.replace(id, u64::from(step)), model.queue[at].1);
+                let (_, left) = store.replace(id, key, u64::from(step)).expect("memory");
+                let left = left.map(|value| (key, value));
+                assert_eq!(M::settle(&mut store, left), Some((key, model.queue[at].1)));
                 model.queue[at].1 = u64::from(step);
             }
             (_, Some(id), Some(at)) => {
-                match store.hit(hash, |stored| *stored == key) {
-                    Hit::Value(value) => assert_eq!(*value, model.queue[at].1),
+                match store.hit(hash, |stored| *stored == key, |value| *value) {
+                    Hit::Value(value) => assert_eq!(value, model.queue[at].1),
                     // Another key of this hash or tag came first.
                     Hit::Unsure(_) => store.mark(id),
                     Hit::Absent(_) => panic!("step {step}: the entry was there"),
@@ -101,7 +132,8 @@ fn run_against_model<I: Index>(capacity: usize, keys: u64, hash_of: impl Fn(u64)
                 model.queue[at].2 = true;
             }
             _ => {
-                let evicted = store.insert(hash, key, u64::from(step)).expect("memory").map(|(key, _)| key);
+                let left = store.insert(hash, key, u64::from(step)).expect("memory");
+                let evicted = M::settle(&mut store, left).map(|(key, _)| key);
                 assert_eq!(evicted, model.insert(key, u64::from(step)), "step {step}");
             }
         }
@@ -111,56 +143,61 @@ fn run_against_model<I: Index>(capacity: usize, keys: u64, hash_of: impl Fn(u64)
             assert_eq!(queue, model.queue, "step {step}");
         }
     }
-    let contents: HashMap<u64, u64> = store.take().expect("memory").into_iter().collect();
+    let contents: HashMap<u64, u64> = store.take().expect("memory").into_contents().collect();
     assert_eq!(contents, model.queue.iter().map(|&(key, value, _)| (key, value)).collect());
     assert!(store.is_empty() && store.queue().next().is_none());
 }
 
-fn run_over_sizes<I: Index>() {
+fn run_over_sizes<M: Settle>() {
     for capacity in 1..12 {
-        run_against_model::<I>(capacity, capacity as u64 * 2 + 1, |key| key, 1500, 0x1234_5678 + capacity as u64);
+        run_against_model::<M>(capacity, capacity as u64 * 2 + 1, |key| key, 1500, 0x1234_5678 + capacity as u64);
     }
-    run_against_model::<I>(100, 250, |key| key << 32, 20_000, 7);
-    run_against_model::<I>(333, 700, |key| key.wrapping_mul(0x9E37_79B9_7F4A_7C15), 20_000, 8);
+    run_against_model::<M>(100, 250, |key| key << 32, 20_000, 7);
+    run_against_model::<M>(333, 700, |key| key.wrapping_mul(0x9E37_79B9_7F4A_7C15), 20_000, 8);
     // Few hashes for many keys.
-    run_against_model::<I>(50, 90, |key| key % 3, 5_000, 9);
+    run_against_model::<M>(50, 90, |key| key % 3, 5_000, 9);
 }
 
 #[test]
 fn the_store_evicts_as_the_model_over_the_word_index() {
-    run_over_sizes::<WordIndex>();
+    run_over_sizes::<Local<Words>>();
 }
 
 #[test]
 fn the_store_evicts_as_the_model_over_hashbrown() {
-    run_over_sizes::<HashbrownIndex>();
+    run_over_sizes::<Local<HashbrownIndex>>();
+}
+
+#[test]
+fn the_store_that_readers_share_evicts_as_the_model() {
+    run_over_sizes::<Concurrent>();
 }
 
 #[test]
 fn a_key_of_the_same_hash_is_no_hit() {
-    let mut store: Store<&str, u32> = Store::new(4).expect("memory");
+    let mut store: LocalStore<&str, u32> = Store::new(4).expect("memory");
     assert!(store.insert(Hash::of(5), "a", 1).is_ok());
-    assert!(matches!(store.hit(Hash::of(5), |key| *key == "b"), Hit::Unsure(_)));
-    assert!(matches!(store.hit(Hash::of(5), |key| *key == "a"), Hit::Value(1)));
-    assert!(matches!(store.hit(Hash::of(6), |_| true), Hit::Absent(_)));
+    assert!(matches!(store.hit(Hash::of(5), |key| *key == "b", |value| *value), Hit::Unsure(_)));
+    assert!(matches!(store.hit(Hash::of(5), |key| *key == "a", |value| *value), Hit::Value(1)));
+    assert!(matches!(store.hit(Hash::of(6), |_| true, |value| *value), Hit::Absent(_)));
 }
 
 #[test]
 fn a_hash_of_zero_is_found_and_missed() {
-    let mut store: Store<u32, u32> = Store::new(4).expect("memory");
-    assert!(matches!(store.hit(Hash::of(0), |_| true), Hit::Absent(_)));
+    let mut store: LocalStore<u32, u32> = Store::new(4).expect("memory");
+    assert!(matches!(store.hit(Hash::of(0), |_| true, |value| *value), Hit::Absent(_)));
     assert!(store.first_candidate(Hash::of(0)).is_none());
     assert!(store.insert(Hash::of(0), 0, 1).is_ok());
-    assert!(matches!(store.hit(Hash::of(0), |key| *key == 0), Hit::Value(1)));
+    assert!(matches!(store.hit(Hash::of(0), |key| *key == 0, |value| *value), Hit::Value(1)));
 }
 
 #[test]
 fn the_generation_changes_when_an_entry_comes_or_goes_and_not_on_hits() {
-    let mut store: Store<u32, u32> = Store::new(1).expect("memory");
+    let mut store: LocalStore<u32, u32> = Store::new(1).expect("memory");
     let mut seen = vec![store.generation()];
     assert!(store.insert(Hash::of(1), 1, 1).is_ok());
     seen.push(store.generation());
-    assert!(matches!(store.hit(Hash::of(1), |_| true), Hit::Value(1)));
+    assert!(matches!(store.hit(Hash::of(1), |_| true, |value| *value), Hit::Value(1)));
     assert_eq!(store.generation(), seen[1]);
     assert!(store.insert(Hash::of(2), 2, 2).is_ok());
     seen.push(store.generation());
@@ -172,11 +209,14 @@ fn the_generation_changes_when_an_entry_comes_or_goes_and_not_on_hits() {
 }
 
 /// Files so many keys, and finds each again.
-fn filed(count: u64, hash_of: impl Fn(u64) -> u64) -> WordIndex {
-    let mut index = WordIndex::new().expect("memory");
+fn filed(count: u64, hash_of: impl Fn(u64) -> u64) -> Words {
+    let mut index = Words::new().expect("memory");
     for key in 0..count {
-        index.reserve_one(key as usize).expect("memory");
-        index.insert(Hash::of(hash_of(key)), key as u32 + 1, |slot| Hash::of(hash_of(u64::from(slot) - 1)));
+        if !index.has_room(key as usize) {
+            index.relocate(key as usize).expect("memory");
+        }
+        let hash_of_slot = |slot| Hash::of(hash_of(u64::from(slot) - 1));
+        index.insert(Hash::of(hash_of(key)), key as u32 + 1, hash_of_slot, &mut ());
     }
     for key in 0..count {
         let hash = Hash::of(hash_of(key));
@@ -253,15 +293,15 @@ fn pairs_cost_what_random_hashes_cost() {
 
 #[test]
 fn a_scan_of_a_full_index_stays_at_home_for_ever() {
-    let mut index = WordIndex::new().expect("memory");
+    let mut index = Words::new().expect("memory");
     const LIVE: u64 = 1_000;
     for key in 0..100_000u64 {
         if key >= LIVE {
             index.remove(Hash::of(key - LIVE), (key % LIVE) as u32 + 1);
-        } else {
-            index.reserve_one(key as usize).expect("memory");
+        } else if !index.has_room(key as usize) {
+            index.relocate(key as usize).expect("memory");
         }
-        index.insert(Hash::of(key), (key % LIVE) as u32 + 1, |_| unreachable!("dense integers never collide"));
+        index.insert(Hash::of(key), (key % LIVE) as u32 + 1, |_| unreachable!("dense integers never collide"), &mut ());
     }
     assert_eq!(index.distances(), (0, 0.0));
     assert!(!index.mixes());

@@ -25,6 +25,10 @@ pub use int::{Int, small_natural};
 /// (Include/cpython/unicodeobject.h).
 pub const FREE_THREADED_INTERNED_IS_A_BYTE: bool = cfg!(Py_3_14);
 
+/// Whether CPython can be asked to count an object's references lazily, where there is no GIL.
+#[allow(dead_code, reason = "for free-threaded builds")]
+pub const LAZY_COUNTS: bool = cfg!(Py_3_14);
+
 /// The bytes before the characters of a compact string that is not ASCII: `sizeof(PyCompactUnicodeObject)`.
 pub const COMPACT_STR_HEAD: usize =
     size_of::<py::PyASCIIObject>() + if cfg!(Py_3_12) { 2 } else { 3 } * size_of::<usize>();

@@ -8,7 +8,9 @@ use super::object::{self, Borrowed, Owned};
 use super::sync::FREE_THREADED;
 use super::{Raised, Result};
 use pyo3_ffi as py;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
+
+pub use crate::core::store::Verdict;
 
 /// The modulus of numeric hashes is 2^61 - 1 (Include/cpython/pyhash.h).
 const HASH_BITS: u32 = 61;
@@ -31,25 +33,6 @@ pub fn layouts_hold() -> Result<bool> {
     let bits = info.borrow().attr(object::interned(c"bits_per_digit")?.borrow())?;
     // SAFETY: a live object; -1 with an exception set is not 30 either, and can't come of an int.
     Ok(unsafe { py::PyLong_AsLong(bits.as_ptr()) } == DIGIT_BITS as std::ffi::c_long)
-}
-
-/// What a comparison that must not run Python code can tell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// Equal.
-    Same,
-    /// Not equal.
-    Different,
-    /// Only the objects' own `__eq__` can tell.
-    Ask,
-}
-
-impl Verdict {
-    /// The verdict of a comparison that is exact.
-    #[inline(always)]
-    pub const fn of(same: bool) -> Self {
-        if same { Self::Same } else { Self::Different }
-    }
 }
 
 macro_rules! type_checks {
@@ -301,13 +284,15 @@ fn compare_ints(a: &Int, b: &Int) -> Verdict {
 #[inline(always)]
 pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
     // SAFETY: an exact str, as the caller says.
-    let a = unsafe { &*stored.as_ptr().cast::<py::PyASCIIObject>() };
-    // SAFETY: an exact str, as the caller says.
-    let b = unsafe { &*asked.as_ptr().cast::<py::PyASCIIObject>() };
-    if a.length != b.length {
+    let length = unsafe { str_length(stored) };
+    // SAFETY: as above.
+    if length != unsafe { str_length(asked) } {
         return Verdict::Different;
     }
-    let (layout, other) = (str_layout(a.state), str_layout(b.state));
+    // SAFETY: as above.
+    let layout = unsafe { str_layout(stored) };
+    // SAFETY: as above.
+    let other = unsafe { str_layout(asked) };
     if layout & COMPACT == 0 || other & COMPACT == 0 {
         return Verdict::Ask;
     }
@@ -316,7 +301,7 @@ pub unsafe fn compare_strs(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict
         return Verdict::Different;
     }
     let head = if layout & ASCII == 0 { compat::COMPACT_STR_HEAD } else { size_of::<py::PyASCIIObject>() };
-    let size = a.length as usize * (layout >> KIND_SHIFT & KIND_MASK) as usize;
+    let size = length * (layout >> KIND_SHIFT & KIND_MASK) as usize;
     // SAFETY: a compact string's characters follow its head.
     let of_a = unsafe { bytes_behind(stored, head, size) };
     // SAFETY: as above.
@@ -340,12 +325,13 @@ fn short_ascii(object: Borrowed<'_>) -> Option<&[u8]> {
         return None;
     }
     // SAFETY: the type has just been seen.
-    let head = unsafe { &*object.as_ptr().cast::<py::PyASCIIObject>() };
-    if str_layout(head.state) != LAYOUT || head.length as usize > FEW {
+    let length = unsafe { str_length(object) };
+    // SAFETY: as above.
+    if unsafe { str_layout(object) } != LAYOUT || length > FEW {
         return None;
     }
     // SAFETY: a compact ASCII string's characters, of one byte each, follow its head.
-    Some(unsafe { bytes_behind(object, size_of::<py::PyASCIIObject>(), head.length as usize) })
+    Some(unsafe { bytes_behind(object, size_of::<py::PyASCIIObject>(), length) })
 }
 
 /// # Safety
@@ -366,9 +352,26 @@ const COMPACT: u32 = 1 << 5;
 const ASCII: u32 = 1 << 6;
 
 /// The bits of `PyASCIIObject.state` that tell where the characters are and how wide.
+///
+/// # Safety
+/// The object is an exact `str`.
 #[inline(always)]
-const fn str_layout(state: u32) -> u32 {
-    state >> STR_STATE_SHIFT & (KIND_MASK << KIND_SHIFT | COMPACT | ASCII)
+unsafe fn str_layout(object: Borrowed<'_>) -> u32 {
+    let string = object.as_ptr().cast::<py::PyASCIIObject>();
+    // SAFETY: the object is a str, as the caller says.
+    let field = unsafe { &raw mut (*string).state };
+    // SAFETY: the field lives as long as the object. Other threads may intern the string meanwhile, which other bits say.
+    let state = unsafe { AtomicU32::from_ptr(field) };
+    // Relaxed: these bits never change.
+    state.load(Ordering::Relaxed) >> STR_STATE_SHIFT & (KIND_MASK << KIND_SHIFT | COMPACT | ASCII)
+}
+
+/// # Safety
+/// The object is an exact `str`.
+#[inline(always)]
+unsafe fn str_length(object: Borrowed<'_>) -> usize {
+    // SAFETY: the object is a str, as the caller says.
+    unsafe { (*object.as_ptr().cast::<py::PyASCIIObject>()).length as usize }
 }
 
 /// So many bytes are compared by two loads each.

@@ -187,12 +187,14 @@ impl<'a> Borrowed<'a> {
     #[inline(always)]
     fn call_directly(self, args: &CallArgs<'_>) -> Result<Owned> {
         let (values, positional, kwnames) = args.as_raw();
-        // SAFETY: a live object's type is live.
-        let kind = unsafe { &*self.type_ptr() };
+        let kind = self.type_ptr();
         let mut function = None;
-        if sync::type_flags(kind) & py::Py_TPFLAGS_HAVE_VECTORCALL != 0 {
+        // SAFETY: a live object's type is live.
+        if unsafe { sync::type_flags(kind) } & py::Py_TPFLAGS_HAVE_VECTORCALL != 0 {
+            // SAFETY: as above.
+            let offset = unsafe { (*kind).tp_vectorcall_offset };
             // SAFETY: the flag says that there is a function, or null, at this offset of the object.
-            let place = unsafe { self.as_ptr().byte_offset(kind.tp_vectorcall_offset) };
+            let place = unsafe { self.as_ptr().byte_offset(offset) };
             // SAFETY: as above.
             function = unsafe { *place.cast::<Option<py::vectorcallfunc>>() };
         }

@@ -1,73 +1,118 @@
 //! With the GIL: it is the lock. Whoever runs without calling Python is alone.
 
+use crate::core::OutOfMemory;
+use crate::core::hash::Hash;
+use crate::core::memory::Local;
+use crate::core::store::{self, Hit, Look, SlotId, Verdict};
+use crate::ffi::object::Borrowed;
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::c_ulong;
+use std::ffi::{c_int, c_ulong};
 
 pub use crate::ffi::compat::count::{decref, incref};
-
-/// `tp_flags`
-#[inline(always)]
-pub fn type_flags(kind: &py::PyTypeObject) -> c_ulong {
-    kind.tp_flags
-}
 
 /// Whether this build runs without the GIL.
 pub const FREE_THREADED: bool = false;
 
-/// State that is used only while nothing else can run.
-pub struct Guarded<T>(UnsafeCell<T>);
+/// What a cache's entries lie in.
+pub type Store<K, V> = store::Store<K, V, Local>;
 
-impl<T> Guarded<T> {
-    /// Guards `state`.
-    pub const fn new(state: T) -> Self {
-        Self(UnsafeCell::new(state))
-    }
+/// What has to be done once in the process, before the first cache is made.
+pub fn prepare() {}
 
-    /// Lends the state to `work`, which runs no Python code, drops no reference and does not come back here.
-    #[inline(always)]
-    pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: the GIL is held by this thread until `work` returns, since `work` runs no Python code, and for the
-        // same reason nobody further up this thread's stack is inside `with`.
-        work(unsafe { &mut *self.0.get() })
-    }
-
-    /// The state, when nobody else can reach it any more.
-    pub fn into_inner(self) -> T {
-        self.0.into_inner()
-    }
-
-    /// Lends the state to the garbage collector's visit, during which nothing else runs.
-    #[inline]
-    pub fn visit<R>(&self, work: impl FnOnce(&T) -> R) -> R {
-        // SAFETY: as in `with`; a collection starts at an allocation of a Python object, which `work` never makes.
-        work(unsafe { &*self.0.get() })
-    }
+/// `tp_flags`
+///
+/// # Safety
+/// A live type.
+#[inline(always)]
+pub unsafe fn type_flags(kind: *mut py::PyTypeObject) -> c_ulong {
+    // SAFETY: a live type, as the caller says.
+    unsafe { (*kind).tp_flags }
 }
 
-/// A count of events.
-pub struct Counter(Cell<u64>);
+/// A store that is used only while nothing else can run, and its counts.
+#[repr(C)]
+pub struct Cache<K, V> {
+    store: UnsafeCell<Store<K, V>>,
+    hits: Cell<u64>,
+    misses: Cell<u64>,
+}
 
-impl Counter {
-    /// Zero.
-    pub const fn new() -> Self {
-        Self(Cell::new(0))
+impl<K: Clone, V: Clone> Cache<K, V> {
+    /// An empty one, of at most `capacity` entries.
+    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self { store: UnsafeCell::new(Store::new(capacity)?), hits: Cell::new(0), misses: Cell::new(0) })
     }
 
-    /// Counts one.
+    /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
     #[inline(always)]
-    pub fn count(&self) {
-        self.0.set(self.0.get().wrapping_add(1));
+    pub fn hit(&self, hash: Hash, same: impl FnOnce(&K) -> bool) -> Hit<V> {
+        let found = self.with(|store| store.hit(hash, same, V::clone));
+        if matches!(found, Hit::Value(_)) {
+            self.count_hit();
+        }
+        found
     }
 
-    /// The count.
-    pub fn get(&self) -> u64 {
-        self.0.get()
+    /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `_owner` is the Python
+    /// object that the cache belongs to.
+    #[inline(always)]
+    pub fn look(&self, _owner: Borrowed<'_>, hash: Hash, id: SlotId, judge: impl FnMut(&K) -> Verdict) -> Look<K, V> {
+        let found = self.with(|store| store.look(hash, id, judge));
+        if matches!(found, Look::Same(_)) {
+            self.count_hit();
+        }
+        found
     }
 
-    /// Starts anew.
-    pub fn reset(&self) {
-        self.0.set(0);
+    #[inline(always)]
+    fn with<R>(&self, work: impl FnOnce(&Store<K, V>) -> R) -> R {
+        self.change(|store| work(store))
+    }
+
+    /// Lends the store to `work`, which runs no Python code, drops no reference and does not come back here. Reenters:
+    /// afterwards, finalizers, on builds where what leaves may have to wait.
+    #[inline(always)]
+    pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+        // SAFETY: the GIL is held by this thread until `work` returns, since `work` runs no Python code, and for the
+        // same reason nobody further up this thread's stack is inside `change`.
+        work(unsafe { &mut *self.store.get() })
+    }
+
+    /// Takes everything out, and counts from zero again.
+    pub fn clear(&self) -> Result<impl Iterator<Item = (K, V)> + use<K, V>, OutOfMemory> {
+        let old = self.change(Store::take)?;
+        self.hits.set(0);
+        self.misses.set(0);
+        Ok(old.into_contents())
+    }
+
+    /// Counts a hit that [`Cache::hit`] and [`Cache::look`] have not counted.
+    #[inline(always)]
+    pub fn count_hit(&self) {
+        self.hits.set(self.hits.get().wrapping_add(1));
+    }
+
+    /// Counts a miss.
+    #[inline(always)]
+    pub fn count_miss(&self) {
+        self.misses.set(self.misses.get().wrapping_add(1));
+    }
+
+    /// Hits and misses since the last [`Cache::clear`], and the number of entries.
+    pub fn counts(&self) -> (u64, u64, usize) {
+        (self.hits.get(), self.misses.get(), self.with(Store::len))
+    }
+
+    /// Shows the collector all that the store holds, until it says stop. Nothing else runs meanwhile.
+    pub fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
+        // A collection starts at an allocation of a Python object, which nobody makes inside `with`.
+        self.with(|store| store.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0))
+    }
+
+    /// Everything in it, when nobody else can reach it any more.
+    pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
+        self.store.into_inner().into_contents()
     }
 }
 

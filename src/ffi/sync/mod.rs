@@ -4,7 +4,7 @@
 #[path = "gil.rs"]
 mod build;
 #[cfg(Py_GIL_DISABLED)]
-#[path = "free.rs"]
+#[path = "free/mod.rs"]
 mod build;
 
-pub use build::{Counter, FREE_THREADED, Guarded, SharedCount, decref, incref, type_flags};
+pub use build::{Cache, FREE_THREADED, SharedCount, Store, decref, incref, prepare, type_flags};

@@ -7,7 +7,7 @@ use super::Bound;
 use super::Wrapper;
 use super::miss::{miss_any, miss_int, miss_single, settle_any, settle_single, uncached_vectorcall};
 use crate::core::hash::Hash;
-use crate::core::store::{Hit, SlotId};
+use crate::core::store::{Hit, Look, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, compat, object};
 use crate::py::key::{self, Key};
@@ -57,11 +57,11 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     let this = unsafe { Wrapper::of(callable) };
     let hash = Hash::of(u64::from(value));
     match this.hit(hash, Key::is_telling_int) {
-        Fast::Hit(value) => value.into_ptr(),
+        Hit::Value(value) => value.into_ptr(),
         // SAFETY: one argument, as this function got it, whose hash tells its value.
-        Fast::Absent(generation) => unsafe { miss_int(callable, args, hash, generation) },
+        Hit::Absent(generation) => unsafe { miss_int(callable, args, hash, generation) },
         // SAFETY: one argument, as this function got it.
-        Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
+        Hit::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
     }
 }
 
@@ -83,11 +83,11 @@ unsafe extern "C" fn call_str<const TYPED: bool>(
     // Read once more, which frees a register.
     // SAFETY: there is one argument, held by the caller.
     match this.hit(hash, |key| key.is_object(unsafe { Borrowed::first_of(args) })) {
-        Fast::Hit(value) => value.into_ptr(),
+        Hit::Value(value) => value.into_ptr(),
         // SAFETY: one argument, as this function got it.
-        Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
+        Hit::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
         // SAFETY: one argument, as this function got it.
-        Fast::Unsure(id) => unsafe { settle_str::<TYPED>(callable, args, hash, id) },
+        Hit::Unsure(id) => unsafe { settle_str::<TYPED>(callable, args, hash, id) },
     }
 }
 
@@ -103,17 +103,17 @@ unsafe extern "C" fn settle_str<const TYPED: bool>(
     let argument = unsafe { Borrowed::first_of(args) };
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    let value = this.store.with(|store| {
-        let stored = store.key_of_hash(id, hash)?.object()?;
-        if !exact::same_short_ascii(stored, argument) {
-            return None;
-        }
-        store.mark(id);
-        Some(store.value(id).clone())
-    });
-    if let Some(value) = value {
-        this.hits.count();
-        return value.into_ptr();
+    // Other strings than short ones are passed over, so that only a look that met no key can tell that there is none.
+    let mut met = false;
+    let judge = |key: &Key| {
+        met = true;
+        Verdict::of(key.object().is_some_and(|stored| exact::same_short_ascii(stored, argument)))
+    };
+    match this.look(hash, id, judge) {
+        Look::Same(value) => return value.into_ptr(),
+        // SAFETY: this function's own arguments.
+        Look::Absent(generation) if !met => return unsafe { miss_single(callable, args, hash, generation) },
+        Look::Absent(_) | Look::Ask(..) | Look::Elsewhere => {}
     }
     // SAFETY: this function's own arguments.
     unsafe { settle_single::<TYPED>(callable, args, hash, id) }
@@ -164,11 +164,11 @@ unsafe fn call_single_hashed<const TYPED: bool>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     match this.hit(hash, |key| key.is_object(argument)) {
-        Fast::Hit(value) => value.into_ptr(),
+        Hit::Value(value) => value.into_ptr(),
         // SAFETY: one argument, as the caller got it.
-        Fast::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
+        Hit::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
         // SAFETY: one argument, as the caller got it.
-        Fast::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
+        Hit::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
     }
 }
 
@@ -206,7 +206,7 @@ unsafe extern "C" fn call_empty<const TYPED: bool>(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    if let Fast::Hit(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
+    if let Hit::Value(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
         return value.into_ptr();
     }
     // SAFETY: no arguments, as this function got them.
@@ -236,13 +236,13 @@ unsafe extern "C" fn call_keywords(
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
         match this.hit(hash, |key| key.is_of_keywords(values, positional, tuple)) {
-            Fast::Hit(value) => return value.into_ptr(),
+            Hit::Value(value) => return value.into_ptr(),
             // SAFETY: this function's own arguments.
-            Fast::Absent(generation) => unsafe {
+            Hit::Absent(generation) => unsafe {
                 return miss_any(callable, args, nargsf, kwnames, hash, generation);
             },
             // SAFETY: this function's own arguments.
-            Fast::Unsure(_) => return unsafe { settle_any(callable, args, nargsf, kwnames, hash) },
+            Hit::Unsure(id) => return unsafe { settle_any(callable, args, nargsf, kwnames, hash, id) },
         }
     }
     // SAFETY: this function's own arguments.
@@ -264,11 +264,11 @@ unsafe extern "C" fn call_positional<const TYPED: bool, const N: usize>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     match this.hit(hash, |key| key.is_of_positional(values, TYPED)) {
-        Fast::Hit(value) => value.into_ptr(),
+        Hit::Value(value) => value.into_ptr(),
         // SAFETY: so many positional arguments, as this function got them.
-        Fast::Absent(generation) => unsafe { miss_any(callable, args, N, ptr::null_mut(), hash, generation) },
+        Hit::Absent(generation) => unsafe { miss_any(callable, args, N, ptr::null_mut(), hash, generation) },
         // SAFETY: so many positional arguments, as this function got them.
-        Fast::Unsure(_) => unsafe { settle_any(callable, args, N, ptr::null_mut(), hash) },
+        Hit::Unsure(id) => unsafe { settle_any(callable, args, N, ptr::null_mut(), hash, id) },
     }
 }
 
@@ -290,9 +290,9 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
         return ptr::null_mut();
     };
     let result = match this.hit(hash, |key| key.compare(&args, TYPED) == Verdict::Same) {
-        Fast::Hit(value) => return value.into_ptr(),
-        Fast::Absent(generation) => this.miss_of(&args, hash, Some(generation)),
-        Fast::Unsure(_) => this.call_hashed(&args, hash),
+        Hit::Value(value) => return value.into_ptr(),
+        Hit::Absent(generation) => this.miss_of(&args, hash, Some(generation)),
+        Hit::Unsure(id) => this.settle(&args, hash, id),
     };
     object::to_slot(result)
 }
@@ -304,26 +304,14 @@ fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
     (nargsf.wrapping_mul(2).wrapping_sub(2) | kwnames.addr()) == 0
 }
 
-/// What the hit path found.
-enum Fast {
-    Hit(Owned),
-    /// In this generation.
-    Absent(u64),
-    /// This entry is to be looked at more closely.
-    Unsure(SlotId),
-}
-
 impl Wrapper {
     #[inline(always)]
-    fn hit(&self, hash: Hash, same: impl Fn(&Key) -> bool) -> Fast {
-        let found = self.store.with(|store| match store.hit(hash, same) {
-            Hit::Value(value) => Fast::Hit(value.clone()),
-            Hit::Absent(generation) => Fast::Absent(generation),
-            Hit::Unsure(id) => Fast::Unsure(id),
-        });
-        if matches!(found, Fast::Hit(_)) {
-            self.hits.count();
-        }
-        found
+    fn hit(&self, hash: Hash, same: impl FnOnce(&Key) -> bool) -> Hit<Owned> {
+        self.cache.hit(hash, same)
+    }
+
+    #[inline(always)]
+    pub(super) fn look(&self, hash: Hash, id: SlotId, judge: impl FnMut(&Key) -> Verdict) -> Look<Key, Owned> {
+        self.cache.look(self.as_object(), hash, id, judge)
     }
 }

@@ -5,8 +5,9 @@
 
 use super::Wrapper;
 use crate::core::hash::Hash;
-use crate::core::store::{SlotId, Store};
+use crate::core::store::SlotId;
 use crate::ffi::exact::Verdict;
+use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Result};
 use crate::py::key::Key;
 
@@ -65,7 +66,7 @@ impl Wrapper {
     fn step<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A, refused: &[Key]) -> Step<A::Outcome> {
         // Outside of the borrow, where they are dropped if another candidate decides the search.
         let (mut first, mut others) = (None, Vec::new());
-        let done = self.store.with(|store| {
+        let done = self.cache.change(|store| {
             let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
@@ -106,7 +107,7 @@ impl Wrapper {
             };
             for (key, id) in std::iter::once(first).chain(others) {
                 if key.equals(args)? {
-                    let outcome = self.store.with(|store| {
+                    let outcome = self.cache.change(|store| {
                         // We hold the key, so its pointer can't have come back as another's.
                         let stands = store.key_if_live(id).is_some_and(|live| live.is(&key));
                         stands.then(|| action.found(store, id))
@@ -119,7 +120,7 @@ impl Wrapper {
                 }
             }
             // If nothing has come since, there is nothing to look at again.
-            let absent = self.store.with(|store| (store.generation() == generation).then(|| action.absent(store)));
+            let absent = self.cache.change(|store| (store.generation() == generation).then(|| action.absent(store)));
             if let Some(outcome) = absent {
                 return Ok(outcome);
             }

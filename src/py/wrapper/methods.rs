@@ -3,7 +3,8 @@
 use super::lookup::Action;
 use super::{Bound, Wrapper};
 use crate::core::OutOfMemory;
-use crate::core::store::{Contents, SlotId, Store};
+use crate::core::store::SlotId;
+use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
 use crate::py::info;
@@ -40,18 +41,19 @@ impl Action for Contains {
 struct Invalidate;
 
 impl Action for Invalidate {
-    type Outcome = Option<(Key, Owned)>;
+    /// Whether it was there, and the entry, if that can be dropped now.
+    type Outcome = (bool, Option<(Key, Owned)>);
 
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
-        Some(store.remove(id))
+        (true, store.remove(id))
     }
 
     fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        None
+        (false, None)
     }
 
     fn unsettled(&mut self) -> Self::Outcome {
-        None
+        (false, None)
     }
 }
 
@@ -71,8 +73,7 @@ impl Wrapper {
             return Ok(object::boolean(false));
         }
         let hash = key::hash(args, self.typed)?;
-        let entry = self.locate(hash, args, &mut Invalidate)?;
-        let was_there = entry.is_some();
+        let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
         drop(entry);
         Ok(object::boolean(was_there))
     }
@@ -103,10 +104,8 @@ impl Wrapper {
 
     /// Reenters: finalizers of the entries.
     fn clear(&self) -> Result<Owned> {
-        let contents = self.store.with(Store::take).map_err(|OutOfMemory| Raised::no_memory())?;
-        self.hits.reset();
-        self.misses.reset();
-        drop_contents(contents);
+        let contents = self.cache.clear().map_err(|OutOfMemory| Raised::no_memory())?;
+        contents.for_each(drop);
         Ok(object::none())
     }
 
@@ -120,8 +119,8 @@ impl Wrapper {
 
     /// Reenters on first use: an import.
     fn info(&self, state: &State) -> Result<Owned> {
-        let entries = if self.bound == Bound::Off { 0 } else { self.store.with(|store| store.len()) };
-        info::cache_info(state, [int(self.hits.get())?, int(self.misses.get())?, self.maxsize()?, int(entries as u64)?])
+        let (hits, misses, entries) = self.cache.counts();
+        info::cache_info(state, [int(hits)?, int(misses)?, self.maxsize()?, int(entries as u64)?])
     }
 
     fn parameters(&self, state: &State) -> Result<Owned> {
@@ -134,14 +133,6 @@ impl Wrapper {
         let typed = unsafe { &*self.typed_given.get() };
         set_item(&parameters, &state.names.typed, typed.borrow())?;
         Ok(parameters)
-    }
-}
-
-/// Drops entries that have left a store. Reenters: finalizers.
-pub fn drop_contents(contents: Contents<Key, Owned>) {
-    for (key, value) in contents {
-        drop(key);
-        drop(value);
     }
 }
 

@@ -5,8 +5,8 @@ use super::Wrapper;
 use super::lookup::{Action, Candidate};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
-use crate::core::store::{SlotId, Store};
-use crate::ffi::exact::Verdict;
+use crate::core::store::{Look, SlotId};
+use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::py::key::Key;
 use pyo3_ffi as py;
@@ -25,32 +25,7 @@ pub unsafe extern "C" fn settle_single<const TYPED: bool>(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    let look = this.store.with(|store| {
-        let Some(key) = store.key_of_hash(id, hash) else { return Look::Elsewhere };
-        match key.compare(&args, TYPED) {
-            Verdict::Same => {
-                store.mark(id);
-                Look::Same(store.value(id).clone())
-            }
-            Verdict::Ask => Look::Ask(key.clone()),
-            Verdict::Different => Look::Elsewhere,
-        }
-    });
-    object::to_slot(match look {
-        Look::Same(value) => {
-            this.hits.count();
-            Ok(value)
-        }
-        Look::Ask(key) => this.call_asking(&args, hash, (key, id)),
-        Look::Elsewhere => this.call_hashed(&args, hash),
-    })
-}
-
-/// What [`settle_single`] sees in the entry.
-enum Look {
-    Same(Owned),
-    Ask(Key),
-    Elsewhere,
+    object::to_slot(this.settle_as(&args, hash, id, TYPED))
 }
 
 /// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
@@ -61,12 +36,13 @@ pub unsafe extern "C" fn settle_any(
     nargsf: usize,
     kwnames: *mut py::PyObject,
     hash: Hash,
+    id: SlotId,
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    object::to_slot(this.call_hashed(&args, hash))
+    object::to_slot(this.settle(&args, hash, id))
 }
 
 /// A miss with one positional argument, an exact `int` whose hash tells its value. Reenters: the function.
@@ -127,7 +103,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    this.misses.count();
+    this.cache.count_miss();
     let _alive = this.keep_alive();
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
@@ -165,7 +141,7 @@ struct Keep {
 }
 
 /// What left the store for a new entry, to be dropped outside, or that there was no memory.
-type Left = std::result::Result<Option<(Key, Owned)>, OutOfMemory>;
+type Left = std::result::Result<Option<(Key, Option<Owned>)>, OutOfMemory>;
 
 impl Action for Keep {
     type Outcome = Left;
@@ -176,7 +152,16 @@ impl Action for Keep {
             return Ok(None);
         }
         store.mark(id);
-        Ok(self.entry.take().map(|(key, value)| (key, store.replace(id, value))))
+        let Some((key, value)) = self.entry.take() else {
+            return Ok(None);
+        };
+        match store.replace(id, key, value) {
+            Ok((key, old)) => Ok(Some((key, old))),
+            Err((key, value, error)) => {
+                self.entry = Some((key, value));
+                Err(error)
+            }
+        }
     }
 
     #[inline(always)]
@@ -185,7 +170,7 @@ impl Action for Keep {
             return Ok(None);
         };
         match store.insert(self.hash, key, value) {
-            Ok(evicted) => Ok(evicted),
+            Ok(evicted) => Ok(evicted.map(|(key, value)| (key, Some(value)))),
             Err((key, value, error)) => {
                 self.entry = Some((key, value));
                 Err(error)
@@ -199,9 +184,26 @@ impl Action for Keep {
 }
 
 impl Wrapper {
+    /// What the hit path was unsure of. Reenters: `__eq__` of arguments, the function.
+    #[inline]
+    pub fn settle(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId) -> Result<Owned> {
+        self.settle_as(args, hash, id, self.typed)
+    }
+
+    /// [`Wrapper::settle`] where it is known whether the cache is typed. Reenters: as that.
+    #[inline(always)]
+    fn settle_as(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId, typed: bool) -> Result<Owned> {
+        match self.look(hash, id, |key| key.compare(args, typed)) {
+            Look::Same(value) => Ok(value),
+            Look::Absent(generation) => self.miss_of(args, hash, Some(generation)),
+            Look::Ask(key, id) => self.call_asking(args, hash, (key, id)),
+            Look::Elsewhere => self.call_hashed(args, hash),
+        }
+    }
+
     /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
     #[inline(never)]
-    pub fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+    fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         let _alive = self.keep_alive();
         let found = self.locate(hash, args, &mut Get)?;
         self.finish(args, hash, found)
@@ -219,7 +221,7 @@ impl Wrapper {
     fn finish(&self, args: &CallArgs<'_>, hash: Hash, found: <Get as Action>::Outcome) -> Result<Owned> {
         match found {
             Ok(value) => {
-                self.hits.count();
+                self.cache.count_hit();
                 Ok(value)
             }
             Err(generation) => self.miss_of(args, hash, generation),
@@ -237,7 +239,7 @@ impl Wrapper {
         generation: Option<u64>,
         make_key: impl FnOnce() -> Result<Key>,
     ) -> Result<Owned> {
-        self.misses.count();
+        self.cache.count_miss();
         let _alive = self.keep_alive();
         let value = self.call_function(args)?;
         let Some(generation) = generation else {
@@ -245,7 +247,7 @@ impl Wrapper {
         };
         let key = make_key()?;
         let kept = value.clone();
-        let done = self.store.with(|store| {
+        let done = self.cache.change(|store| {
             if store.generation() == generation { Ok(store.insert(hash, key, kept)) } else { Err((key, kept)) }
         });
         match done {

@@ -6,8 +6,7 @@ mod methods;
 mod miss;
 
 use crate::core::OutOfMemory;
-use crate::core::store::Store;
-use crate::ffi::sync::{Counter, Guarded};
+use crate::ffi::sync::Cache;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
 use crate::py::key::Key;
@@ -39,12 +38,10 @@ pub struct Wrapper {
     weakrefs: UnsafeCell<*mut py::PyObject>,
 }
 
-/// What a wrapper is made of besides CPython's own fields. Hits read the first two.
+/// What a wrapper is made of besides CPython's own fields. Hits read the first.
 #[repr(C)]
 pub struct Parts {
-    store: Guarded<Store<Key, Owned>>,
-    hits: Counter,
-    misses: Counter,
+    cache: Cache<Key, Owned>,
     bound: Bound,
     typed: bool,
     /// The function, or None once the collector has taken this object apart.
@@ -71,11 +68,8 @@ impl Wrapper {
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
-        let store = Store::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
         let parts = Parts {
-            store: Guarded::new(store),
-            hits: Counter::new(),
-            misses: Counter::new(),
+            cache: Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?,
             bound,
             typed: is_typed,
             function: UnsafeCell::new(function.to_owned()),
@@ -138,12 +132,9 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
     let entries = || {
-        this.store.visit(|store| {
-            let visit_entry = |(key, value): (&Key, &Owned)| match key.visit(visit) {
-                0 => visit(value.as_ptr()),
-                stop => stop,
-            };
-            store.iter().map(visit_entry).find(|&stop| stop != 0).unwrap_or(0)
+        this.cache.visit(|key, value| match key.visit(visit) {
+            0 => visit(value.as_ptr()),
+            stop => stop,
         })
     };
     // SAFETY: nobody writes the field now: see `Wrapper::call_function`.
@@ -166,7 +157,7 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
     // Without memory for an empty store, the entries go with the wrapper.
-    let contents = this.store.with(Store::take).ok();
+    let contents = this.cache.clear().ok();
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.
     let function = unsafe { this.function.get().replace(object::none()) };
@@ -174,7 +165,7 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     let typed_given = unsafe { this.typed_given.get().replace(object::none()) };
     // SAFETY: CPython's own field, of an object that is garbage.
     let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
-    contents.into_iter().for_each(methods::drop_contents);
+    contents.into_iter().flatten().for_each(drop);
     drop(function);
     drop(typed_given);
     // SAFETY: the wrapper's own reference, or null.
@@ -200,7 +191,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
     object::with_exception_aside(|| {
         let mut dropper = object::Dropper::new();
-        for (key, value) in parts.store.into_inner().into_contents() {
+        for (key, value) in parts.cache.into_contents() {
             key.take_apart(|item| dropper.push(item));
             dropper.push(value);
         }

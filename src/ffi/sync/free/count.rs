@@ -1,0 +1,108 @@
+//! Reference counts without the GIL: a count of the owning thread's own, and one that all others share (PEP 703;
+//! Include/refcount.h). pyo3-ffi calls CPython for each; here they are in line.
+
+use super::threads::thread_id;
+use crate::ffi::object::Borrowed;
+use pyo3_ffi as py;
+use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
+
+unsafe extern "C" {
+    /// Include/refcount.h; pyo3-ffi leaves them out.
+    fn _Py_DecRefShared(object: *mut py::PyObject);
+    fn _Py_MergeZeroLocalRefcount(object: *mut py::PyObject);
+}
+
+/// `_Py_IMMORTAL_REFCNT_LOCAL`
+pub const IMMORTAL: u32 = u32::MAX;
+/// `_Py_REF_SHARED_SHIFT`: the flags below a shared count.
+pub const SHARED_SHIFT: u32 = 2;
+
+/// # Safety
+/// A live object.
+#[inline(always)]
+pub unsafe fn local<'a>(object: *mut py::PyObject) -> &'a AtomicU32 {
+    // SAFETY: a live object's head.
+    unsafe { &(*object).ob_ref_local }
+}
+
+/// # Safety
+/// A live object.
+#[inline(always)]
+pub unsafe fn shared<'a>(object: *mut py::PyObject) -> &'a AtomicIsize {
+    // SAFETY: a live object's head.
+    unsafe { &(*object).ob_ref_shared }
+}
+
+/// # Safety
+/// A live object.
+#[inline(always)]
+unsafe fn owner(object: *mut py::PyObject) -> usize {
+    // SAFETY: a live object's head.
+    let place = unsafe { &raw mut (*object).ob_tid };
+    // SAFETY: as above; others may write it meanwhile.
+    let owner = unsafe { AtomicUsize::from_ptr(place) };
+    // Relaxed: it is this thread's id, or it will not become it.
+    owner.load(Ordering::Relaxed)
+}
+
+/// Whether the object belongs to the thread that asks, as far as that can be told.
+pub fn is_own(object: Borrowed<'_>) -> bool {
+    // SAFETY: a live object.
+    thread_id().is_some_and(|id| unsafe { owner(object.as_ptr()) } == id)
+}
+
+/// `Py_INCREF`
+///
+/// # Safety
+/// A live object, on an attached thread.
+#[inline(always)]
+pub unsafe fn incref(object: *mut py::PyObject) {
+    let Some(id) = thread_id() else {
+        // SAFETY: as the caller says.
+        return unsafe { py::Py_INCREF(object) };
+    };
+    // SAFETY: a live object.
+    let local = unsafe { local(object) };
+    // Relaxed: only the owner changes it, or it is immortal for ever.
+    let more = local.load(Ordering::Relaxed).wrapping_add(1);
+    if more == 0 {
+        return;
+    }
+    // SAFETY: a live object.
+    if unsafe { owner(object) } == id {
+        local.store(more, Ordering::Relaxed);
+    } else {
+        // Relaxed: somebody holds a reference already.
+        // SAFETY: a live object.
+        unsafe { shared(object) }.fetch_add(1 << SHARED_SHIFT, Ordering::Relaxed);
+    }
+}
+
+/// `Py_DECREF`. Reenters with the last reference: finalizers.
+///
+/// # Safety
+/// The caller's own reference to a live object, given up, on an attached thread.
+#[inline(always)]
+pub unsafe fn decref(object: *mut py::PyObject) {
+    let Some(id) = thread_id() else {
+        // SAFETY: as the caller says.
+        return unsafe { py::Py_DECREF(object) };
+    };
+    // SAFETY: a live object.
+    let local = unsafe { local(object) };
+    // Relaxed: as in `incref`.
+    let count = local.load(Ordering::Relaxed);
+    if count == IMMORTAL {
+        return;
+    }
+    // SAFETY: a live object.
+    if unsafe { owner(object) } != id {
+        // SAFETY: the caller's reference.
+        return unsafe { _Py_DecRefShared(object) };
+    }
+    local.store(count - 1, Ordering::Relaxed);
+    if count == 1 {
+        // SAFETY: the owner has no reference left.
+        unsafe { _Py_MergeZeroLocalRefcount(object) };
+    }
+}

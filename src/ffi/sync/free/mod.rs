@@ -1,0 +1,345 @@
+//! Without the GIL: hits take no lock, and everything else takes CPython's own mutex.
+//!
+//! `PyMutex` is what a stop-the-world pause can't deadlock with: whoever has to wait for it detaches first. Its holder
+//! runs no Python code and reaches no safe point, and neither does a thread inside a hit. So during a pause nobody is in
+//! the middle of either; `os.fork()` and the collector's visits happen in such pauses.
+
+mod barrier;
+mod count;
+mod share;
+mod threads;
+
+use crate::core::OutOfMemory;
+use crate::core::hash::Hash;
+use crate::core::memory::Concurrent;
+use crate::core::shared::{Back, Departed, Front, Outside};
+use crate::core::store::{self, Hit, Look, SlotId, Verdict};
+use crate::ffi::object::Borrowed;
+use pyo3_ffi as py;
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_ulong};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+pub use count::{decref, incref};
+
+/// Whether this build runs without the GIL.
+pub const FREE_THREADED: bool = true;
+
+/// What a cache's entries lie in.
+pub type Store<K, V> = store::Store<K, V, Concurrent>;
+
+/// What has to be done once in the process, before the first cache is made.
+pub fn prepare() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        barrier::prepare();
+        // SAFETY: a function of ours, which stays loaded, as extension modules do.
+        unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
+    });
+}
+
+/// How many forks lie between the first process and this one, in which caches may be used.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+/// Held while a child's cache gets a new mutex.
+static RENEWING: Mutex = Mutex::new();
+
+/// There is one thread in a child, and nobody who could give back what others held.
+unsafe extern "C" fn after_fork_in_child() {
+    threads::after_fork_in_child();
+    // SAFETY: there is no other thread, and this one is not inside.
+    unsafe { RENEWING.renew() };
+    // Relaxed: there is no other thread yet.
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// `tp_flags`
+///
+/// # Safety
+/// A live type.
+#[inline(always)]
+pub unsafe fn type_flags(kind: *mut py::PyTypeObject) -> c_ulong {
+    // SAFETY: a live type, as the caller says.
+    let flags = unsafe { &(*kind).tp_flags };
+    // Relaxed: the flag asked for is set before the type has instances.
+    flags.load(Ordering::Relaxed)
+}
+
+/// A store whose hits take no lock, and its counts.
+#[repr(C)]
+pub struct Cache<K, V> {
+    front: Front<K, V>,
+    behind: Box<Behind<K, V>>,
+}
+
+/// What hits don't touch, on cache lines of its own.
+#[repr(align(128))]
+struct Behind<K, V> {
+    mutex: Mutex,
+    /// The mutex is of this process, if this is [`FORKS`].
+    forks: AtomicU32,
+    generation: AtomicU64,
+    /// Counted by threads that have no reader.
+    hits: AtomicU64,
+    misses: AtomicU64,
+    guarded: UnsafeCell<Guarded<K, V>>,
+}
+
+/// What the mutex guards.
+struct Guarded<K, V> {
+    back: Back<K, V>,
+    /// What had been counted when counting began anew.
+    counted_before: (u64, u64),
+    /// Whether the owner has been told that threads share it.
+    shared: bool,
+}
+
+/// CPython's mutex.
+struct Mutex(UnsafeCell<py::PyMutex>);
+
+// SAFETY: that is what it is for.
+unsafe impl Sync for Mutex {}
+
+/// Unlocks when dropped.
+struct Locked<'a>(&'a Mutex);
+
+impl Mutex {
+    const fn new() -> Self {
+        Self(UnsafeCell::new(py::PyMutex::new()))
+    }
+
+    #[inline]
+    fn lock(&self) -> Locked<'_> {
+        // SAFETY: the mutex stands as long as this borrow, and the thread is attached.
+        unsafe { py::PyMutex_Lock(self.0.get()) };
+        Locked(self)
+    }
+
+    /// # Safety
+    /// Whoever holds it or waits for it is no more.
+    unsafe fn renew(&self) {
+        // SAFETY: as the caller says.
+        unsafe { self.0.get().write(py::PyMutex::new()) };
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: locked by this thread in `Mutex::lock`.
+        unsafe { py::PyMutex_Unlock(self.0.0.get()) };
+    }
+}
+
+impl<K, V> Behind<K, V> {
+    #[inline]
+    fn lock(&self) -> Locked<'_> {
+        // Acquire: pairs with the Release in `renew`.
+        if self.forks.load(Ordering::Acquire) != FORKS.load(Ordering::Relaxed) {
+            self.renew();
+        }
+        self.mutex.lock()
+    }
+
+    /// The first lock in a child. A thread of the parent that was handed the mutex just before the fork will never give
+    /// it back; it had not begun, since the fork happened in a pause.
+    #[cold]
+    fn renew(&self) {
+        let _renewing = RENEWING.lock();
+        let forks = FORKS.load(Ordering::Relaxed);
+        // Relaxed: written under `RENEWING` alone.
+        if self.forks.load(Ordering::Relaxed) != forks {
+            // SAFETY: nobody in this process has locked it yet: all come by here first.
+            unsafe { self.mutex.renew() };
+            // Release: pairs with the Acquire in `lock`.
+            self.forks.store(forks, Ordering::Release);
+        }
+    }
+
+    #[inline(always)]
+    fn outside(&self) -> Outside<'_, fn() -> bool> {
+        Outside { generation: &self.generation, thread: threads::current(), barrier: barrier::heavy }
+    }
+
+    /// # Safety
+    /// The mutex is held, or no other thread is between safe points.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref, reason = "the mutex keeps others out")]
+    unsafe fn guarded(&self) -> &mut Guarded<K, V> {
+        // SAFETY: as the caller says.
+        unsafe { &mut *self.guarded.get() }
+    }
+}
+
+impl<K: Clone, V: Clone> Cache<K, V> {
+    /// An empty one, of at most `capacity` entries.
+    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
+        let (front, back) = Back::new(capacity)?;
+        let behind = Behind {
+            mutex: Mutex::new(),
+            forks: AtomicU32::new(FORKS.load(Ordering::Relaxed)),
+            generation: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            guarded: UnsafeCell::new(Guarded { back, counted_before: (0, 0), shared: false }),
+        };
+        Ok(Self { front, behind: store::boxed(behind)? })
+    }
+
+    /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
+    ///
+    /// Takes no lock and waits for nobody. It writes to this thread's own reader, to the mark if that is not set, and to
+    /// the value's reference count if that is neither immortal nor this thread's own.
+    #[inline(always)]
+    pub fn hit(&self, hash: Hash, same: impl FnOnce(&K) -> bool) -> Hit<V> {
+        let Some(reader) = self.front.reader(threads::current()) else {
+            return Hit::Unsure(SlotId::NONE);
+        };
+        match self.front.hit(reader, hash, same, V::clone) {
+            Hit::Value(value) => {
+                reader.count_hit();
+                Hit::Value(value)
+            }
+            // One way out, to `look`, which knows about generations.
+            Hit::Absent(_) | Hit::Unsure(_) => Hit::Unsure(SlotId::NONE),
+        }
+    }
+
+    /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `owner` is the Python
+    /// object that the cache belongs to. Takes no lock but in a thread's first call.
+    #[inline(always)]
+    pub fn look(&self, owner: Borrowed<'_>, hash: Hash, _id: SlotId, judge: impl FnMut(&K) -> Verdict) -> Look<K, V> {
+        let Some(reader) = self.front.reader(threads::current()) else {
+            self.join(owner);
+            return Look::Elsewhere;
+        };
+        let found = self.front.look(reader, &self.behind.generation, hash, judge);
+        if matches!(found, Look::Same(_)) {
+            reader.count_hit();
+        }
+        found
+    }
+
+    /// This thread's first call: from the next one on it hits without a lock. Without memory or a number for the thread,
+    /// it goes on with locks.
+    #[cold]
+    #[inline(never)]
+    fn join(&self, owner: Borrowed<'_>) {
+        if !barrier::is_there() {
+            return;
+        }
+        let Some(thread) = threads::register() else { return };
+        let share = {
+            let _locked = self.behind.lock();
+            // SAFETY: the mutex is held.
+            let guarded = unsafe { self.behind.guarded() };
+            if guarded.back.join(&self.front, thread).is_err() {
+                return;
+            }
+            let share = !guarded.shared && (guarded.back.reader_count() > 1 || !count::is_own(owner));
+            guarded.shared |= share;
+            share
+        };
+        if share {
+            share::share(owner);
+        }
+    }
+
+    /// Lends the store to `work`, which runs no Python code, drops no reference and does not come back here. Reenters:
+    /// afterwards, finalizers of what has left and waited until now.
+    #[inline]
+    pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+        let locked = self.behind.lock();
+        // SAFETY: the mutex is held until `work` has returned.
+        let guarded = unsafe { self.behind.guarded() };
+        let (result, departed) = guarded.back.change(&self.front, &self.behind.outside(), work);
+        drop(locked);
+        if !departed.is_nothing() {
+            departed.for_each(drop);
+        }
+        result
+    }
+
+    /// Takes everything out, and counts from zero again.
+    pub fn clear(&self) -> Result<Departed<K, V>, OutOfMemory> {
+        let _locked = self.behind.lock();
+        // SAFETY: the mutex is held until this returns.
+        let guarded = unsafe { self.behind.guarded() };
+        let departed = guarded.back.take(&self.front, &self.behind.outside())?;
+        guarded.counted_before = self.all_counts(guarded);
+        Ok(departed)
+    }
+
+    /// Counts a hit that [`Cache::hit`] and [`Cache::look`] have not counted.
+    #[inline]
+    pub fn count_hit(&self) {
+        match self.front.reader(threads::current()) {
+            Some(reader) => reader.count_hit(),
+            // Relaxed: a number alone.
+            None => _ = self.behind.hits.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Counts a miss.
+    #[inline]
+    pub fn count_miss(&self) {
+        match self.front.reader(threads::current()) {
+            Some(reader) => reader.count_miss(),
+            // Relaxed: a number alone.
+            None => _ = self.behind.misses.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    fn all_counts(&self, guarded: &Guarded<K, V>) -> (u64, u64) {
+        let (hits, misses) = guarded.back.counts();
+        // Relaxed: numbers alone.
+        let (others_hits, others_misses) =
+            (self.behind.hits.load(Ordering::Relaxed), self.behind.misses.load(Ordering::Relaxed));
+        (hits + others_hits, misses + others_misses)
+    }
+
+    /// Hits and misses since the last [`Cache::clear`], and the number of entries.
+    pub fn counts(&self) -> (u64, u64, usize) {
+        let _locked = self.behind.lock();
+        // SAFETY: the mutex is held until this returns.
+        let guarded = unsafe { self.behind.guarded() };
+        let (hits, misses) = self.all_counts(guarded);
+        let (hits_before, misses_before) = guarded.counted_before;
+        (hits - hits_before, misses - misses_before, guarded.back.store().len())
+    }
+
+    /// Shows the collector all that the store holds, until it says stop. Every other thread stands at a safe point meanwhile.
+    pub fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
+        // SAFETY: the world is stopped, and no thread stops while it holds the mutex: there is no safe point.
+        let guarded = unsafe { self.behind.guarded() };
+        guarded.back.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0)
+    }
+
+    /// Everything in it, when nobody else can reach it any more.
+    pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
+        self.behind.guarded.into_inner().back.into_contents(self.front)
+    }
+}
+
+/// The reference count of something of ours that is no Python object.
+pub struct SharedCount(AtomicU32);
+
+impl SharedCount {
+    /// One reference.
+    pub const fn one() -> Self {
+        Self(AtomicU32::new(1))
+    }
+
+    /// One more.
+    #[inline]
+    pub fn add(&self) {
+        // Relaxed: the caller holds a reference already.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less. True if it was the last.
+    #[inline]
+    pub fn remove(&self) -> bool {
+        // AcqRel: pairs with itself, so that the last holder sees what all others did before they let go.
+        self.0.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
