@@ -322,8 +322,6 @@ def wrappers_shared(threads, rounds):
     for thread in workers:
         thread.join()
     assert errors == [], errors[0]
-    for wrapper in shelf:
-        wrapper.cache_clear()
     gone = [weakref.ref(wrapper) for wrapper in shelf]
     shelf.clear()
     gc.collect()

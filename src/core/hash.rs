@@ -22,6 +22,12 @@ impl Hash {
         Self(python_hash << 1)
     }
 
+    /// The Python hash, if it has no more than 62 bits beside the sign.
+    #[inline(always)]
+    pub const fn python_hash(self) -> i64 {
+        self.0 as i64 >> 1
+    }
+
     /// The hash that an entry keeps as `stored`, visited or not.
     #[inline(always)]
     pub const fn from_stored(stored: u64) -> Self {

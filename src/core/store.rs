@@ -68,9 +68,8 @@ pub(super) const SENTINEL: u32 = 0;
 const MOST_ENTRIES: usize = 1 << 31;
 const FIRST_SLOTS: usize = 8;
 const SPARE_SLOTS: usize = 32;
-/// What `prev` is in a slot that waits to be free, and in one that a reader still looks at.
+/// What `prev` is in a slot that waits to be free.
 const WAITING: u32 = u32::MAX;
-const HELD: u32 = u32::MAX - 1;
 
 /// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
 ///
@@ -231,6 +230,23 @@ impl<K, V, M: Memory> View<K, V, M> {
     }
 }
 
+/// What has left and waits until no reader can see it: so many slots, each of which leads to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    first: u32,
+    last: u32,
+    len: u32,
+}
+
+impl Waiting {
+    pub(super) const NONE: Self = Self { first: SENTINEL, last: SENTINEL, len: 0 };
+
+    #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+}
+
 type Cursor<M> = <<M as Memory>::Index as Index>::Cursor;
 
 /// A bounded map with SIEVE eviction. Keys are compared by closures, since comparing them may need more than this layer.
@@ -239,9 +255,7 @@ pub struct Store<K, V, M: Memory> {
     slots: Vec<Slot<K, V, M::Word>>,
     hand: u32,
     free: u32,
-    /// What has left and waits until no reader can see it: a list, through the links, of so many slots.
-    limbo: u32,
-    limbo_len: u32,
+    waiting: Waiting,
     len: usize,
     capacity: usize,
     generation: u64,
@@ -306,8 +320,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
             slots,
             hand: SENTINEL,
             free: SENTINEL,
-            limbo: SENTINEL,
-            limbo_len: 0,
+            waiting: Waiting::NONE,
             len: 0,
             capacity,
             generation: 0,
@@ -445,7 +458,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
     }
 
     fn waits_to_be_free(&self, id: u32) -> bool {
-        self.slot(id).links().prev >= HELD
+        self.slot(id).links().prev == WAITING
     }
 
     /// Marks the entry as used. Writes only if it was not marked yet, so that hits leave cache lines clean.
@@ -591,11 +604,11 @@ impl<K, V, M: Memory> Store<K, V, M> {
     #[inline(always)]
     fn wait_to_be_free(&mut self, id: u32) {
         debug_assert!(M::SHARED);
-        let waiting = Links { prev: WAITING, next: self.limbo };
+        let links = Links { prev: WAITING, next: self.waiting.first };
         // SAFETY: as in `Slot::links`.
-        self.slot(id).links.with_mut(|links| unsafe { *links = waiting });
-        self.limbo = id;
-        self.limbo_len += 1;
+        self.slot(id).links.with_mut(|place| unsafe { *place = links });
+        let Waiting { last, len, .. } = self.waiting;
+        self.waiting = Waiting { first: id, last: if len == 0 { id } else { last }, len: len + 1 };
     }
 
     /// Takes a live entry out, and hands it out if nobody can see it any more.
@@ -730,29 +743,45 @@ impl<K, V> Store<K, V, Concurrent> {
         (boxed, std::mem::take(&mut self.moves.replaced))
     }
 
-    /// How many entries wait to be let go.
+    /// What waits to be let go.
     #[inline(always)]
-    pub(super) fn waiting(&self) -> usize {
-        self.limbo_len as usize
+    pub(super) fn waiting(&self) -> Waiting {
+        self.waiting
     }
 
-    /// Notes that a reader looks at this slot, of this store or of one that this one has replaced.
-    pub(super) fn hold(&self, id: u32) {
-        if self.slots.get(id as usize).is_some_and(|slot| slot.links().prev == WAITING) {
-            self.slot(id).set_prev(HELD);
+    /// Takes over what waits to be let go.
+    #[inline(always)]
+    pub(super) fn take_waiting(&mut self) -> Waiting {
+        std::mem::replace(&mut self.waiting, Waiting::NONE)
+    }
+
+    /// One list of two.
+    pub(super) fn join_waiting(&self, a: Waiting, b: Waiting) -> Waiting {
+        match (a.len, b.len) {
+            (0, _) => b,
+            (_, 0) => a,
+            _ => {
+                self.slot(a.last).set_next(b.first);
+                Waiting { first: a.first, last: b.last, len: a.len + b.len }
+            }
         }
     }
 
-    /// Lets all go that wait and are not held, in this order of calls: [`Store::hold`] for all hazards, then this.
+    /// Lets go up to `most` of what has waited, but for the slots that are held, which wait on. Returns the rest.
     ///
     /// # Safety
-    /// No reader can see a slot that waits and is not held.
-    pub(super) unsafe fn release(&mut self, mut each: impl FnMut((K, V))) {
-        let mut id = std::mem::replace(&mut self.limbo, SENTINEL);
-        self.limbo_len = 0;
-        while id != SENTINEL {
-            let Links { prev, next } = self.slot(id).links();
-            if prev == HELD {
+    /// It comes from [`Store::take_waiting`], and since then no reader can see a slot of it that is not held.
+    pub(super) unsafe fn release(
+        &mut self,
+        mut waited: Waiting,
+        most: usize,
+        held: impl Fn(u32) -> bool,
+        mut each: impl FnMut((K, V)),
+    ) -> Waiting {
+        for _ in 0..most.min(waited.len()) {
+            let id = waited.first;
+            waited = Waiting { first: self.slot(id).links().next, len: waited.len - 1, ..waited };
+            if held(id) {
                 self.wait_to_be_free(id);
             } else {
                 // SAFETY: as the caller says.
@@ -761,8 +790,8 @@ impl<K, V> Store<K, V, Concurrent> {
                 }
                 self.set_free(id);
             }
-            id = next;
         }
+        waited
     }
 
     /// Ends the store: its words, for readers to be turned away by, and its slots.

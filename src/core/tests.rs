@@ -26,8 +26,9 @@ impl Settle for Concurrent {
     fn settle(store: &mut Store<u64, u64, Self>, handed_out: Option<(u64, u64)>) -> Option<(u64, u64)> {
         assert_eq!(handed_out, None, "readers might see it");
         let mut left = Vec::new();
+        let waited = store.take_waiting();
         // SAFETY: there are no readers.
-        unsafe { store.release(|pair| left.push(pair)) };
+        unsafe { store.release(waited, usize::MAX, |_| false, |pair| left.push(pair)) };
         drop(store.take_replaced());
         assert!(left.len() <= 1);
         left.pop()

@@ -155,10 +155,17 @@ fn value_of_two_digits(int: &Int) -> Option<i64> {
     Some(magnitude as i64 * int.sign())
 }
 
-/// Whether the hash of this integer tells its value: it is of at most 60 bits, and not -1 or -2, which share a hash.
-#[inline]
-pub fn hash_tells_value(int: &Int) -> bool {
-    compat::small_natural(int).is_some() || value_of_two_digits(int).is_some_and(|value| value != -1 && value != -2)
+/// How many bits, beside the sign, an integer may have for [`telling_value`].
+pub const TELLING_BITS: u32 = 2 * DIGIT_BITS;
+
+/// The value of an exact `int` that its hash tells: it is of at most 60 bits, and not -1 or -2, which share a hash.
+#[inline(always)]
+pub fn telling_value(object: Borrowed<'_>) -> Option<i64> {
+    if !is_int(object) {
+        return None;
+    }
+    // SAFETY: the type has just been seen.
+    value_of_two_digits(unsafe { as_int(object) }).filter(|&value| value != -1 && value != -2)
 }
 
 /// The hash of an integer of at most 60 bits is itself, but -1 means an error in C.

@@ -300,6 +300,22 @@ pub fn interned(text: &CStr) -> Result<Owned> {
     unsafe { Owned::from_call(pointer) }
 }
 
+/// An `int`.
+pub fn int(value: i64) -> Result<Owned> {
+    // SAFETY: returns a new reference or null.
+    let pointer = unsafe { py::PyLong_FromLongLong(value) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}
+
+/// An `int` that counts something.
+pub fn count(value: u64) -> Result<Owned> {
+    // SAFETY: returns a new reference or null.
+    let pointer = unsafe { py::PyLong_FromUnsignedLongLong(value) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}
+
 /// `None`, as a new reference.
 pub fn none() -> Owned {
     // SAFETY: set up before any extension is imported.

@@ -7,7 +7,7 @@
 use crate::core::hash::{Combine, Hash, SCATTER};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::SharedCount;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use pyo3_ffi as py;
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -17,24 +17,28 @@ use std::ptr::NonNull;
 
 /// Marks a pointer to a block.
 const BLOCK: usize = 1;
-/// Marks an exact `int` whose hash tells its value: equal hashes are equal keys, and the object need not be looked at.
+/// Marks an exact `int` whose hash tells its value, so that equal hashes are equal keys. The value lies above the marks,
+/// and the object is not needed any more: it may go, and no thread has to give back what another one made.
 const TELLING: usize = 2;
-const MARKS: usize = BLOCK | TELLING;
 /// The key of a call without arguments, which points to nothing.
 const EMPTY: usize = 4;
 const EMPTY_ADDRESS: NonZeroUsize = NonZeroUsize::new(EMPTY).unwrap();
+const MARKS: usize = BLOCK | TELLING | EMPTY;
+const MARK_BITS: u32 = MARKS.count_ones();
 /// The hash of a call without arguments.
 pub const EMPTY_HASH: Hash = Hash::of(SCATTER);
 
-const _: () = assert!(align_of::<Head>() > EMPTY && align_of::<py::PyObject>() > MARKS);
+const _: () = assert!(align_of::<Head>() > MARKS && align_of::<py::PyObject>() > MARKS);
+const _: () = assert!(exact::TELLING_BITS + 1 + MARK_BITS <= usize::BITS);
 
-/// One key, owned: a pointer to an object or to a block, marked in its low bits. Cloning it takes a reference.
+/// One key, owned: a pointer to an object or to a block, or an integer, marked in its low bits. Cloning it takes a reference.
 /// Dropping it may run Python code.
 pub struct Key(NonNull<u8>);
 
 /// What a [`Key`] points to.
 enum Target<'a> {
     Nothing,
+    Int(i64),
     Object(Borrowed<'a>),
     Block(Block<'a>),
 }
@@ -125,19 +129,21 @@ impl Key {
         }
     }
 
-    /// The key of a lone argument that is an exact `int` whose hash tells its value.
+    /// The key of a lone argument that is an exact `int` of this value, which its hash tells.
     #[inline(always)]
-    pub fn of_telling_int(object: Borrowed<'_>) -> Self {
-        // SAFETY: the type is looked at before the object is.
-        debug_assert!(exact::is_int(object) && exact::hash_tells_value(unsafe { exact::as_int(object) }));
-        Self::marked(object.to_owned().into_ptr().cast(), TELLING)
+    pub fn of_telling_int(value: i64) -> Self {
+        debug_assert!(value.unsigned_abs() >> exact::TELLING_BITS == 0);
+        let address = (value << MARK_BITS) as usize | TELLING;
+        // SAFETY: the mark is not zero.
+        Self(NonNull::without_provenance(unsafe { NonZeroUsize::new_unchecked(address) }))
     }
 
     #[inline(always)]
     fn of_object(object: Borrowed<'_>) -> Self {
-        // SAFETY: the type is looked at before the object is.
-        let telling = exact::is_int(object) && exact::hash_tells_value(unsafe { exact::as_int(object) });
-        Self::marked(object.to_owned().into_ptr().cast(), if telling { TELLING } else { 0 })
+        match exact::telling_value(object) {
+            Some(value) => Self::of_telling_int(value),
+            None => Self::marked(object.to_owned().into_ptr().cast(), 0),
+        }
     }
 
     #[inline(always)]
@@ -156,15 +162,15 @@ impl Key {
     /// Whether this key is this very object.
     #[inline(always)]
     pub fn is_object(&self, object: Borrowed<'_>) -> bool {
-        self.0.addr().get() & !TELLING == object.as_ptr().addr()
+        self.0.addr().get() == object.as_ptr().addr()
     }
 
-    /// The lone argument that stands for itself.
+    /// The lone argument, if its object is kept.
     #[inline(always)]
     pub fn object(&self) -> Option<Borrowed<'_>> {
         match self.target() {
             Target::Object(object) => Some(object),
-            Target::Nothing | Target::Block(_) => None,
+            Target::Nothing | Target::Int(_) | Target::Block(_) => None,
         }
     }
 
@@ -213,16 +219,17 @@ impl Key {
 
     #[inline(always)]
     fn target(&self) -> Target<'_> {
-        if self.is_empty_call() {
-            return Target::Nothing;
-        }
-        let pointer = self.0.as_ptr().map_addr(|address| address & !MARKS);
-        if self.0.addr().get() & BLOCK == 0 {
-            // SAFETY: without the mark it is an object, and this key holds a reference to it.
-            Target::Object(unsafe { Borrowed::from_ptr(pointer.cast()) })
-        } else {
-            // SAFETY: with the mark it is a block, and this key holds a reference to it.
-            Target::Block(Block(unsafe { NonNull::new_unchecked(pointer.cast()) }, PhantomData))
+        let address = self.0.addr().get();
+        match address & MARKS {
+            // SAFETY: without a mark it is an object, and this key holds a reference to it.
+            0 => Target::Object(unsafe { Borrowed::from_ptr(self.0.as_ptr().cast()) }),
+            BLOCK => {
+                let head = self.0.as_ptr().map_addr(|address| address - BLOCK);
+                // SAFETY: with the mark it is a block, and this key holds a reference to it.
+                Target::Block(Block(unsafe { NonNull::new_unchecked(head.cast()) }, PhantomData))
+            }
+            EMPTY => Target::Nothing,
+            _ => Target::Int(address as i64 >> MARK_BITS),
         }
     }
 
@@ -239,6 +246,11 @@ impl Key {
     pub fn compare(&self, args: &CallArgs<'_>, typed: bool) -> Verdict {
         match self.target() {
             Target::Nothing => Verdict::of(args.values().is_empty()),
+            Target::Int(value) => match args.single() {
+                Some(asked) if exact::is_int(asked) => Verdict::of(exact::telling_value(asked) == Some(value)),
+                Some(_) if !typed => Verdict::Ask,
+                _ => Verdict::Different,
+            },
             Target::Object(stored) => match args.single() {
                 Some(asked) if typed && stored.type_ptr() != asked.type_ptr() => Verdict::Different,
                 Some(asked) => exact::compare(stored, asked),
@@ -252,6 +264,10 @@ impl Key {
     pub fn equals(&self, args: &CallArgs<'_>) -> Result<bool> {
         match self.target() {
             Target::Nothing => Ok(args.values().is_empty()),
+            Target::Int(value) => match args.single() {
+                Some(asked) => object::int(value)?.borrow().equals(asked),
+                None => Ok(false),
+            },
             Target::Object(stored) => args.single().map_or(Ok(false), |asked| stored.equals(asked)),
             Target::Block(block) => block.equals(args),
         }
@@ -260,7 +276,7 @@ impl Key {
     /// Shows the collector all that this key holds, until it says stop.
     pub fn visit(&self, visit: impl Fn(*mut py::PyObject) -> c_int) -> c_int {
         match self.target() {
-            Target::Nothing => 0,
+            Target::Nothing | Target::Int(_) => 0,
             Target::Object(object) => visit(object.as_ptr()),
             Target::Block(block) => {
                 block.items().iter().map(|item| visit(item.as_ptr())).find(|&stop| stop != 0).unwrap_or(0)
@@ -272,7 +288,7 @@ impl Key {
 impl Clone for Key {
     fn clone(&self) -> Self {
         match self.target() {
-            Target::Nothing => {}
+            Target::Nothing | Target::Int(_) => {}
             Target::Object(object) => std::mem::forget(object.to_owned()),
             Target::Block(block) => block.head().references.add(),
         }
@@ -283,12 +299,11 @@ impl Clone for Key {
 impl Drop for Key {
     #[inline]
     fn drop(&mut self) {
-        if self.0.addr().get() & BLOCK == 0 && !self.is_empty_call() {
-            let object = self.0.as_ptr().map_addr(|address| address & !TELLING);
+        match self.0.addr().get() & MARKS {
             // SAFETY: this key's own reference to an object, which ends here.
-            drop(unsafe { Owned::from_ptr(object.cast()) });
-        } else {
-            self.drop_block();
+            0 => drop(unsafe { Owned::from_ptr(self.0.as_ptr().cast()) }),
+            BLOCK => self.drop_block(),
+            _ => {}
         }
     }
 }
@@ -305,7 +320,7 @@ impl Key {
     pub fn take_apart(self, mut each: impl FnMut(Owned)) {
         let this = ManuallyDrop::new(self);
         match this.target() {
-            Target::Nothing => {}
+            Target::Nothing | Target::Int(_) => {}
             // SAFETY: this key's own reference, which it gives up.
             Target::Object(object) => each(unsafe { Owned::from_ptr(object.as_ptr()) }),
             Target::Block(block) => block.release(each),

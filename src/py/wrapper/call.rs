@@ -53,9 +53,19 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single::<TYPED>(callable, args, argument) };
     };
+    // SAFETY: one argument, as this function got it, whose hash tells its value.
+    unsafe { call_int::<TYPED>(callable, args, Hash::of(u64::from(value))) }
+}
+
+/// The hit path of an `int` whose hash tells its value.
+#[inline(always)]
+unsafe fn call_int<const TYPED: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    let hash = Hash::of(u64::from(value));
     match this.hit(hash, Key::is_telling_int) {
         Hit::Value(value) => value.into_ptr(),
         // SAFETY: one argument, as this function got it, whose hash tells its value.
@@ -126,11 +136,15 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
     args: *const *mut py::PyObject,
     argument: Borrowed<'_>,
 ) -> *mut py::PyObject {
+    if let Some(value) = exact::telling_value(argument) {
+        // SAFETY: one argument, as this function got it, whose hash tells its value.
+        return unsafe { call_int::<TYPED>(callable, args, Hash::of(value as u64)) };
+    }
     if TYPED && !exact::is_plain(argument) {
         // SAFETY: one argument, as this function got it.
         return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
     }
-    let Some(hash) = exact::hash_in_place(argument).or_else(|| exact::hash_of_int(argument)) else {
+    let Some(hash) = exact::hash_in_place(argument) else {
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single_by_slot::<TYPED>(callable, args, argument) };
     };

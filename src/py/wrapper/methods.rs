@@ -112,15 +112,18 @@ impl Wrapper {
     fn maxsize(&self) -> Result<Owned> {
         match self.bound {
             Bound::Unbounded => Ok(object::none()),
-            Bound::Off => int(0),
-            Bound::Entries(entries) => int(entries as u64),
+            Bound::Off => object::count(0),
+            Bound::Entries(entries) => object::count(entries as u64),
         }
     }
 
     /// Reenters on first use: an import.
     fn info(&self, state: &State) -> Result<Owned> {
         let (hits, misses, entries) = self.cache.counts();
-        info::cache_info(state, [int(hits)?, int(misses)?, self.maxsize()?, int(entries as u64)?])
+        info::cache_info(
+            state,
+            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries as u64)?],
+        )
     }
 
     fn parameters(&self, state: &State) -> Result<Owned> {
@@ -134,13 +137,6 @@ impl Wrapper {
         set_item(&parameters, &state.names.typed, typed.borrow())?;
         Ok(parameters)
     }
-}
-
-fn int(value: u64) -> Result<Owned> {
-    // SAFETY: returns a new reference or null.
-    let pointer = unsafe { py::PyLong_FromUnsignedLongLong(value) };
-    // SAFETY: a new reference, or null with an exception set.
-    unsafe { Owned::from_call(pointer) }
 }
 
 fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {

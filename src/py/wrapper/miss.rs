@@ -7,7 +7,7 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::store::{Look, SlotId};
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{CallArgs, Owned, Raised, Result, object};
 use crate::py::key::Key;
 use pyo3_ffi as py;
 use std::ptr;
@@ -55,11 +55,9 @@ pub unsafe extern "C" fn miss_int(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: there is one argument, held by the caller.
-    let argument = unsafe { Borrowed::first_of(args) };
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.miss(&args, hash, Some(generation), || Ok(Key::of_telling_int(argument))))
+    object::to_slot(this.miss(&args, hash, Some(generation), || Ok(Key::of_telling_int(hash.python_hash()))))
 }
 
 /// A miss with one positional argument that the hit path has seen. Reenters: the function.
@@ -248,7 +246,12 @@ impl Wrapper {
         let key = make_key()?;
         let kept = value.clone();
         let done = self.cache.change(|store| {
-            if store.generation() == generation { Ok(store.insert(hash, key, kept)) } else { Err((key, kept)) }
+            // Most often nothing has come since, or nothing of this hash.
+            if store.generation() == generation || store.first_candidate(hash).is_none() {
+                Ok(store.insert(hash, key, kept))
+            } else {
+                Err((key, kept))
+            }
         });
         match done {
             Ok(Ok(evicted)) => drop(evicted),

@@ -6,15 +6,17 @@
 
 mod barrier;
 mod count;
+mod mutex;
 mod share;
 mod threads;
 
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
-use crate::core::shared::{Back, Departed, Front, Outside};
+use crate::core::shared::{After, Back, Departed, Front, Outside};
 use crate::core::store::{self, Hit, Look, SlotId, Verdict};
 use crate::ffi::object::Borrowed;
+use mutex::Mutex;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_ulong};
@@ -33,23 +35,8 @@ pub fn prepare() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         barrier::prepare();
-        // SAFETY: a function of ours, which stays loaded, as extension modules do.
-        unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
+        mutex::prepare();
     });
-}
-
-/// How many forks lie between the first process and this one, in which caches may be used.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-/// Held while a child's cache gets a new mutex.
-static RENEWING: Mutex = Mutex::new();
-
-/// There is one thread in a child, and nobody who could give back what others held.
-unsafe extern "C" fn after_fork_in_child() {
-    threads::after_fork_in_child();
-    // SAFETY: there is no other thread, and this one is not inside.
-    unsafe { RENEWING.renew() };
-    // Relaxed: there is no other thread yet.
-    FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// `tp_flags`
@@ -75,8 +62,6 @@ pub struct Cache<K, V> {
 #[repr(align(128))]
 struct Behind<K, V> {
     mutex: Mutex,
-    /// The mutex is of this process, if this is [`FORKS`].
-    forks: AtomicU32,
     generation: AtomicU64,
     /// Counted by threads that have no reader.
     hits: AtomicU64,
@@ -93,68 +78,7 @@ struct Guarded<K, V> {
     shared: bool,
 }
 
-/// CPython's mutex.
-struct Mutex(UnsafeCell<py::PyMutex>);
-
-// SAFETY: that is what it is for.
-unsafe impl Sync for Mutex {}
-
-/// Unlocks when dropped.
-struct Locked<'a>(&'a Mutex);
-
-impl Mutex {
-    const fn new() -> Self {
-        Self(UnsafeCell::new(py::PyMutex::new()))
-    }
-
-    #[inline]
-    fn lock(&self) -> Locked<'_> {
-        // SAFETY: the mutex stands as long as this borrow, and the thread is attached.
-        unsafe { py::PyMutex_Lock(self.0.get()) };
-        Locked(self)
-    }
-
-    /// # Safety
-    /// Whoever holds it or waits for it is no more.
-    unsafe fn renew(&self) {
-        // SAFETY: as the caller says.
-        unsafe { self.0.get().write(py::PyMutex::new()) };
-    }
-}
-
-impl Drop for Locked<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: locked by this thread in `Mutex::lock`.
-        unsafe { py::PyMutex_Unlock(self.0.0.get()) };
-    }
-}
-
 impl<K, V> Behind<K, V> {
-    #[inline]
-    fn lock(&self) -> Locked<'_> {
-        // Acquire: pairs with the Release in `renew`.
-        if self.forks.load(Ordering::Acquire) != FORKS.load(Ordering::Relaxed) {
-            self.renew();
-        }
-        self.mutex.lock()
-    }
-
-    /// The first lock in a child. A thread of the parent that was handed the mutex just before the fork will never give
-    /// it back; it had not begun, since the fork happened in a pause.
-    #[cold]
-    fn renew(&self) {
-        let _renewing = RENEWING.lock();
-        let forks = FORKS.load(Ordering::Relaxed);
-        // Relaxed: written under `RENEWING` alone.
-        if self.forks.load(Ordering::Relaxed) != forks {
-            // SAFETY: nobody in this process has locked it yet: all come by here first.
-            unsafe { self.mutex.renew() };
-            // Release: pairs with the Acquire in `lock`.
-            self.forks.store(forks, Ordering::Release);
-        }
-    }
-
     #[inline(always)]
     fn outside(&self) -> Outside<'_, fn() -> bool> {
         Outside { generation: &self.generation, thread: threads::current(), barrier: barrier::heavy }
@@ -176,7 +100,6 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         let (front, back) = Back::new(capacity)?;
         let behind = Behind {
             mutex: Mutex::new(),
-            forks: AtomicU32::new(FORKS.load(Ordering::Relaxed)),
             generation: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -229,7 +152,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         }
         let Some(thread) = threads::register() else { return };
         let share = {
-            let _locked = self.behind.lock();
+            let _locked = self.behind.mutex.lock();
             // SAFETY: the mutex is held.
             let guarded = unsafe { self.behind.guarded() };
             if guarded.back.join(&self.front, thread).is_err() {
@@ -248,20 +171,40 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// afterwards, finalizers of what has left and waited until now.
     #[inline]
     pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
-        let locked = self.behind.lock();
+        let locked = self.behind.mutex.lock();
         // SAFETY: the mutex is held until `work` has returned.
         let guarded = unsafe { self.behind.guarded() };
-        let (result, departed) = guarded.back.change(&self.front, &self.behind.outside(), work);
+        let (result, after) = guarded.back.change(&self.front, &self.behind.outside(), work);
         drop(locked);
-        if !departed.is_nothing() {
-            departed.for_each(drop);
+        match after {
+            After::Nothing => {}
+            After::Drop(departed) => departed.for_each(drop),
+            After::Reclaim => self.reclaim(),
         }
         result
     }
 
+    /// Reenters: finalizers of what has left.
+    #[cold]
+    #[inline(never)]
+    fn reclaim(&self) {
+        // Takes microseconds, which others need not wait for.
+        let passed = barrier::heavy();
+        loop {
+            let locked = self.behind.mutex.lock();
+            // SAFETY: the mutex is held until it is unlocked below.
+            let (departed, more) = unsafe { self.behind.guarded() }.back.reclaim(passed);
+            drop(locked);
+            departed.for_each(drop);
+            if !more {
+                return;
+            }
+        }
+    }
+
     /// Takes everything out, and counts from zero again.
     pub fn clear(&self) -> Result<Departed<K, V>, OutOfMemory> {
-        let _locked = self.behind.lock();
+        let _locked = self.behind.mutex.lock();
         // SAFETY: the mutex is held until this returns.
         let guarded = unsafe { self.behind.guarded() };
         let departed = guarded.back.take(&self.front, &self.behind.outside())?;
@@ -299,7 +242,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
 
     /// Hits and misses since the last [`Cache::clear`], and the number of entries.
     pub fn counts(&self) -> (u64, u64, usize) {
-        let _locked = self.behind.lock();
+        let _locked = self.behind.mutex.lock();
         // SAFETY: the mutex is held until this returns.
         let guarded = unsafe { self.behind.guarded() };
         let (hits, misses) = self.all_counts(guarded);

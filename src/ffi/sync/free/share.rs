@@ -35,7 +35,9 @@ pub fn share(object: Borrowed<'_>) {
 /// can ever be lost, and a write that was lost is repeated; if all are, the object is shared as any other.
 fn make_immortal(object: Borrowed<'_>) {
     // SAFETY: a live object.
-    let (local, shared) = unsafe { (count::local(object.as_ptr()), count::shared(object.as_ptr())) };
+    let local = unsafe { count::local(object.as_ptr()) };
+    // SAFETY: as above.
+    let shared = unsafe { count::shared(object.as_ptr()) };
     // SeqCst: nobody who sees the next write may miss this one.
     shared.fetch_add(HELD_FOR_EVER << count::SHARED_SHIFT, Ordering::SeqCst);
     for _ in 0..TRIES {
