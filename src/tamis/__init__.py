@@ -11,7 +11,7 @@ __all__ = ["CacheInfo", "__version__", "cache", "lru_cache"]
 
 
 def __getattr__(name: str) -> object:
-    # Made on first use: a named tuple needs modules that a program may do without.
+    # Made with the first cache, or asked for: a named tuple needs modules that take longer to import than tamis.
     if name == "CacheInfo":
         from tamis._info import CacheInfo
 

@@ -60,9 +60,12 @@ impl Deref for Wrapper {
 }
 
 impl Wrapper {
-    /// Wraps `function`, and takes over what `functools.update_wrapper` does. Reenters: attributes of the function.
+    /// Wraps `function`, and takes over what `functools.update_wrapper` does. Reenters: attributes of the function, `__bool__`
+    /// of `typed`, and on first use an import.
     pub fn decorate(state: &State, function: Borrowed<'_>, bound: Bound, typed: Borrowed<'_>) -> Result<Owned> {
         let is_typed = typed.is_true()?;
+        // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
+        state.cache_info_class()?;
         let capacity = match bound {
             Bound::Off => 1,
             Bound::Entries(entries) => entries,
