@@ -13,12 +13,24 @@ impl From<std::collections::TryReserveError> for OutOfMemory {
     }
 }
 
+/// A box, or nothing where there is no memory for it.
+pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(1)?;
+    memory.push(value);
+    let slice: Box<[T]> = memory.into_boxed_slice();
+    let slice: Result<Box<[T; 1]>, _> = slice.try_into();
+    // SAFETY: an array of one has the layout of its element.
+    slice.map(|one| unsafe { Box::from_raw(Box::into_raw(one).cast()) }).map_err(|_| OutOfMemory)
+}
+
 pub mod atomics;
 pub mod hash;
 pub mod index;
 pub mod memory;
 pub mod shared;
 pub mod store;
+pub mod view;
 
 #[cfg(any(feature = "hashbrown-index", test))]
 pub mod index_hashbrown;

@@ -4,238 +4,22 @@
 //! Web Caches", NSDI 2024: one queue, new entries at its head, and a hand that walks from the tail towards the head,
 //! spares (and unmarks) what was visited, evicts the first entry that was not, and stays where it stopped.
 
-use super::OutOfMemory;
-use super::atomics::Place;
 use super::hash::{Hash, UNVISITED};
-use super::index::{Glance, Index};
-use super::memory::{Bin, Concurrent, Memory, Word};
+use super::index::Index;
+use super::memory::{Bin, Memory, Word};
+use super::view::{Exclusive, Hit, Links, Look, SENTINEL, Slot, SlotId, Verdict, View, WAITING};
+use super::{OutOfMemory, boxed};
 use std::mem::MaybeUninit;
-
-/// An entry's number, valid until the entry leaves; from then on it may name another one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub struct SlotId(pub(super) u32);
-
-impl SlotId {
-    /// No entry's number.
-    pub const NONE: Self = Self(SENTINEL);
-}
-
-/// What a search by the hit path found.
-pub enum Hit<T> {
-    /// What was taken from the entry, which is now marked.
-    Value(T),
-    /// No entry has this hash. The generation in which it was so.
-    Absent(u64),
-    /// The first candidate was not accepted; there may be others.
-    Unsure(SlotId),
-}
-
-/// What a comparison that must not run Python code can tell.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// Equal.
-    Same,
-    /// Not equal.
-    Different,
-    /// Only the objects' own `__eq__` can tell.
-    Ask,
-}
-
-impl Verdict {
-    /// The verdict of a comparison that is exact.
-    #[inline(always)]
-    pub const fn of(same: bool) -> Self {
-        if same { Self::Same } else { Self::Different }
-    }
-}
-
-/// What a second, closer look found.
-pub enum Look<K, V> {
-    /// The value of the entry, which is now marked.
-    Same(V),
-    /// This key, now held by the caller, may be the one.
-    Ask(K, SlotId),
-    /// No entry has this hash, and had none in this generation.
-    Absent(u64),
-    /// Nothing; it is to be searched for.
-    Elsewhere,
-}
-
-/// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
-pub(super) const SENTINEL: u32 = 0;
 /// The most entries that 32-bit slot numbers and a table of as many words can serve.
 const MOST_ENTRIES: usize = 1 << 31;
 const FIRST_SLOTS: usize = 8;
 const SPARE_SLOTS: usize = 32;
-/// What `prev` is in a slot that waits to be free.
-const WAITING: u32 = u32::MAX;
-
-/// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
-///
-/// A reader without a lock sees a slot from when its word is filed until its hazard is gone: key and value stand still
-/// all that time, and of the hash only the mark changes. The links are the writer's alone.
-#[repr(align(32))]
-pub(super) struct Slot<K, V, W> {
-    /// The hash; its bit [`UNVISITED`] is SIEVE's mark, upside down.
-    hash: W,
-    pair: Place<Option<(K, V)>>,
-    links: Place<Links>,
-}
-
-#[derive(Clone, Copy)]
-struct Links {
-    /// Towards the head: the next newer entry.
-    prev: u32,
-    /// Towards the tail: the next older entry. In a free slot, and in one that waits to be free, the next such one.
-    next: u32,
-}
-
-#[cfg(not(loom))]
-const _: () = assert!(size_of::<Slot<&(), &(), std::cell::Cell<u64>>>() == 32);
-
-impl<K, V, W: Word> Slot<K, V, W> {
-    fn empty() -> Self {
-        Self { hash: W::new(0), pair: Place::new(None), links: Place::new(Links { prev: SENTINEL, next: SENTINEL }) }
-    }
-
-    #[inline(always)]
-    fn links(&self) -> Links {
-        // SAFETY: the writer's alone, and the writer is one.
-        self.links.with(|links| unsafe { *links })
-    }
-
-    #[inline(always)]
-    fn set_next(&self, next: u32) {
-        // SAFETY: as in `links`.
-        self.links.with_mut(|links| unsafe { (*links).next = next });
-    }
-
-    #[inline(always)]
-    fn set_prev(&self, prev: u32) {
-        // SAFETY: as in `links`.
-        self.links.with_mut(|links| unsafe { (*links).prev = prev });
-    }
-
-    #[inline(always)]
-    fn mark(&self) {
-        let stored = self.hash.get();
-        if stored & UNVISITED != 0 {
-            self.hash.set(stored & !UNVISITED);
-        }
-    }
-
-    #[inline(always)]
-    fn pair(&self) -> Option<&(K, V)> {
-        // SAFETY: only written while no reader can see it.
-        self.pair.with(|pair| unsafe { &*pair }).as_ref()
-    }
-
-    /// # Safety
-    /// No reader can see the pair.
-    #[inline(always)]
-    unsafe fn replace_pair(&self, new: Option<(K, V)>) -> Option<(K, V)> {
-        // SAFETY: the caller is the writer, and keeps readers out.
-        self.pair.with_mut(|pair| unsafe { std::ptr::replace(pair, new) })
-    }
-
-    /// A slot of the same contents elsewhere.
-    ///
-    /// # Safety
-    /// This one is not used as an owner of its pair any more.
-    unsafe fn relocated(&self) -> Self {
-        // SAFETY: the pair moves, as the caller says.
-        let pair = self.pair.with(|pair| unsafe { std::ptr::read(pair) });
-        Self { hash: W::new(self.hash.get()), pair: Place::new(pair), links: Place::new(self.links()) }
-    }
-}
-
-/// How a reader keeps what it looks at from being given back.
-pub trait Protect {
-    /// Announces that this slot is looked at, and tells whether it was in time: whether its word still `holds`.
-    fn protect(&self, slot: u32, holds: impl FnOnce() -> bool) -> bool;
-}
-
-/// Whoever keeps all writers out needs no more.
-pub struct Exclusive;
-
-impl Protect for Exclusive {
-    #[inline(always)]
-    fn protect(&self, _slot: u32, _holds: impl FnOnce() -> bool) -> bool {
-        true
-    }
-}
-
-/// Where a store's index and slots lie, until it moves.
-pub struct View<K, V, M: Memory> {
-    index: <M::Index as Index>::View,
-    slots: *const Slot<K, V, M::Word>,
-}
-
-impl<K, V, M: Memory> Clone for View<K, V, M> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K, V, M: Memory> Copy for View<K, V, M> {}
-
-impl<K, V, M: Memory> View<K, V, M> {
-    /// The hit path's search: what `take` makes of the value of the entry with this hash whose key `same` accepts.
-    /// The entry is marked as used.
-    ///
-    /// It looks at the first candidate alone and then gives its registers up, since two keys of one 32-bit tag are rare.
-    /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
-    ///
-    /// # Safety
-    /// The memory that the view shows stands, and `reader` protects what lies in it.
-    #[inline(always)]
-    pub unsafe fn hit<T>(
-        self,
-        hash: Hash,
-        reader: &impl Protect,
-        same: impl FnOnce(&K) -> bool,
-        take: impl FnOnce(&V) -> T,
-    ) -> Hit<T> {
-        // SAFETY: as the caller says.
-        let (id, spot) = match unsafe { M::Index::glance(self.index, hash) } {
-            Glance::Candidate(id, spot) => (id, spot),
-            Glance::Nothing => return Hit::Absent(0),
-            // The sentinel is no entry, so whoever looks at it more closely goes on to search.
-            Glance::GaveUp => return Hit::Unsure(SlotId::NONE),
-        };
-        // SAFETY: as the caller says.
-        if !reader.protect(id, || unsafe { M::Index::holds(self.index, spot) }) {
-            return Hit::Unsure(SlotId::NONE);
-        }
-        // SAFETY: the index names slots of this slab.
-        let slot = unsafe { self.slots.add(id as usize) };
-        // SAFETY: as above, and this one is protected.
-        let slot = unsafe { &*slot };
-        let pair = slot.pair();
-        // SAFETY: filed slots have a pair.
-        let (key, value) = unsafe { pair.unwrap_unchecked() };
-        if !same(key) {
-            return Hit::Unsure(SlotId(id));
-        }
-        let stored = slot.hash.get();
-        if stored != hash.visited() {
-            if stored != hash.unvisited() {
-                return Hit::Unsure(SlotId(id));
-            }
-            slot.hash.set(hash.visited());
-        }
-        Hit::Value(take(value))
-    }
-}
-
 /// What has left and waits until no reader can see it: so many slots, each of which leads to the next.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
-    first: u32,
-    last: u32,
-    len: u32,
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) len: u32,
 }
 
 impl Waiting {
@@ -251,15 +35,15 @@ type Cursor<M> = <<M as Memory>::Index as Index>::Cursor;
 
 /// A bounded map with SIEVE eviction. Keys are compared by closures, since comparing them may need more than this layer.
 pub struct Store<K, V, M: Memory> {
-    index: M::Index,
-    slots: Vec<Slot<K, V, M::Word>>,
+    pub(super) index: M::Index,
+    pub(super) slots: Vec<Slot<K, V, M::Word>>,
     hand: u32,
     free: u32,
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
     len: usize,
     capacity: usize,
-    generation: u64,
-    moves: Moves<K, V, M>,
+    pub(super) generation: u64,
+    pub(super) moves: Moves<K, V, M>,
 }
 
 /// Memory that other memory has replaced: of the index, and of the slab where that has moved too.
@@ -271,15 +55,15 @@ pub(super) struct Replaced<K, V, M: Memory> {
 }
 
 impl<K, V, M: Memory> Replaced<K, V, M> {
-    fn new(words: <M::Index as Index>::Words, slots: Vec<Slot<K, V, M::Word>>) -> Self {
+    pub(super) fn new(words: <M::Index as Index>::Words, slots: Vec<Slot<K, V, M::Word>>) -> Self {
         Self { words, slots, closed: false }
     }
 }
 
 /// Where the store's old memory goes, and memory for the view that readers of the new one need.
-struct Moves<K, V, M: Memory> {
-    replaced: M::Bin<Replaced<K, V, M>>,
-    view: Option<Box<MaybeUninit<View<K, V, M>>>>,
+pub(super) struct Moves<K, V, M: Memory> {
+    pub(super) replaced: M::Bin<Replaced<K, V, M>>,
+    pub(super) view: Option<Box<MaybeUninit<View<K, V, M>>>>,
 }
 
 impl<K, V, M: Memory> Bin<<M::Index as Index>::Words> for Moves<K, V, M> {
@@ -296,18 +80,6 @@ impl<K, V, M: Memory> Bin<<M::Index as Index>::Words> for Moves<K, V, M> {
         self.replaced.put(Replaced::new(words, Vec::new()));
     }
 }
-
-/// A box, or nothing where there is no memory for it.
-pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(1)?;
-    memory.push(value);
-    let slice: Box<[T]> = memory.into_boxed_slice();
-    let slice: Result<Box<[T; 1]>, _> = slice.try_into();
-    // SAFETY: an array of one has the layout of its element.
-    slice.map(|one| unsafe { Box::from_raw(Box::into_raw(one).cast()) }).map_err(|_| OutOfMemory)
-}
-
 impl<K, V, M: Memory> Store<K, V, M> {
     /// An empty store of at most `capacity` entries, one at least.
     pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
@@ -359,7 +131,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
     }
 
     #[inline(always)]
-    fn slot(&self, id: u32) -> &Slot<K, V, M::Word> {
+    pub(super) fn slot(&self, id: u32) -> &Slot<K, V, M::Word> {
         debug_assert!((id as usize) < self.slots.len());
         // SAFETY: the index and the ring name slots of this slab alone, and the slab never shrinks but in `take`,
         // which empties both.
@@ -602,7 +374,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
 
     /// What has been detached waits in its slot.
     #[inline(always)]
-    fn wait_to_be_free(&mut self, id: u32) {
+    pub(super) fn wait_to_be_free(&mut self, id: u32) {
         debug_assert!(M::SHARED);
         let links = Links { prev: WAITING, next: self.waiting.first };
         // SAFETY: as in `Slot::links`.
@@ -632,7 +404,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
     }
 
     #[inline(always)]
-    fn set_free(&mut self, id: u32) {
+    pub(super) fn set_free(&mut self, id: u32) {
         let free = std::mem::replace(&mut self.free, id);
         self.slot(id).set_next(free);
     }
@@ -719,163 +491,6 @@ impl<K, V, M: Memory> Store<K, V, M> {
         })
     }
 }
-
-/// The view of a store that has moved, and the memory where it was.
-type Moved<K, V> = (Option<Box<View<K, V, Concurrent>>>, Vec<Replaced<K, V, Concurrent>>);
-
-/// What a store that is shared with readers has beside.
-impl<K, V> Store<K, V, Concurrent> {
-    /// Whether it has moved since [`Store::take_replaced`].
-    #[inline(always)]
-    pub(super) fn has_moved(&self) -> bool {
-        !self.moves.replaced.is_empty()
-    }
-
-    /// Makes sure that there is memory for a view.
-    pub(super) fn reserve_view(&mut self) -> Result<(), OutOfMemory> {
-        self.moves.reserve()
-    }
-
-    /// Hands out the memory that was replaced, and a view of that which took its place.
-    pub(super) fn take_replaced(&mut self) -> Moved<K, V> {
-        let view = self.view();
-        let boxed = self.moves.view.take().map(|place| Box::write(place, view));
-        (boxed, std::mem::take(&mut self.moves.replaced))
-    }
-
-    /// What waits to be let go.
-    #[inline(always)]
-    pub(super) fn waiting(&self) -> Waiting {
-        self.waiting
-    }
-
-    /// Takes over what waits to be let go.
-    #[inline(always)]
-    pub(super) fn take_waiting(&mut self) -> Waiting {
-        std::mem::replace(&mut self.waiting, Waiting::NONE)
-    }
-
-    /// One list of two.
-    pub(super) fn join_waiting(&self, a: Waiting, b: Waiting) -> Waiting {
-        match (a.len, b.len) {
-            (0, _) => b,
-            (_, 0) => a,
-            _ => {
-                self.slot(a.last).set_next(b.first);
-                Waiting { first: a.first, last: b.last, len: a.len + b.len }
-            }
-        }
-    }
-
-    /// Lets go up to `most` of what has waited, but for the slots that are held, which wait on. Returns the rest.
-    ///
-    /// # Safety
-    /// It comes from [`Store::take_waiting`], and since then no reader can see a slot of it that is not held.
-    pub(super) unsafe fn release(
-        &mut self,
-        mut waited: Waiting,
-        most: usize,
-        held: impl Fn(u32) -> bool,
-        mut each: impl FnMut((K, V)),
-    ) -> Waiting {
-        for _ in 0..most.min(waited.len()) {
-            let id = waited.first;
-            waited = Waiting { first: self.slot(id).links().next, len: waited.len - 1, ..waited };
-            if held(id) {
-                self.wait_to_be_free(id);
-            } else {
-                // SAFETY: as the caller says.
-                if let Some(pair) = unsafe { self.slot(id).replace_pair(None) } {
-                    each(pair);
-                }
-                self.set_free(id);
-            }
-        }
-        waited
-    }
-
-    /// Ends the store: its words, for readers to be turned away by, and its slots.
-    pub(super) fn into_replaced(self) -> Replaced<K, V, Concurrent> {
-        Replaced::new(self.index.into_words(), self.slots)
-    }
-}
-
-impl<K, V> Replaced<K, V, Concurrent> {
-    /// Turns readers away that still search the words.
-    pub(super) fn close(&mut self) {
-        if !self.closed {
-            <Concurrent as Memory>::Index::close(&self.words);
-            self.closed = true;
-        }
-    }
-
-    /// Takes what is in it but for the slots of these numbers, which readers look at.
-    ///
-    /// # Safety
-    /// The words are closed, and no reader can see any other slot.
-    pub(super) unsafe fn take_unless(&self, held: impl Fn(u32) -> bool, mut each: impl FnMut((K, V))) {
-        for (id, slot) in self.slots.iter().enumerate() {
-            if !held(id as u32) {
-                // SAFETY: as the caller says.
-                if let Some(pair) = unsafe { slot.replace_pair(None) } {
-                    each(pair);
-                }
-            }
-        }
-    }
-
-    /// What is still in it, when no reader is inside.
-    pub(super) fn into_contents(self) -> Contents<K, V, Concurrent> {
-        Contents(self.slots)
-    }
-}
-
-impl<K, V> View<K, V, Concurrent> {
-    /// A look at all candidates near the home of the hash.
-    ///
-    /// # Safety
-    /// As of [`View::hit`].
-    #[inline(always)]
-    pub(super) unsafe fn look(
-        self,
-        hash: Hash,
-        reader: &impl Protect,
-        mut judge: impl FnMut(&K) -> Verdict,
-    ) -> Look<K, V>
-    where
-        K: Clone,
-        V: Clone,
-    {
-        // SAFETY: as the caller says.
-        let mut glance = unsafe { <Concurrent as Memory>::Index::glance(self.index, hash) };
-        while let Glance::Candidate(id, spot) = glance {
-            // SAFETY: as the caller says.
-            if !reader.protect(id, || unsafe { <Concurrent as Memory>::Index::holds(self.index, spot) }) {
-                return Look::Elsewhere;
-            }
-            // SAFETY: the index names slots of this slab.
-            let slot = unsafe { self.slots.add(id as usize) };
-            // SAFETY: as above, and this one is protected.
-            let slot = unsafe { &*slot };
-            if Hash::from_stored(slot.hash.get()) == hash {
-                // SAFETY: filed slots have a pair.
-                let (key, value) = unsafe { slot.pair().unwrap_unchecked() };
-                match judge(key) {
-                    Verdict::Same => {
-                        slot.mark();
-                        return Look::Same(value.clone());
-                    }
-                    Verdict::Ask => return Look::Ask(key.clone(), SlotId(id)),
-                    Verdict::Different => {}
-                }
-            }
-            // SAFETY: as the caller says.
-            glance = unsafe { self.index.glance_behind(hash, spot) };
-        }
-        if matches!(glance, Glance::Nothing) { Look::Absent(0) } else { Look::Elsewhere }
-    }
-}
-
 /// What the slots of a slab hold.
 pub(super) fn pairs_of<K, V, W: Word>(slots: &[Slot<K, V, W>]) -> impl Iterator<Item = (&K, &V)> {
     slots.iter().filter_map(|slot| slot.pair().map(|(key, value)| (key, value)))
@@ -883,7 +498,7 @@ pub(super) fn pairs_of<K, V, W: Word>(slots: &[Slot<K, V, W>]) -> impl Iterator<
 
 /// What was in a store. Dropping it drops the entries.
 #[must_use = "the entries are to be dropped when the store is whole"]
-pub struct Contents<K, V, M: Memory>(Vec<Slot<K, V, M::Word>>);
+pub struct Contents<K, V, M: Memory>(pub(super) Vec<Slot<K, V, M::Word>>);
 
 impl<K, V, M: Memory> Iterator for Contents<K, V, M> {
     type Item = (K, V);

@@ -4,7 +4,8 @@ use super::hash::{Combine, Hash, UNVISITED};
 use super::index::{Index, WordIndex};
 use super::index_hashbrown::HashbrownIndex;
 use super::memory::{Concurrent, Local, Memory};
-use super::store::{Hit, SlotId, Store};
+use super::store::Store;
+use super::view::{Hit, SlotId};
 use std::cell::Cell;
 use std::collections::HashMap;
 

@@ -10,7 +10,7 @@ use super::{Raised, Result};
 use pyo3_ffi as py;
 use std::sync::atomic::{AtomicIsize, AtomicU32, Ordering};
 
-pub use crate::core::store::Verdict;
+pub use crate::core::view::Verdict;
 
 /// The modulus of numeric hashes is 2^61 - 1 (Include/cpython/pyhash.h).
 const HASH_BITS: u32 = 61;

@@ -10,21 +10,22 @@
 use super::{Front, OUTSIDE, Reader, SEARCHING, SharedStore, SharedView};
 use crate::core::OutOfMemory;
 use crate::core::atomics::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::core::boxed;
 use crate::core::memory::Concurrent;
-use crate::core::store::{self, Contents, Replaced, Waiting, boxed};
+use crate::core::store::{self, Contents, Replaced, Waiting};
 use std::ptr;
 
 /// A batch is closed when an eighth of the capacity waits, but for these bounds.
 const LEAST_BATCH: usize = 1;
 const MOST_BATCH: usize = 32;
-/// The barrier is passed when as many entries wait as the store may hold, but for these bounds, and two for each reader.
+/// The barrier is passed when as many entries wait as the store may hold, but for these bounds, and two for each reader:
+/// see [`Back::most_waiting`].
 const LEAST_WAITING: usize = 16;
 const MOST_WAITING: usize = 256;
 /// How many entries are let go under one lock.
 const AT_ONCE: usize = 16;
-/// How often clearing looks at the hazards before it leaves something to readers: they are inside for nanoseconds, unless
-/// they were put to sleep.
-const CLEAR_PATIENCE: u32 = 64;
+/// So many stores that were cleared may be left to sleeping readers. Then clearing waits until these have left.
+const MOST_REPLACED: usize = 4;
 const FIRST_READERS: usize = 8;
 /// The epoch of a thread that is no reader.
 const NO_READER: u64 = u64::MAX;
@@ -172,11 +173,10 @@ impl<K, V> Back<K, V> {
     fn next(&mut self, outside: &Outside<'_, impl Fn() -> bool>, moved: bool) -> After<K, V> {
         let waiting = self.store.waiting().len();
         let in_batch = self.batch.waiting.len();
-        let most = self.store.capacity().clamp(LEAST_WAITING, MOST_WAITING) + 2 * self.reader_count;
+        let most = Self::patience(self.store.capacity(), self.reader_count);
         if !self.reclaiming {
             if moved || waiting + in_batch >= most {
-                self.close_batch();
-                self.reclaiming = true;
+                self.close_batch_to_reclaim();
                 return After::Reclaim;
             }
             if in_batch > 0 && self.lagging == 0 {
@@ -191,6 +191,24 @@ impl<K, V> Back<K, V> {
             return After::Drop(self.release_waiting(outside));
         }
         After::Nothing
+    }
+
+    const fn patience(capacity: usize, readers: usize) -> usize {
+        let entries = if capacity < LEAST_WAITING {
+            LEAST_WAITING
+        } else if capacity > MOST_WAITING {
+            MOST_WAITING
+        } else {
+            capacity
+        };
+        entries + 2 * readers
+    }
+
+    /// How many entries can have left and not be dropped yet, at most: four times as many as it takes to pass the barrier
+    /// (a batch that was closed late, and what comes while somebody reclaims), and what readers hold of stores that were
+    /// cleared.
+    pub const fn most_waiting(capacity: usize, readers: usize) -> usize {
+        4 * Self::patience(capacity, readers) + (MOST_REPLACED + 1) * readers
     }
 
     /// Notes that this thread has the lock.
@@ -211,6 +229,12 @@ impl<K, V> Back<K, V> {
         self.batch = Batch { waiting, replaced: self.replaced.len(), views: self.replaced_views.len() };
         self.epoch += 1;
         self.lagging = self.reader_count;
+    }
+
+    /// The same, for whoever goes on to pass the barrier.
+    pub(super) fn close_batch_to_reclaim(&mut self) {
+        self.close_batch();
+        self.reclaiming = true;
     }
 
     /// What [`After::Reclaim`] asks for, some entries at a time: `passed` says whether the heavy barrier has been passed
@@ -343,18 +367,16 @@ impl<K, V> Back<K, V> {
         if !alone && !(outside.barrier)() {
             return Ok(departed);
         }
-        let mut held = Vec::new();
-        held.try_reserve(self.reader_count)?;
-        for _ in 0..CLEAR_PATIENCE {
-            held.clear();
-            // Readers that enter from now on see the new store alone.
-            if alone || !look_at_hazards(&self.table, &mut held) {
-                self.free_replaced(self.replaced.len(), self.replaced_views.len(), &mut departed);
-                return Ok(departed);
-            }
-            std::hint::spin_loop();
+        // Readers that enter from now on see the new store alone, so each need only be seen outside once.
+        let must_wait = self.replaced.len() > MOST_REPLACED;
+        if alone || readers(&self.table).all(|reader| reader.is_seen_outside(must_wait)) {
+            self.free_replaced(self.replaced.len(), self.replaced_views.len(), &mut departed);
+            return Ok(departed);
         }
         // A reader was put to sleep inside. It keeps the memory, and at most one of the entries.
+        let mut held = Vec::new();
+        held.try_reserve(self.reader_count)?;
+        look_at_hazards(&self.table, &mut held);
         let room = self.replaced.iter().map(|replaced| replaced.slots.len()).sum();
         if departed.pairs.try_reserve(room).is_ok() {
             for replaced in &self.replaced {
@@ -453,3 +475,6 @@ fn look_at_hazards(table: &[AtomicPtr<Reader>], held: &mut Vec<u32>) -> bool {
     }
     inside
 }
+
+// SAFETY: its pointers are its own; readers see keys and values from other threads.
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for Back<K, V> {}

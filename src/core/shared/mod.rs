@@ -15,16 +15,23 @@
 //! 5. `hazard := OUTSIDE`, Release: the writer that sees it sees the reader gone.
 
 mod back;
+mod store;
+#[cfg(test)]
+mod tests;
 
-use super::atomics::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, light_barrier};
+use super::atomics::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, light_barrier, spin_loop, yield_now};
 use super::hash::Hash;
 use super::memory::Concurrent;
-use super::store::{Hit, Look, Protect, Store, Verdict, View};
+use super::store::Store;
+use super::view::{Hit, Look, Protect, Verdict, View};
 
 pub use back::{After, Back, Departed, Outside};
 
 type SharedStore<K, V> = Store<K, V, Concurrent>;
 type SharedView<K, V> = View<K, V, Concurrent>;
+
+/// How often a hazard is looked at: threads are inside for nanoseconds, unless they were put to sleep.
+const LOOKS: u32 = if cfg!(loom) { 1 } else { 64 };
 
 /// The thread looks at nothing.
 const OUTSIDE: u32 = 0;
@@ -53,6 +60,24 @@ impl Reader {
     #[inline(always)]
     pub fn count_miss(&self) {
         count(&self.misses);
+    }
+
+    /// Waits a moment for the thread to leave; for ever if it `must`: a reader waits for nobody, so it will leave as soon
+    /// as it gets a processor.
+    fn is_seen_outside(&self, must: bool) -> bool {
+        let mut looked = 0;
+        // Acquire: pairs with the Release in `leave`.
+        while self.hazard.load(Ordering::Acquire) != OUTSIDE {
+            if looked < LOOKS {
+                spin_loop();
+            } else if must {
+                yield_now();
+            } else {
+                return false;
+            }
+            looked += 1;
+        }
+        true
     }
 
     #[inline(always)]
@@ -166,3 +191,8 @@ impl<K, V> Front<K, V> {
         }
     }
 }
+
+// SAFETY: what hits share is atomic, or stands still while they can see it; keys and values are seen and cloned by any thread.
+unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Front<K, V> {}
+// SAFETY: as above, and its pointers are its own.
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for Front<K, V> {}

@@ -3,7 +3,8 @@
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::memory::Local;
-use crate::core::store::{self, Hit, Look, SlotId, Verdict};
+use crate::core::store;
+use crate::core::view::{Hit, Look, SlotId, Verdict};
 use crate::ffi::object::Borrowed;
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};

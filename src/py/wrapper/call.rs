@@ -7,7 +7,7 @@ use super::Bound;
 use super::Wrapper;
 use super::miss::{miss_any, miss_int, miss_single, settle_any, settle_single, uncached_vectorcall};
 use crate::core::hash::Hash;
-use crate::core::store::{Hit, Look, SlotId};
+use crate::core::view::{Hit, Look, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, compat, object};
 use crate::py::key::{self, Key};

@@ -5,7 +5,7 @@
 
 use super::Wrapper;
 use crate::core::hash::Hash;
-use crate::core::store::SlotId;
+use crate::core::view::SlotId;
 use crate::ffi::exact::Verdict;
 use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Result};

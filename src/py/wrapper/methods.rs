@@ -3,7 +3,7 @@
 use super::lookup::Action;
 use super::{Bound, Wrapper};
 use crate::core::OutOfMemory;
-use crate::core::store::SlotId;
+use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;

@@ -5,7 +5,7 @@ use super::Wrapper;
 use super::lookup::{Action, Candidate};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
-use crate::core::store::{Look, SlotId};
+use crate::core::view::{Look, SlotId};
 use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Raised, Result, object};
 use crate::py::key::Key;

@@ -14,7 +14,8 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
 use crate::core::shared::{After, Back, Departed, Front, Outside};
-use crate::core::store::{self, Hit, Look, SlotId, Verdict};
+use crate::core::store;
+use crate::core::view::{Hit, Look, SlotId, Verdict};
 use crate::ffi::object::Borrowed;
 use mutex::Mutex;
 use pyo3_ffi as py;
@@ -105,7 +106,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
             misses: AtomicU64::new(0),
             guarded: UnsafeCell::new(Guarded { back, counted_before: (0, 0), shared: false }),
         };
-        Ok(Self { front, behind: store::boxed(behind)? })
+        Ok(Self { front, behind: crate::core::boxed(behind)? })
     }
 
     /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.

@@ -1,0 +1,121 @@
+//! Readers and writers at once. Built with `--cfg loom`, small models run in every order that the memory model allows;
+//! without, larger ones run on real threads, for the sanitizers too. Both run the shipped code.
+
+use super::{After, Back, Front, Outside};
+use crate::core::atomics::AtomicU64;
+use crate::core::hash::Hash;
+use crate::core::memory::Concurrent;
+use crate::core::store::Store;
+use crate::core::view::{Hit, Look, SlotId, Verdict};
+
+#[cfg(loom)]
+#[path = "tests_loom.rs"]
+mod models;
+#[cfg(not(loom))]
+#[path = "tests_threads.rs"]
+mod models;
+
+use models::{Arc, Lock, LockGuard};
+
+/// A shared store with its lock, as the layer above puts it together.
+struct Shared<V> {
+    front: Front<u64, V>,
+    generation: AtomicU64,
+    back: Lock<Back<u64, V>>,
+}
+
+type TestStore<V> = Store<u64, V, Concurrent>;
+
+impl<V: Clone> Shared<V> {
+    /// An empty one, which threads of these numbers have called.
+    fn new(capacity: usize, threads: usize) -> Arc<Self> {
+        let (front, mut back) = Back::new(capacity).expect("memory");
+        for thread in 0..threads {
+            back.join(&front, thread).expect("memory");
+        }
+        Arc::new(Self { front, generation: AtomicU64::new(0), back: Lock::new(back) })
+    }
+
+    fn lock(&self) -> LockGuard<'_, Back<u64, V>> {
+        self.back.lock()
+    }
+
+    fn outside(&self, thread: usize) -> Outside<'_, fn() -> bool> {
+        Outside { generation: &self.generation, thread, barrier: models::heavy_barrier }
+    }
+
+    fn hit(&self, thread: usize, key: u64) -> Option<V> {
+        let reader = self.front.reader(thread).expect("the thread has joined");
+        match self.front.hit(reader, Hash::of(key), |stored| *stored == key, V::clone) {
+            Hit::Value(value) => {
+                reader.count_hit();
+                Some(value)
+            }
+            Hit::Absent(_) | Hit::Unsure(_) => None,
+        }
+    }
+
+    fn look(&self, thread: usize, key: u64) -> Look<u64, V> {
+        let reader = self.front.reader(thread).expect("the thread has joined");
+        self.front.look(reader, &self.generation, Hash::of(key), |stored| Verdict::of(*stored == key))
+    }
+
+    fn change<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> R {
+        let mut locked = self.lock();
+        let (result, after) = locked.change(&self.front, &self.outside(thread), work);
+        drop(locked);
+        match after {
+            After::Nothing => {}
+            After::Drop(departed) => departed.for_each(drop),
+            After::Reclaim => self.reclaim(),
+        }
+        result
+    }
+
+    fn reclaim(&self) {
+        let passed = models::heavy_barrier();
+        loop {
+            let (departed, more) = self.lock().reclaim(passed);
+            departed.for_each(drop);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Stores a value for a key that is not there.
+    fn insert(&self, thread: usize, key: u64, value: V) {
+        self.change(thread, |store| assert!(store.insert(Hash::of(key), key, value).is_ok_and(|left| left.is_none())));
+    }
+
+    fn find(store: &TestStore<V>, key: u64) -> Option<SlotId> {
+        let mut candidate = store.first_candidate(Hash::of(key));
+        while let Some((id, cursor)) = candidate {
+            if *store.key(id) == key {
+                return Some(id);
+            }
+            candidate = store.next_candidate(Hash::of(key), cursor);
+        }
+        None
+    }
+
+    fn remove(&self, thread: usize, key: u64) {
+        self.change(thread, |store| {
+            if let Some(id) = Self::find(store, key) {
+                assert!(store.remove(id).is_none());
+            }
+        });
+    }
+
+    fn clear(&self, thread: usize) {
+        let departed = self.lock().take(&self.front, &self.outside(thread));
+        departed.unwrap_or_else(|_| panic!("memory")).for_each(drop);
+    }
+
+    /// Everything in it, when no thread uses it any more.
+    fn end(shared: Arc<Self>) {
+        let Ok(this) = Arc::try_unwrap(shared) else { panic!("still in use") };
+        let Self { front, back, .. } = this;
+        back.into_inner().into_contents(front).for_each(drop);
+    }
+}

@@ -1,0 +1,213 @@
+//! Models of the protocols. Loom fails where two threads come near one place without an order between them, where memory
+//! is left over, and where an assertion does.
+
+use super::*;
+use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+use loom::thread;
+
+pub use loom::sync::{Arc, MutexGuard as LockGuard};
+
+/// Loom's mutex, without poison.
+pub struct Lock<T>(loom::sync::Mutex<T>);
+
+impl<T> Lock<T> {
+    pub fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> LockGuard<'_, T> {
+        self.0.lock().expect("no thread panics")
+    }
+
+    pub fn into_inner(self) -> T {
+        self.0.into_inner().expect("no thread panics")
+    }
+}
+
+pub fn heavy_barrier() -> bool {
+    fence(Ordering::SeqCst);
+    true
+}
+
+/// A value that knows whether it was dropped, in memory that loom watches.
+struct Value {
+    number: u64,
+    references: Arc<AtomicUsize>,
+}
+
+impl Value {
+    fn new(number: u64) -> Self {
+        Self { number, references: Arc::new(AtomicUsize::new(1)) }
+    }
+}
+
+impl Clone for Value {
+    fn clone(&self) -> Self {
+        // As a reference count that must not come back from zero.
+        assert!(self.references.fetch_add(1, Ordering::Relaxed) > 0, "a value that was given back");
+        Self { number: self.number, references: self.references.clone() }
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.references.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+const MAIN: usize = 0;
+const OTHER: usize = 1;
+
+/// A full store of one entry, key 1, and what another thread does with it.
+fn with_reader(read: impl Fn(&Shared<Value>) + Send + 'static, write: impl Fn(&Shared<Value>)) {
+    let shared = Shared::new(1, 2);
+    // The first ones let the store grow to its size.
+    for key in [8, 9, 1] {
+        shared.insert(MAIN, key, Value::new(key));
+        shared.change(OTHER, |_| ());
+    }
+    let other = shared.clone();
+    let reader = thread::spawn(move || read(&other));
+    write(&shared);
+    reader.join().expect("the reader");
+    Shared::end(shared);
+}
+
+fn read_key_one(shared: &Shared<Value>) {
+    if let Some(value) = shared.hit(OTHER, 1) {
+        assert_eq!(value.number, 1);
+    }
+}
+
+#[test]
+fn a_hit_while_the_entry_is_evicted_and_reclaimed_by_the_barrier() {
+    loom::model(|| {
+        with_reader(read_key_one, |shared| {
+            shared.insert(MAIN, 2, Value::new(2));
+            // As the threshold does it.
+            shared.lock().close_batch_to_reclaim();
+            shared.reclaim();
+        });
+    });
+}
+
+#[test]
+fn a_hit_while_the_slot_gets_another_entry() {
+    loom::model(|| {
+        with_reader(read_key_one, |shared| {
+            shared.remove(MAIN, 1);
+            shared.lock().close_batch_to_reclaim();
+            shared.reclaim();
+            // The same slot, unless the reader held it, and the same word.
+            shared.insert(MAIN, 1, Value::new(1));
+        });
+    });
+}
+
+#[test]
+fn a_hit_while_the_cache_is_cleared() {
+    loom::model(|| with_reader(read_key_one, |shared| shared.clear(MAIN)));
+}
+
+#[test]
+fn a_hit_while_the_value_is_replaced() {
+    loom::model(|| {
+        with_reader(
+            |shared| {
+                if let Some(value) = shared.hit(OTHER, 1) {
+                    assert!(value.number == 1 || value.number == 10);
+                }
+            },
+            |shared| {
+                shared.change(MAIN, |store| {
+                    let id = Shared::find(store, 1).expect("it is there");
+                    let Ok((_, None)) = store.replace(id, 1, Value::new(10)) else { panic!("memory") };
+                });
+            },
+        );
+    });
+}
+
+#[test]
+fn what_left_goes_when_the_reader_has_had_the_lock() {
+    loom::model(|| {
+        with_reader(
+            |shared| {
+                read_key_one(shared);
+                shared.change(OTHER, |_| ());
+                read_key_one(shared);
+            },
+            |shared| {
+                shared.insert(MAIN, 2, Value::new(2));
+                // Lets the batch go, if the other thread has been there since.
+                shared.change(MAIN, |_| ());
+            },
+        );
+    });
+}
+
+#[test]
+fn a_hit_while_the_store_moves() {
+    loom::model(|| {
+        let shared = Shared::new(16, 2);
+        shared.insert(MAIN, 1, Value::new(1));
+        let other = shared.clone();
+        let reader = thread::spawn(move || read_key_one(&other));
+        // The second entry already needs more words.
+        shared.insert(MAIN, 2, Value::new(2));
+        reader.join().expect("the reader");
+        assert_eq!(shared.hit(MAIN, 1).map(|value| value.number), Some(1));
+        Shared::end(shared);
+    });
+}
+
+#[test]
+fn absence_that_is_not_seen_any_more_has_an_old_generation() {
+    loom::model(|| {
+        let shared: Arc<Shared<Value>> = Shared::new(4, 2);
+        let other = shared.clone();
+        let writer = thread::spawn(move || other.insert(OTHER, 1, Value::new(1)));
+        if let Look::Absent(generation) = shared.look(MAIN, 1) {
+            shared.change(MAIN, |store| {
+                // Whoever stores now without a search must not make a second entry.
+                if store.generation() == generation {
+                    assert!(Shared::find(store, 1).is_none());
+                }
+            });
+        }
+        writer.join().expect("the writer");
+        Shared::end(shared);
+    });
+}
+
+#[test]
+fn counts_are_exact_once_the_threads_have_ended() {
+    loom::model(|| {
+        let shared = Shared::new(2, 2);
+        shared.insert(MAIN, 1, Value::new(1));
+        let other = shared.clone();
+        let reader = thread::spawn(move || u64::from(other.hit(OTHER, 1).is_some()));
+        let own = u64::from(shared.hit(MAIN, 1).is_some());
+        let seen = shared.lock().counts().0;
+        let all = own + reader.join().expect("the reader");
+        assert!(seen >= own && seen <= all);
+        assert_eq!(shared.lock().counts(), (all, 0));
+        Shared::end(shared);
+    });
+}
+
+#[test]
+fn a_thread_that_joins_while_another_hits() {
+    loom::model(|| {
+        let shared = Shared::new(2, 1);
+        shared.insert(MAIN, 1, Value::new(1));
+        let other = shared.clone();
+        let joiner = thread::spawn(move || {
+            other.lock().join(&other.front, OTHER).expect("memory");
+            read_key_one(&other);
+        });
+        assert!(shared.hit(MAIN, 1).is_some());
+        joiner.join().expect("the other thread");
+        Shared::end(shared);
+    });
+}

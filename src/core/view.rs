@@ -1,0 +1,266 @@
+//! What a hit sees of a store: where it lies, and the slots that a word leads to.
+
+use super::atomics::Place;
+use super::hash::{Hash, UNVISITED};
+use super::index::{Glance, Index};
+use super::memory::{Concurrent, Memory, Word};
+
+/// An entry's number, valid until the entry leaves; from then on it may name another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct SlotId(pub(super) u32);
+
+impl SlotId {
+    /// No entry's number.
+    pub const NONE: Self = Self(SENTINEL);
+}
+
+/// What a search by the hit path found.
+pub enum Hit<T> {
+    /// What was taken from the entry, which is now marked.
+    Value(T),
+    /// No entry has this hash. The generation in which it was so.
+    Absent(u64),
+    /// The first candidate was not accepted; there may be others.
+    Unsure(SlotId),
+}
+
+/// What a comparison that must not run Python code can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Equal.
+    Same,
+    /// Not equal.
+    Different,
+    /// Only the objects' own `__eq__` can tell.
+    Ask,
+}
+
+impl Verdict {
+    /// The verdict of a comparison that is exact.
+    #[inline(always)]
+    pub const fn of(same: bool) -> Self {
+        if same { Self::Same } else { Self::Different }
+    }
+}
+
+/// What a second, closer look found.
+pub enum Look<K, V> {
+    /// The value of the entry, which is now marked.
+    Same(V),
+    /// This key, now held by the caller, may be the one.
+    Ask(K, SlotId),
+    /// No entry has this hash, and had none in this generation.
+    Absent(u64),
+    /// Nothing; it is to be searched for.
+    Elsewhere,
+}
+
+/// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
+pub(super) const SENTINEL: u32 = 0;
+/// What `prev` is in a slot that waits to be free.
+pub(super) const WAITING: u32 = u32::MAX;
+/// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
+///
+/// A reader without a lock sees a slot from when its word is filed until its hazard is gone: key and value stand still
+/// all that time, and of the hash only the mark changes. The links are the writer's alone.
+#[repr(align(32))]
+pub(super) struct Slot<K, V, W> {
+    /// The hash; its bit [`UNVISITED`] is SIEVE's mark, upside down.
+    pub(super) hash: W,
+    pub(super) pair: Place<Option<(K, V)>>,
+    pub(super) links: Place<Links>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    /// Towards the head: the next newer entry.
+    pub(super) prev: u32,
+    /// Towards the tail: the next older entry. In a free slot, and in one that waits to be free, the next such one.
+    pub(super) next: u32,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Slot<&(), &(), std::cell::Cell<u64>>>() == 32);
+
+impl<K, V, W: Word> Slot<K, V, W> {
+    pub(super) fn empty() -> Self {
+        Self { hash: W::new(0), pair: Place::new(None), links: Place::new(Links { prev: SENTINEL, next: SENTINEL }) }
+    }
+
+    #[inline(always)]
+    pub(super) fn links(&self) -> Links {
+        // SAFETY: the writer's alone, and the writer is one.
+        self.links.with(|links| unsafe { *links })
+    }
+
+    #[inline(always)]
+    pub(super) fn set_next(&self, next: u32) {
+        // SAFETY: as in `links`.
+        self.links.with_mut(|links| unsafe { (*links).next = next });
+    }
+
+    #[inline(always)]
+    pub(super) fn set_prev(&self, prev: u32) {
+        // SAFETY: as in `links`.
+        self.links.with_mut(|links| unsafe { (*links).prev = prev });
+    }
+
+    #[inline(always)]
+    pub(super) fn mark(&self) {
+        let stored = self.hash.get();
+        if stored & UNVISITED != 0 {
+            self.hash.set(stored & !UNVISITED);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn pair(&self) -> Option<&(K, V)> {
+        // SAFETY: only written while no reader can see it.
+        self.pair.with(|pair| unsafe { &*pair }).as_ref()
+    }
+
+    /// # Safety
+    /// No reader can see the pair.
+    #[inline(always)]
+    pub(super) unsafe fn replace_pair(&self, new: Option<(K, V)>) -> Option<(K, V)> {
+        // SAFETY: the caller is the writer, and keeps readers out.
+        self.pair.with_mut(|pair| unsafe { std::ptr::replace(pair, new) })
+    }
+
+    /// A slot of the same contents elsewhere.
+    ///
+    /// # Safety
+    /// This one is not used as an owner of its pair any more.
+    pub(super) unsafe fn relocated(&self) -> Self {
+        // SAFETY: the pair moves, as the caller says.
+        let pair = self.pair.with(|pair| unsafe { std::ptr::read(pair) });
+        Self { hash: W::new(self.hash.get()), pair: Place::new(pair), links: Place::new(self.links()) }
+    }
+}
+
+/// How a reader keeps what it looks at from being given back.
+pub trait Protect {
+    /// Announces that this slot is looked at, and tells whether it was in time: whether its word still `holds`.
+    fn protect(&self, slot: u32, holds: impl FnOnce() -> bool) -> bool;
+}
+
+/// Whoever keeps all writers out needs no more.
+pub struct Exclusive;
+
+impl Protect for Exclusive {
+    #[inline(always)]
+    fn protect(&self, _slot: u32, _holds: impl FnOnce() -> bool) -> bool {
+        true
+    }
+}
+
+/// Where a store's index and slots lie, until it moves.
+pub struct View<K, V, M: Memory> {
+    pub(super) index: <M::Index as Index>::View,
+    pub(super) slots: *const Slot<K, V, M::Word>,
+}
+
+impl<K, V, M: Memory> Clone for View<K, V, M> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V, M: Memory> Copy for View<K, V, M> {}
+
+impl<K, V, M: Memory> View<K, V, M> {
+    /// The hit path's search: what `take` makes of the value of the entry with this hash whose key `same` accepts.
+    /// The entry is marked as used.
+    ///
+    /// It looks at the first candidate alone and then gives its registers up, since two keys of one 32-bit tag are rare.
+    /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
+    ///
+    /// # Safety
+    /// The memory that the view shows stands, and `reader` protects what lies in it.
+    #[inline(always)]
+    pub unsafe fn hit<T>(
+        self,
+        hash: Hash,
+        reader: &impl Protect,
+        same: impl FnOnce(&K) -> bool,
+        take: impl FnOnce(&V) -> T,
+    ) -> Hit<T> {
+        // SAFETY: as the caller says.
+        let (id, spot) = match unsafe { M::Index::glance(self.index, hash) } {
+            Glance::Candidate(id, spot) => (id, spot),
+            Glance::Nothing => return Hit::Absent(0),
+            // The sentinel is no entry, so whoever looks at it more closely goes on to search.
+            Glance::GaveUp => return Hit::Unsure(SlotId::NONE),
+        };
+        // SAFETY: as the caller says.
+        if !reader.protect(id, || unsafe { M::Index::holds(self.index, spot) }) {
+            return Hit::Unsure(SlotId::NONE);
+        }
+        // SAFETY: the index names slots of this slab.
+        let slot = unsafe { self.slots.add(id as usize) };
+        // SAFETY: as above, and this one is protected.
+        let slot = unsafe { &*slot };
+        let pair = slot.pair();
+        // SAFETY: filed slots have a pair.
+        let (key, value) = unsafe { pair.unwrap_unchecked() };
+        if !same(key) {
+            return Hit::Unsure(SlotId(id));
+        }
+        let stored = slot.hash.get();
+        if stored != hash.visited() {
+            if stored != hash.unvisited() {
+                return Hit::Unsure(SlotId(id));
+            }
+            slot.hash.set(hash.visited());
+        }
+        Hit::Value(take(value))
+    }
+}
+
+impl<K, V> View<K, V, Concurrent> {
+    /// A look at all candidates near the home of the hash.
+    ///
+    /// # Safety
+    /// As of [`View::hit`].
+    #[inline(always)]
+    pub(super) unsafe fn look(
+        self,
+        hash: Hash,
+        reader: &impl Protect,
+        mut judge: impl FnMut(&K) -> Verdict,
+    ) -> Look<K, V>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        // SAFETY: as the caller says.
+        let mut glance = unsafe { <Concurrent as Memory>::Index::glance(self.index, hash) };
+        while let Glance::Candidate(id, spot) = glance {
+            // SAFETY: as the caller says.
+            if !reader.protect(id, || unsafe { <Concurrent as Memory>::Index::holds(self.index, spot) }) {
+                return Look::Elsewhere;
+            }
+            // SAFETY: the index names slots of this slab.
+            let slot = unsafe { self.slots.add(id as usize) };
+            // SAFETY: as above, and this one is protected.
+            let slot = unsafe { &*slot };
+            if Hash::from_stored(slot.hash.get()) == hash {
+                // SAFETY: filed slots have a pair.
+                let (key, value) = unsafe { slot.pair().unwrap_unchecked() };
+                match judge(key) {
+                    Verdict::Same => {
+                        slot.mark();
+                        return Look::Same(value.clone());
+                    }
+                    Verdict::Ask => return Look::Ask(key.clone(), SlotId(id)),
+                    Verdict::Different => {}
+                }
+            }
+            // SAFETY: as the caller says.
+            glance = unsafe { self.index.glance_behind(hash, spot) };
+        }
+        if matches!(glance, Glance::Nothing) { Look::Absent(0) } else { Look::Elsewhere }
+    }
+}
