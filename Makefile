@@ -12,7 +12,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index develop sdist wheel clean tools venv
+.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-threads bench-reclamation stress develop sdist wheel clean tools venv
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,17 @@ bench-index: venv ## the shipped index and hashbrown's under the same store: ins
 	@[ -x $(VENV)-hashbrown/bin/python ] || $(PYTHON) -m venv $(VENV)-hashbrown
 	TAMIS_FEATURES=hashbrown-index $(VENV)-hashbrown/bin/python -m pip install --quiet --disable-pip-version-check .
 	$(VENV)-hashbrown/bin/python bench/instructions.py $(ARGS)
+
+bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
+	@$(PIP) '.[bench]'
+	$(BIN)/python bench/threads.py --plot bench/build/threads.svg $(ARGS)
+
+bench-reclamation: tools ## what it costs to read what others may take away: tamis beside crossbeam-epoch and seize
+	CARGO_TARGET_DIR=target/reclamation cargo run --locked --quiet --release --manifest-path bench/reclamation/Cargo.toml
+
+stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
+	@$(PIP) .
+	$(BIN)/python tests/stress.py --seconds 600 $(ARGS)
 
 develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
 	@$(PIP) --editable '.[$(EXTRAS)]'

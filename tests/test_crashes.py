@@ -322,9 +322,7 @@ def forking(workers):
 
 @needs_fork
 def test_cache_works_in_a_forked_child_while_threads_use_it_in_the_parent():
-    # CPython's mutex may have been handed to a waiting thread that the child is without (functools hangs then, too), so
-    # where there is a mutex nobody waits for it.
-    run_function(forking, 1 if FREE_THREADED else 3)
+    run_function(forking, 3)
 
 
 def long_chain(links, release):

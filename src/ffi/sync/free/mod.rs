@@ -1,8 +1,7 @@
-//! Without the GIL: hits take no lock, and everything else takes CPython's own mutex.
+//! Without the GIL: hits take no lock, and everything else takes one for a moment.
 //!
-//! `PyMutex` is what a stop-the-world pause can't deadlock with: whoever has to wait for it detaches first. Its holder
-//! runs no Python code and reaches no safe point, and neither does a thread inside a hit. So during a pause nobody is in
-//! the middle of either; `os.fork()` and the collector's visits happen in such pauses.
+//! Whoever holds the lock runs no Python code and reaches no safe point, and neither does a thread inside a hit. So while the
+//! world is stopped nobody is in the middle of either; `os.fork()` and the collector's visits happen in such pauses.
 
 mod barrier;
 mod count;

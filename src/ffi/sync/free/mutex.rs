@@ -1,137 +1,108 @@
-//! CPython's own mutex, tried for a while before the thread is put to sleep, and made anew after a fork.
+//! The lock of a cache. It is held for a fraction of a microsecond, by threads that reach no safe point meanwhile.
+//!
+//! CPython's own mutex hands itself over to a thread that sleeps. Such a thread first has to attach to the interpreter again,
+//! which it never does when the interpreter ends meanwhile, or in the child of a fork; and then nobody gives the mutex back.
+//! Here a thread tries, detaches to sleep for a moment, attaches, and tries again. So whoever holds the lock is running.
+//! In particular nobody holds it while the world is stopped, and `os.fork()` forks in such a pause.
 
 use super::threads;
 use pyo3_ffi as py;
-use std::cell::UnsafeCell;
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-/// `_Py_UNLOCKED` and `_Py_LOCKED` of Include/cpython/lock.h
-const UNLOCKED: u8 = 0;
-const LOCKED: u8 = 1;
-/// How long a thread waits before it tries again: so many pauses, and each time twice as many as before.
+/// How often a thread tries before it sleeps. It pauses once, and then each time for twice as many pauses; all together take
+/// some ten microseconds.
 ///
 /// Whoever waits leaves the lock alone meanwhile, so that its holder may take it several times over, with all that it
-/// guards in its own cache. That is faster for both than to hand it over after each change. All tries together take some
-/// ten microseconds at most.
-const FIRST_PAUSES: u32 = 1;
+/// guards in its own cache. That is faster for both than to hand it over after each change.
 const TRIES: u32 = 9;
+const FIRST_SLEEP: Duration = Duration::from_micros(50);
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// How many forks lie between the first process and this one, in which caches may be used.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-/// Held while a child's cache gets a new mutex.
-static RENEWING: Raw = Raw::new();
+const FREE: u32 = 0;
+/// The number of this process: one more than forks lie between the first process and this one.
+static PROCESS: AtomicU32 = AtomicU32::new(1);
 
-/// Sees to it that children find no mutex held.
+/// Sees to it that children find no lock held.
 pub fn prepare() {
     // SAFETY: a function of ours, which stays loaded, as extension modules do.
     unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
 }
 
-/// There is one thread in a child, and nobody who could give back what others held.
+/// There is one thread in a child.
 unsafe extern "C" fn after_fork_in_child() {
     threads::after_fork_in_child();
-    // SAFETY: there is no other thread, and this one is not inside.
-    unsafe { RENEWING.renew() };
     // Relaxed: there is no other thread yet.
-    FORKS.fetch_add(1, Ordering::Relaxed);
+    PROCESS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The mutex of a cache, on cache lines of its own: those who wait read it, while its holder writes other things.
+/// A lock, on cache lines of its own: those who wait read it, while its holder writes other things.
 #[repr(align(128))]
 pub struct Mutex {
-    raw: Raw,
-    /// It is of this process, if this is [`FORKS`].
-    forks: AtomicU32,
+    /// [`FREE`], or the number of the process whose thread holds it.
+    holder: AtomicU32,
 }
 
-/// Gives the mutex back when dropped.
-pub struct Locked<'a>(&'a Raw);
-
-struct Raw(UnsafeCell<py::PyMutex>);
-
-// SAFETY: that is what it is for.
-unsafe impl Sync for Raw {}
+/// Gives the lock back when dropped.
+pub struct Locked<'a>(&'a Mutex);
 
 impl Mutex {
     /// Nobody holds it.
     pub fn new() -> Self {
-        Self { raw: Raw::new(), forks: AtomicU32::new(FORKS.load(Ordering::Relaxed)) }
+        Self { holder: AtomicU32::new(FREE) }
     }
 
-    /// Waits for it. An attached thread detaches before it goes to sleep.
+    /// Waits for it, detached from the interpreter if that takes more than a moment.
     #[inline]
     pub fn lock(&self) -> Locked<'_> {
-        // Acquire: pairs with the Release in `renew`.
-        if self.forks.load(Ordering::Acquire) != FORKS.load(Ordering::Relaxed) {
-            self.renew();
-        }
-        self.raw.lock()
-    }
-
-    /// The first lock in a child. A thread of the parent that was handed the mutex just before the fork will never give
-    /// it back; it had not begun, since `os.fork()` forks in a pause.
-    #[cold]
-    fn renew(&self) {
-        let _renewing = RENEWING.lock();
-        let forks = FORKS.load(Ordering::Relaxed);
-        // Relaxed: written under `RENEWING` alone.
-        if self.forks.load(Ordering::Relaxed) != forks {
-            // SAFETY: nobody in this process has locked it yet: all come by here first.
-            unsafe { self.raw.renew() };
-            // Release: pairs with the Acquire in `lock`.
-            self.forks.store(forks, Ordering::Release);
-        }
-    }
-}
-
-impl Raw {
-    const fn new() -> Self {
-        Self(UnsafeCell::new(py::PyMutex::new()))
-    }
-
-    /// The byte that it is, which CPython too uses as an atomic alone.
-    #[inline(always)]
-    fn bits(&self) -> &AtomicU8 {
-        const { assert!(size_of::<py::PyMutex>() == 1) };
-        // SAFETY: one byte, which lives as long as this borrow.
-        unsafe { AtomicU8::from_ptr(self.0.get().cast()) }
-    }
-
-    #[inline(always)]
-    fn try_lock(&self) -> bool {
-        // Acquire: pairs with the Release in `drop`, and with CPython's.
-        self.bits().compare_exchange(UNLOCKED, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
-    }
-
-    #[inline(always)]
-    fn lock(&self) -> Locked<'_> {
         if !self.try_lock() {
             self.wait();
         }
         Locked(self)
     }
 
+    #[inline(always)]
+    fn try_lock(&self) -> bool {
+        self.take_from(FREE)
+    }
+
+    #[inline(always)]
+    fn take_from(&self, holder: u32) -> bool {
+        // Relaxed: it changes while there is one thread alone.
+        let process = PROCESS.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release in `drop`.
+        self.holder.compare_exchange(holder, process, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
     #[cold]
     #[inline(never)]
     fn wait(&self) {
+        // A thread of a parent, before a fork that did not stop the world, as C code may do it: that thread is not here.
+        let holder = self.holder.load(Ordering::Relaxed);
+        if holder != FREE && holder != PROCESS.load(Ordering::Relaxed) && self.take_from(holder) {
+            return;
+        }
         for tried in 0..TRIES {
-            for _ in 0..FIRST_PAUSES << tried {
+            for _ in 0..1 << tried {
                 spin_loop();
             }
             if self.try_lock() {
                 return;
             }
         }
-        // SAFETY: the mutex stands as long as this borrow, and the thread is attached.
-        unsafe { py::PyMutex_Lock(self.0.get()) };
-    }
-
-    /// # Safety
-    /// Whoever holds it or waits for it is no more.
-    unsafe fn renew(&self) {
-        // SAFETY: as the caller says.
-        unsafe { self.0.get().write(py::PyMutex::new()) };
+        let mut sleep = FIRST_SLEEP;
+        loop {
+            // SAFETY: an attached thread.
+            let state = unsafe { py::PyEval_SaveThread() };
+            std::thread::sleep(sleep);
+            // SAFETY: the state of this thread. In an interpreter that is ending this does not return, and nothing is held.
+            unsafe { py::PyEval_RestoreThread(state) };
+            if self.try_lock() {
+                return;
+            }
+            sleep = LONGEST_SLEEP.min(sleep * 2);
+        }
     }
 }
 
@@ -139,10 +110,6 @@ impl Drop for Locked<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // Release: pairs with the Acquire in `try_lock`.
-        if self.0.bits().compare_exchange(LOCKED, UNLOCKED, Ordering::Release, Ordering::Relaxed).is_err() {
-            // Somebody sleeps.
-            // SAFETY: locked by this thread in `lock`.
-            unsafe { py::PyMutex_Unlock(self.0.0.get()) };
-        }
+        self.0.holder.store(FREE, Ordering::Release);
     }
 }
