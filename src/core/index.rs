@@ -77,11 +77,11 @@ pub enum Glance<S> {
 /// [`SCATTER`], which scatters them all.
 ///
 /// Where readers search without a lock, one may walk past a word just as it is shifted back, and see nothing where there
-/// is something. Such readers ask again under the lock.
+/// is something. A count of shifts tells.
 pub struct WordIndex<W> {
-    /// A power of two of them.
+    /// A power of two of them, and one more, which counts: it is odd while words are being shifted.
     words: Vec<W>,
-    /// The length less one, kept to spare the hit path the subtraction.
+    /// The power of two less one, kept to spare the hit path the subtraction.
     mask: usize,
     factor: u64,
     /// No word lies further from its home. It bounds searches and shifts in long runs of neighbours.
@@ -150,6 +150,29 @@ impl<W: Word> WordView<W> {
         let word = unsafe { self.words.add(at & self.mask) };
         // SAFETY: as the caller says.
         unsafe { &*word }
+    }
+
+    /// The count of shifts, for [`WordView::is_unshifted`].
+    ///
+    /// # Safety
+    /// The table still stands.
+    #[inline]
+    pub unsafe fn shifts(&self) -> u64 {
+        // SAFETY: the word behind the table.
+        let count = unsafe { self.words.add(self.mask + 1) };
+        // SAFETY: as the caller says.
+        unsafe { &*count }.acquire()
+    }
+
+    /// Whether no word has been shifted since.
+    ///
+    /// # Safety
+    /// The table still stands.
+    #[inline]
+    pub unsafe fn is_unshifted(&self, since: u64) -> bool {
+        // Whoever saw a word that was shifted sees here, later, that the count is odd or another.
+        // SAFETY: as the caller says.
+        since.is_multiple_of(2) && unsafe { self.shifts() } == since
     }
 
     /// Goes on with [`Index::glance`] from the word of this number. Its limits lie at fixed places, which need no register.
@@ -227,6 +250,12 @@ impl<W: Word> WordIndex<W> {
         }
     }
 
+    #[inline(always)]
+    fn count_shift(&self) {
+        let count = &self.words[self.len()];
+        count.publish(count.get() + 1);
+    }
+
     /// Puts a word where it belongs, and tells how far from its home that is.
     #[inline(always)]
     fn place(&mut self, word: u64) -> usize {
@@ -249,14 +278,20 @@ impl<W: Word> WordIndex<W> {
         self.words
     }
 
+    /// How many words there are for slots.
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.mask + 1
+    }
+
     fn filed(&self) -> impl Iterator<Item = u64> {
-        self.words.iter().map(W::get).filter(|&word| word != 0)
+        self.words[..self.len()].iter().map(W::get).filter(|&word| word != 0)
     }
 
     /// Files all words anew, under tags of the other factor. Without memory for that, things stay as they are.
     #[cold]
     fn mix(&mut self, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Vec<W>>) {
-        let (Ok(mut mixed), Ok(())) = (Self::with_words(self.words.len(), SCATTER), bin.reserve()) else {
+        let (Ok(mut mixed), Ok(())) = (Self::with_words(self.len(), SCATTER), bin.reserve()) else {
             return;
         };
         for word in self.filed() {
@@ -269,8 +304,8 @@ impl<W: Word> WordIndex<W> {
     fn with_words(count: usize, factor: u64) -> Result<Self, OutOfMemory> {
         debug_assert!(count.is_power_of_two());
         let mut words = Vec::new();
-        words.try_reserve_exact(count)?;
-        words.resize_with(count, || W::new(0));
+        words.try_reserve_exact(count + 1)?;
+        words.resize_with(count + 1, || W::new(0));
         Ok(Self { words, mask: count - 1, factor, reach: 0 })
     }
 }
@@ -319,11 +354,11 @@ unsafe impl<W: Word> Index for WordIndex<W> {
 
     #[inline(always)]
     fn has_room(&self, len: usize) -> bool {
-        Self::fits(len + 1, self.words.len())
+        Self::fits(len + 1, self.len())
     }
 
     fn relocate(&mut self, len: usize) -> Result<Vec<W>, OutOfMemory> {
-        let count = if self.has_room(len) { self.words.len() } else { self.words.len() * 2 };
+        let count = if self.has_room(len) { self.len() } else { self.len() * 2 };
         let mut moved = Self::with_words(count, self.factor)?;
         for word in self.filed() {
             moved.place(word);
@@ -350,7 +385,7 @@ unsafe impl<W: Word> Index for WordIndex<W> {
             debug_assert!(self.word(hole).get() != 0, "a slot that was never filed");
             hole = (hole + 1) & mask;
         }
-        let mut at = hole;
+        let (mut at, mut shifted) = (hole, false);
         loop {
             at = (at + 1) & mask;
             let gap = at.wrapping_sub(hole) & mask;
@@ -365,11 +400,18 @@ unsafe impl<W: Word> Index for WordIndex<W> {
             // A word may move back to the hole unless its home lies behind the hole.
             let distance = at.wrapping_sub(tag_of(word) as usize) & mask;
             if distance >= gap {
+                if !shifted {
+                    shifted = true;
+                    self.count_shift();
+                }
                 self.word(hole).publish(word);
                 hole = at;
             }
         }
         self.word(hole).publish(0);
+        if shifted {
+            self.count_shift();
+        }
     }
 
     fn close(words: &Vec<W>) {
@@ -383,7 +425,7 @@ unsafe impl<W: Word> Index for WordIndex<W> {
 impl<W: Word> WordIndex<W> {
     /// How far the words lie from their homes: at most, and on average.
     pub fn distances(&self) -> (usize, f64) {
-        let words = self.words.iter().map(W::get).enumerate().filter(|&(_, word)| word != 0);
+        let words = self.words[..self.len()].iter().map(W::get).enumerate().filter(|&(_, word)| word != 0);
         let distances = words.map(|(at, word)| at.wrapping_sub(tag_of(word) as usize) & self.mask);
         (self.reach, distances.clone().sum::<usize>() as f64 / distances.count() as f64)
     }

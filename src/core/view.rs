@@ -15,11 +15,14 @@ impl SlotId {
     pub const NONE: Self = Self(SENTINEL);
 }
 
+/// That of no store: for those who looked without a lock, and must look again before they store something.
+pub const NO_GENERATION: u64 = u64::MAX;
+
 /// What a search by the hit path found.
 pub enum Hit<T> {
     /// What was taken from the entry, which is now marked.
     Value(T),
-    /// No entry has this hash. The generation in which it was so.
+    /// No entry has this hash. The generation in which it was so, or [`NO_GENERATION`].
     Absent(u64),
     /// The first candidate was not accepted; there may be others.
     Unsure(SlotId),
@@ -50,7 +53,7 @@ pub enum Look<K, V> {
     Same(V),
     /// This key, now held by the caller, may be the one.
     Ask(K, SlotId),
-    /// No entry has this hash, and had none in this generation.
+    /// No entry has this hash. The generation in which it was so, or [`NO_GENERATION`].
     Absent(u64),
     /// Nothing; it is to be searched for.
     Elsewhere,
@@ -190,7 +193,7 @@ impl<K, V, M: Memory> View<K, V, M> {
         // SAFETY: as the caller says.
         let (id, spot) = match unsafe { M::Index::glance(self.index, hash) } {
             Glance::Candidate(id, spot) => (id, spot),
-            Glance::Nothing => return Hit::Absent(0),
+            Glance::Nothing => return Hit::Absent(NO_GENERATION),
             // The sentinel is no entry, so whoever looks at it more closely goes on to search.
             Glance::GaveUp => return Hit::Unsure(SlotId::NONE),
         };
@@ -236,6 +239,8 @@ impl<K, V> View<K, V, Concurrent> {
         V: Clone,
     {
         // SAFETY: as the caller says.
+        let shifts = unsafe { self.index.shifts() };
+        // SAFETY: as the caller says.
         let mut glance = unsafe { <Concurrent as Memory>::Index::glance(self.index, hash) };
         while let Glance::Candidate(id, spot) = glance {
             // SAFETY: as the caller says.
@@ -261,6 +266,9 @@ impl<K, V> View<K, V, Concurrent> {
             // SAFETY: as the caller says.
             glance = unsafe { self.index.glance_behind(hash, spot) };
         }
-        if matches!(glance, Glance::Nothing) { Look::Absent(0) } else { Look::Elsewhere }
+        // A word may have been shifted back past this search.
+        // SAFETY: as the caller says.
+        let sure = matches!(glance, Glance::Nothing) && unsafe { self.index.is_unshifted(shifts) };
+        if sure { Look::Absent(NO_GENERATION) } else { Look::Elsewhere }
     }
 }

@@ -4,7 +4,7 @@
 //! - how many entries that were taken away still live after 100,000 replacements, while one reader was put to sleep inside.
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -151,8 +151,7 @@ fn tamis() -> (f64, i64) {
         _ => 0,
     });
     let (front, mut back) = Back::new(ENTRIES).expect("memory");
-    let generation = AtomicU64::new(0);
-    let outside = Outside { generation: &generation, thread: 0, barrier: membarrier };
+    let outside = Outside { thread: 0, barrier: membarrier };
     back.join(&front, 0).expect("memory");
     back.join(&front, 1).expect("memory");
     let mut insert = |key: u64| {

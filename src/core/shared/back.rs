@@ -9,7 +9,7 @@
 
 use super::{Front, OUTSIDE, Reader, SEARCHING, SharedStore, SharedView};
 use crate::core::OutOfMemory;
-use crate::core::atomics::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::core::atomics::{AtomicPtr, AtomicUsize, Ordering};
 use crate::core::boxed;
 use crate::core::memory::Concurrent;
 use crate::core::store::{self, Contents, Replaced, Waiting};
@@ -102,9 +102,7 @@ impl<K, V> Iterator for Departed<K, V> {
 }
 
 /// What a change needs to know of the world outside.
-pub struct Outside<'a, B> {
-    /// The generation that readers see.
-    pub generation: &'a AtomicU64,
+pub struct Outside<B> {
     /// The number of the thread that makes the change; that of no reader if it has none.
     pub thread: usize,
     /// The heavy barrier: every other thread passes a full fence before it returns true.
@@ -148,7 +146,7 @@ impl<K, V> Back<K, V> {
     pub fn change<R>(
         &mut self,
         front: &Front<K, V>,
-        outside: &Outside<'_, impl Fn() -> bool>,
+        outside: &Outside<impl Fn() -> bool>,
         work: impl FnOnce(&mut SharedStore<K, V>) -> R,
     ) -> (R, After<K, V>) {
         self.arrive(outside.thread);
@@ -157,7 +155,6 @@ impl<K, V> Back<K, V> {
         if moved {
             self.publish(front);
         }
-        self.show_generation(outside);
         let nothing = self.store.waiting().len() == 0 && self.batch.waiting.len() == 0 && self.replaced.is_empty();
         let after = if nothing {
             After::Nothing
@@ -170,7 +167,7 @@ impl<K, V> Back<K, V> {
     }
 
     /// What to do about what waits.
-    fn next(&mut self, outside: &Outside<'_, impl Fn() -> bool>, moved: bool) -> After<K, V> {
+    fn next(&mut self, outside: &Outside<impl Fn() -> bool>, moved: bool) -> After<K, V> {
         let waiting = self.store.waiting().len();
         let in_batch = self.batch.waiting.len();
         let most = Self::patience(self.store.capacity(), self.reader_count);
@@ -273,7 +270,7 @@ impl<K, V> Back<K, V> {
 
     /// Passes the barrier and lets all go that waits but for the batch.
     #[cold]
-    fn release_waiting(&mut self, outside: &Outside<'_, impl Fn() -> bool>) -> Departed<K, V> {
+    fn release_waiting(&mut self, outside: &Outside<impl Fn() -> bool>) -> Departed<K, V> {
         let mut departed = Departed::nothing();
         let mut held = Vec::new();
         let count = self.store.waiting().len();
@@ -302,15 +299,6 @@ impl<K, V> Back<K, V> {
         }
         self.free_replaced(self.replaced.len(), self.replaced_views.len(), &mut departed);
         departed
-    }
-
-    #[inline(always)]
-    fn show_generation(&self, outside: &Outside<'_, impl Fn() -> bool>) {
-        // Relaxed: the writer's own.
-        if outside.generation.load(Ordering::Relaxed) != self.store.generation() {
-            // Release: pairs with the Acquire in `Front::look`.
-            outside.generation.store(self.store.generation(), Ordering::Release);
-        }
     }
 
     /// Whether no other thread can be a reader.
@@ -351,7 +339,7 @@ impl<K, V> Back<K, V> {
     pub fn take(
         &mut self,
         front: &Front<K, V>,
-        outside: &Outside<'_, impl Fn() -> bool>,
+        outside: &Outside<impl Fn() -> bool>,
     ) -> Result<Departed<K, V>, OutOfMemory> {
         self.store.reserve_view()?;
         self.replaced.try_reserve(1)?;
@@ -359,7 +347,6 @@ impl<K, V> Back<K, V> {
         let old = self.store.take()?;
         self.replaced.push(old.into_replaced());
         self.publish(front);
-        self.show_generation(outside);
         // What somebody is about to reclaim lies in the old slab, and goes with it.
         self.batch = Batch::NOTHING;
         let mut departed = Departed::nothing();

@@ -137,7 +137,7 @@ impl<K, V> Front<K, V> {
         unsafe { place.load(Ordering::Acquire).as_ref() }
     }
 
-    /// The hit path's search, without a lock. The generation in `Absent` says nothing: see [`Front::look`].
+    /// The hit path's search, without a lock. What it takes for absent is to be looked at again.
     #[inline(always)]
     pub fn hit<T>(
         &self,
@@ -166,29 +166,18 @@ impl<K, V> Front<K, V> {
 
     /// A closer look at all that may be the entry, without a lock.
     #[inline(always)]
-    pub fn look(
-        &self,
-        reader: &Reader,
-        generation: &AtomicU64,
-        hash: Hash,
-        judge: impl FnMut(&K) -> Verdict,
-    ) -> Look<K, V>
+    pub fn look(&self, reader: &Reader, hash: Hash, judge: impl FnMut(&K) -> Verdict) -> Look<K, V>
     where
         K: Clone,
         V: Clone,
     {
-        // Acquire: pairs with the Release in `Back::show_generation`: what is searched is at least as new.
-        let generation = generation.load(Ordering::Acquire);
         reader.enter();
         // SAFETY: the reader has entered.
         let view = unsafe { self.view() };
         // SAFETY: the reader is inside, so the view stands, and what it protects.
         let found = unsafe { view.look(hash, reader, judge) };
         reader.leave();
-        match found {
-            Look::Absent(_) => Look::Absent(generation),
-            found => found,
-        }
+        found
     }
 }
 

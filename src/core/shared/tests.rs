@@ -2,7 +2,6 @@
 //! without, larger ones run on real threads, for the sanitizers too. Both run the shipped code.
 
 use super::{After, Back, Front, Outside};
-use crate::core::atomics::AtomicU64;
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
 use crate::core::store::Store;
@@ -20,7 +19,6 @@ use models::{Arc, Lock, LockGuard};
 /// A shared store with its lock, as the layer above puts it together.
 struct Shared<V> {
     front: Front<u64, V>,
-    generation: AtomicU64,
     back: Lock<Back<u64, V>>,
 }
 
@@ -33,15 +31,15 @@ impl<V: Clone> Shared<V> {
         for thread in 0..threads {
             back.join(&front, thread).expect("memory");
         }
-        Arc::new(Self { front, generation: AtomicU64::new(0), back: Lock::new(back) })
+        Arc::new(Self { front, back: Lock::new(back) })
     }
 
     fn lock(&self) -> LockGuard<'_, Back<u64, V>> {
         self.back.lock()
     }
 
-    fn outside(&self, thread: usize) -> Outside<'_, fn() -> bool> {
-        Outside { generation: &self.generation, thread, barrier: models::heavy_barrier }
+    fn outside(thread: usize) -> Outside<fn() -> bool> {
+        Outside { thread, barrier: models::heavy_barrier }
     }
 
     fn hit(&self, thread: usize, key: u64) -> Option<V> {
@@ -57,12 +55,12 @@ impl<V: Clone> Shared<V> {
 
     fn look(&self, thread: usize, key: u64) -> Look<u64, V> {
         let reader = self.front.reader(thread).expect("the thread has joined");
-        self.front.look(reader, &self.generation, Hash::of(key), |stored| Verdict::of(*stored == key))
+        self.front.look(reader, Hash::of(key), |stored| Verdict::of(*stored == key))
     }
 
     fn change<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> R {
         let mut locked = self.lock();
-        let (result, after) = locked.change(&self.front, &self.outside(thread), work);
+        let (result, after) = locked.change(&self.front, &Self::outside(thread), work);
         drop(locked);
         match after {
             After::Nothing => {}
@@ -108,7 +106,7 @@ impl<V: Clone> Shared<V> {
     }
 
     fn clear(&self, thread: usize) {
-        let departed = self.lock().take(&self.front, &self.outside(thread));
+        let departed = self.lock().take(&self.front, &Self::outside(thread));
         departed.unwrap_or_else(|_| panic!("memory")).for_each(drop);
     }
 

@@ -5,7 +5,7 @@
 
 use super::Wrapper;
 use crate::core::hash::Hash;
-use crate::core::view::SlotId;
+use crate::core::view::{NO_GENERATION, SlotId};
 use crate::ffi::exact::Verdict;
 use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Result};
@@ -29,9 +29,6 @@ pub trait Action {
 
 /// A key that is held by a reference of our own, and the slot that it was seen in.
 pub type Candidate = (Key, SlotId);
-
-/// What no store's generation ever is: there may be other candidates.
-const NO_GENERATION: u64 = u64::MAX;
 
 enum Step<T> {
     Done(T),

@@ -62,7 +62,6 @@ pub struct Cache<K, V> {
 #[repr(align(128))]
 struct Behind<K, V> {
     mutex: Mutex,
-    generation: AtomicU64,
     /// Counted by threads that have no reader.
     hits: AtomicU64,
     misses: AtomicU64,
@@ -80,8 +79,8 @@ struct Guarded<K, V> {
 
 impl<K, V> Behind<K, V> {
     #[inline(always)]
-    fn outside(&self) -> Outside<'_, fn() -> bool> {
-        Outside { generation: &self.generation, thread: threads::current(), barrier: barrier::heavy }
+    fn outside(&self) -> Outside<fn() -> bool> {
+        Outside { thread: threads::current(), barrier: barrier::heavy }
     }
 
     /// # Safety
@@ -100,7 +99,6 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         let (front, back) = Back::new(capacity)?;
         let behind = Behind {
             mutex: Mutex::new(),
-            generation: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             guarded: UnsafeCell::new(Guarded { back, counted_before: (0, 0), shared: false }),
@@ -122,7 +120,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
                 reader.count_hit();
                 Hit::Value(value)
             }
-            // One way out, to `look`, which knows about generations.
+            // One way out, to `look`, which finds out more.
             Hit::Absent(_) | Hit::Unsure(_) => Hit::Unsure(SlotId::NONE),
         }
     }
@@ -135,7 +133,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
             self.join(owner);
             return Look::Elsewhere;
         };
-        let found = self.front.look(reader, &self.behind.generation, hash, judge);
+        let found = self.front.look(reader, hash, judge);
         if matches!(found, Look::Same(_)) {
             reader.count_hit();
         }
