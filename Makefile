@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # What is installed besides tamis to run the tests: the type checkers too, which the tests of the stubs run.
 EXTRAS ?= test,lint
+# Draws the plots: matplotlib is not there for every interpreter that is measured.
+PLOT_PYTHON ?= python3
 # Passed on to pytest and to the benchmarks.
 ARGS ?=
 
@@ -86,8 +88,11 @@ bench-index: venv ## the shipped index and hashbrown's under the same store: ins
 	$(VENV)-hashbrown/bin/python bench/instructions.py $(ARGS)
 
 bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
-	@$(PIP) '.[bench]'
-	$(BIN)/python bench/threads.py --plot bench/build/threads.svg $(ARGS)
+	@$(PIP) .
+	$(BIN)/python bench/threads.py --json bench/build/threads.json $(ARGS)
+	@[ -x .venv-plot/bin/python ] || $(PLOT_PYTHON) -m venv .venv-plot
+	@.venv-plot/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'matplotlib>=3.8'
+	@.venv-plot/bin/python bench/plot.py bench/build/threads.json bench/build/threads.svg
 
 bench-reclamation: tools ## what it costs to read what others may take away: tamis beside crossbeam-epoch and seize
 	CARGO_TARGET_DIR=target/reclamation cargo run --locked --quiet --release --manifest-path bench/reclamation/Cargo.toml

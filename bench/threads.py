@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -157,35 +156,10 @@ def verdicts(scenario: Scenario, best: dict[str, dict[int, float]]) -> Iterator[
         yield "two threads, times lru_cache", ours[2] / theirs[2], scenario.two
 
 
-def plot(path: str, results: dict[str, dict[str, dict[int, float]]], title: str) -> None:
-    """One picture a scenario, side by side, as SVG that is readable on light and dark ground."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(results), figsize=(4 * len(results), 3.6), layout="constrained")
-    for axis, (name, best) in zip(axes, results.items(), strict=True):
-        for subject_name, rates in best.items():
-            axis.plot(list(rates), [rate / 1e6 for rate in rates.values()], marker="o", label=subject_name)
-        axis.set_title(name, fontsize=9)
-        axis.set_xlabel("threads")
-        axis.set_xticks(THREADS)
-        axis.set_ylim(bottom=0)
-        for part in (axis.title, axis.xaxis.label, axis.yaxis.label):
-            part.set_color("gray")
-        axis.tick_params(colors="gray")
-    axes[0].set_ylabel("million calls a second, all threads together")
-    axes[0].legend(frameon=False, labelcolor="gray")
-    figure.suptitle(title, color="gray", fontsize=9)
-    figure.savefig(path, transparent=True)
-
-
 def main() -> None:
     """Prints the tables; exit status 2 where nothing worth printing can be measured."""
     parser = subject.parser("Calls one cache from several threads.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"passes of each subject (default: {ROUNDS})")
-    parser.add_argument("--plot", metavar="FILE.svg", help="draw the rates as well (needs matplotlib)")
     options = parser.parse_args()
     try:
         module = subject.load(options.module)
@@ -220,9 +194,6 @@ def main() -> None:
     print("\n" + subject.table(["", "", "got", "asked", "met"], asked))
     as_rows = [{"scenario": name, "calls_per_second": best} for name, best in results.items()]
     subject.write_json(options.json, described, as_rows)
-    if options.plot:
-        plot(options.plot, results, f"{described['interpreter']}, {described['cpu']}")
-        print(f"\nplot: {Path(options.plot).resolve()}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+"""Draws what `bench/threads.py --json` has written: `python bench/plot.py FILE.json FILE.svg`. Needs matplotlib.
+
+A script of its own, for an interpreter of its own: matplotlib is not there for every one that is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+
+from matplotlib import pyplot
+
+
+def draw(measured: dict[str, Any], path: str) -> None:
+    """One picture a scenario, side by side, readable on light and on dark ground."""
+    rows = measured["rows"]
+    figure, axes = pyplot.subplots(1, len(rows), figsize=(3.6 * len(rows), 3.6), layout="constrained", squeeze=False)
+    for axis, row in zip(axes[0], rows, strict=True):
+        for name, rates in row["calls_per_second"].items():
+            threads = [int(count) for count in rates]
+            label = {"ours": "tamis", "floor": "empty call"}.get(name, name)
+            axis.plot(threads, [rate / 1e6 for rate in rates.values()], marker="o", label=label)
+            axis.set_xticks(threads)
+        axis.set_title(row["scenario"], fontsize=8)
+        axis.set_xlabel("threads")
+        axis.set_ylim(bottom=0)
+        for part in (axis.title, axis.xaxis.label):
+            part.set_color("gray")
+        axis.tick_params(colors="gray")
+    axes[0][0].set_ylabel("million calls a second, all threads", color="gray")
+    axes[0][0].legend(frameon=False, labelcolor="gray")
+    environment = measured["environment"]
+    figure.suptitle(f"{environment['interpreter']}, {environment['cpu']}", color="gray", fontsize=8)
+    figure.savefig(path, transparent=True)
+
+
+if __name__ == "__main__":
+    draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2])
+    print(f"plot: {sys.argv[2]}")
