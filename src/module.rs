@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
-use crate::py::{decorator, wrapper};
+use crate::py::{decorator, entry, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -35,6 +35,8 @@ pub struct Names {
 pub struct State {
     /// The type of cached functions.
     pub wrapper_type: Owned,
+    /// The type of what caches with options keep.
+    pub entry_type: Owned,
     /// Interned names.
     pub names: Names,
     /// `tamis.CacheInfo`, once it was asked for.
@@ -62,7 +64,12 @@ impl State {
             maxsize: object::interned(c"maxsize")?,
             typed: object::interned(c"typed")?,
         };
-        Ok(Self { wrapper_type: wrapper::make_type(module)?, names, cache_info_class: OnceLock::new() })
+        Ok(Self {
+            wrapper_type: wrapper::make_type(module)?,
+            entry_type: entry::make_type(module)?,
+            names,
+            cache_info_class: OnceLock::new(),
+        })
     }
 
     /// The state of this module object.
@@ -167,7 +174,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
     let class = state.cache_info_class.get().map(|Shared(class)| class);
-    for object in [Some(&state.wrapper_type), class].into_iter().flatten() {
+    for object in [Some(&state.wrapper_type), Some(&state.entry_type), class].into_iter().flatten() {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {

@@ -375,3 +375,153 @@ def test_stress_for_some_seconds():
     arguments = "import sys; sys.argv[1:] = ['--seconds', '8', '--round', '0.4', '--threads', '8']\n"
     source = script.replace("from __future__ import annotations\n", arguments, 1)
     assert run_child(source, seconds=120).splitlines()[-1].startswith("done")
+
+
+def arguments_of_a_replaced_entry():
+    """The collector must not take the arguments of a replaced entry for garbage that somebody still holds."""
+    import gc
+    import threading
+
+    from tamis import lru_cache
+
+    class Argument:
+        pass
+
+    def make(puts):
+        argument = Argument()
+        argument.whole = True
+
+        @lru_cache(maxsize=64)
+        def f(a, b):
+            return a is b
+
+        f.cycle = f
+        f(argument, 1)
+        f(argument, 1)
+        for number in range(puts):
+            thread = threading.Thread(target=f.cache_put, args=(number, argument, 1))
+            thread.start()
+            thread.join()
+        return argument
+
+    for puts in range(4):
+        argument = make(puts)
+        gc.collect()
+        assert argument.__dict__ == {"whole": True}, puts
+    print("done")
+
+
+def test_a_replaced_entry_leaves_its_arguments_alone():
+    assert run_function(arguments_of_a_replaced_entry) == "done\n"
+
+
+def replaced_while_called(seconds):
+    """A key that is always there is never computed again, however often its value is replaced."""
+    import threading
+    import time
+
+    from tamis import lru_cache
+
+    computed = []
+
+    @lru_cache(maxsize=8)
+    def f(x):
+        computed.append(x)
+        return x
+
+    f(5)
+    done = threading.Event()
+
+    def put():
+        while not done.is_set():
+            for _ in range(100):
+                f.cache_put(0, 5)
+
+    putting = threading.Thread(target=put)
+    putting.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for _ in range(1000):
+            f(5)
+    done.set()
+    putting.join()
+    assert computed == [5], len(computed)
+    print("done")
+
+
+def test_an_entry_whose_value_is_replaced_is_always_there():
+    assert run_function(replaced_while_called, 2) == "done\n"
+
+
+def fork_between_finalizers():
+    """A fork while a thread drops what it has reclaimed: the child drops what waits all the same."""
+    import os
+    import signal
+    import threading
+    import warnings
+
+    from tamis import lru_cache
+
+    warnings.simplefilter("ignore")
+    live = [0]
+    lock = threading.Lock()
+    inside, forked = threading.Event(), threading.Event()
+    block = [False]
+
+    class Value:
+        def __init__(self):
+            with lock:
+                live[0] += 1
+
+        def __del__(self):
+            with lock:
+                live[0] -= 1
+            if block[0] and threading.current_thread() is evicting:
+                block[0] = False
+                inside.set()
+                forked.wait()
+
+    @lru_cache(maxsize=64)
+    def f(x):
+        return Value()
+
+    ready, end = threading.Event(), threading.Event()
+
+    def hit():
+        f(-1)
+        ready.set()
+        end.wait()
+
+    def evict():
+        number = 0
+        block[0] = True
+        while not inside.is_set():
+            number += 1
+            f(number)
+
+    hitting = threading.Thread(target=hit)
+    hitting.start()
+    ready.wait()
+    f(0)
+    evicting = threading.Thread(target=evict)
+    evicting.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        for number in range(20_000):
+            f(1_000_000 + number)
+        # None of those from before the fork, and what waits now; one more is inside the finalizer for ever.
+        os._exit(0 if live[0] <= 64 + 4 * (64 + 2 * 4) + 5 * 4 + 1 else 3)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    forked.set()
+    end.set()
+    evicting.join()
+    hitting.join()
+    assert status == 0, status
+    print("done")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_while_a_thread_drops_entries_goes_on_dropping():
+    assert run_function(fork_between_finalizers) == "done\n"

@@ -25,6 +25,7 @@ pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
 }
 
 pub mod atomics;
+pub mod clock;
 pub mod hash;
 pub mod index;
 pub mod memory;

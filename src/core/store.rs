@@ -43,6 +43,8 @@ pub struct Store<K, V, M: Memory> {
     len: usize,
     capacity: usize,
     pub(super) generation: u64,
+    /// How many entries have left for others.
+    evictions: u64,
     pub(super) moves: Moves<K, V, M>,
 }
 
@@ -96,6 +98,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
             len: 0,
             capacity,
             generation: 0,
+            evictions: 0,
             moves: Moves { replaced: Default::default(), view: None },
         })
     }
@@ -110,6 +113,12 @@ impl<K, V, M: Memory> Store<K, V, M> {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many entries have left for others.
+    #[inline]
+    pub fn evictions(&self) -> u64 {
+        self.evictions
     }
 
     /// How many there may be.
@@ -140,7 +149,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
 
     /// [`View::hit`], by whoever keeps all writers out.
     #[inline(always)]
-    pub fn hit<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> T) -> Hit<T> {
+    pub fn hit<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
         // SAFETY: the borrow of the store keeps all of it where it is.
         match unsafe { self.view().hit(hash, &Exclusive, same, take) } {
             Hit::Absent(_) => Hit::Absent(self.generation),
@@ -276,6 +285,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
     /// Walks the hand to the next victim and past it.
     #[inline(always)]
     fn pass_hand(&mut self) -> u32 {
+        self.evictions += 1;
         let mut id = self.hand;
         loop {
             if id == SENTINEL {
@@ -305,6 +315,12 @@ impl<K, V, M: Memory> Store<K, V, M> {
         });
         self.slot(head).set_prev(id);
         self.slot(SENTINEL).set_next(id);
+        self.file(hash, id);
+    }
+
+    /// Puts a slot into the index, which has room.
+    #[inline(always)]
+    fn file(&mut self, hash: Hash, id: u32) {
         let slots = &self.slots;
         let hash_of = |id: u32| {
             // SAFETY: the index asks about slots that it was given, as in `slot`.
@@ -383,6 +399,36 @@ impl<K, V, M: Memory> Store<K, V, M> {
         self.waiting = Waiting { first: id, last: if len == 0 { id } else { last }, len: len + 1 };
     }
 
+    /// Whether an insertion would make an entry leave.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// Takes the next victim out, as an insertion does, and hands out a copy of it where readers may still see the entry.
+    pub fn evict(&mut self) -> Option<(K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        if self.is_empty() {
+            return None;
+        }
+        let id = self.pass_hand();
+        self.take_out(SlotId(id))
+    }
+
+    /// [`Store::remove`], with a copy of the entry where readers may still see it.
+    pub fn take_out(&mut self, id: SlotId) -> Option<(K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let copy = if M::SHARED { Some(self.pair(id).clone()) } else { None };
+        let left = self.remove(id);
+        copy.or(left)
+    }
+
     /// Takes a live entry out, and hands it out if nobody can see it any more.
     #[must_use = "the entry is to be dropped when the store is whole"]
     pub fn remove(&mut self, id: SlotId) -> Option<(K, V)> {
@@ -409,13 +455,18 @@ impl<K, V, M: Memory> Store<K, V, M> {
         self.slot(id).set_next(free);
     }
 
-    /// Gives a live entry another value, in its place, and hands out the old one if nobody can see it any more, with the
-    /// key that is not needed twice. Without memory, the value is handed back and nothing has changed.
+    /// Gives a live entry another value, in its place, and hands out the old one if nobody can see it any more. Where readers
+    /// may still see the entry, another one takes its place, with a key that `duplicate` makes: not a reference to the same
+    /// key, since a slab that shows what it holds must not show a key twice.
+    ///
+    /// Without memory, the value is handed back and nothing has changed.
     #[must_use = "the old value is to be dropped when the store is whole"]
-    pub fn replace(&mut self, id: SlotId, key: K, value: V) -> Result<(K, Option<V>), (K, V, OutOfMemory)>
-    where
-        K: Clone,
-    {
+    pub fn replace(
+        &mut self,
+        id: SlotId,
+        value: V,
+        duplicate: impl FnOnce(&K) -> Option<K>,
+    ) -> Result<Option<V>, (V, OutOfMemory)> {
         if !M::SHARED {
             let slot = self.slot(id.0);
             // SAFETY: no reader shares this store.
@@ -426,40 +477,35 @@ impl<K, V, M: Memory> Store<K, V, M> {
             // SAFETY: as above.
             let left = unsafe { slot.replace_pair(Some((stored, value))) };
             debug_assert!(left.is_none());
-            return Ok((key, Some(old)));
+            return Ok(Some(old));
         }
-        // Readers may be looking at the slot: another one takes its place in the queue.
+        let Some(key) = duplicate(self.key(id)) else { return Err((value, OutOfMemory)) };
         let other = match self.vacant() {
             Ok(other) => other,
-            Err(error) => return Err((key, value, error)),
+            // The key's objects are held by the entry, so nothing is dropped here for the last time.
+            Err(error) => return Err((value, error)),
         };
-        let stored = self.key(id).clone();
         let slot = self.slot(id.0);
         let (Links { prev, next }, hash) = (slot.links(), slot.hash.get());
-        self.index.remove(Hash::from_stored(hash), id.0);
         let new = self.slot(other);
         // SAFETY: a slot that was free.
-        let left = unsafe { new.replace_pair(Some((stored, value))) };
+        let left = unsafe { new.replace_pair(Some((key, value))) };
         debug_assert!(left.is_none());
         new.hash.set(hash);
         // SAFETY: as in `Slot::links`.
         new.links.with_mut(|links| unsafe { *links = Links { prev, next } });
         self.slot(prev).set_next(other);
         self.slot(next).set_prev(other);
-        let slots = &self.slots;
-        let hash_of = |id: u32| {
-            // SAFETY: the index asks about slots that it was given, as in `slot`.
-            Hash::from_stored(unsafe { slots.get_unchecked(id as usize) }.hash.get())
-        };
-        let filed = Hash::from_stored(hash);
-        self.index.insert(filed, other, hash_of, &mut self.moves);
+        // First the new word, so that the key is never absent.
+        self.file(Hash::from_stored(hash), other);
+        self.index.remove(Hash::from_stored(hash), id.0);
         if self.hand == id.0 {
             self.hand = other;
         }
         // The slot of an entry has changed, which ids that were given out must notice.
         self.generation += 1;
         self.wait_to_be_free(id.0);
-        Ok((key, None))
+        Ok(None)
     }
 
     /// Takes everything out and gives the memory back with it. Without memory for an empty store, nothing has changed.

@@ -119,13 +119,13 @@ fn run_against_model<M: Settle>(capacity: usize, keys: u64, hash_of: impl Fn(u64
                 model.remove(at);
             }
             (1, Some(id), Some(at)) => {
-                let (_, left) = store.replace(id, key, u64::from(step)).expect("memory");
+                let left = store.replace(id, u64::from(step), |key| Some(*key)).expect("memory");
                 let left = left.map(|value| (key, value));
                 assert_eq!(M::settle(&mut store, left), Some((key, model.queue[at].1)));
                 model.queue[at].1 = u64::from(step);
             }
             (_, Some(id), Some(at)) => {
-                match store.hit(hash, |stored| *stored == key, |value| *value) {
+                match store.hit(hash, |stored| *stored == key, |value| Some(*value)) {
                     Hit::Value(value) => assert_eq!(value, model.queue[at].1),
                     // Another key of this hash or tag came first.
                     Hit::Unsure(_) => store.mark(id),
@@ -179,18 +179,18 @@ fn the_store_that_readers_share_evicts_as_the_model() {
 fn a_key_of_the_same_hash_is_no_hit() {
     let mut store: LocalStore<&str, u32> = Store::new(4).expect("memory");
     assert!(store.insert(Hash::of(5), "a", 1).is_ok());
-    assert!(matches!(store.hit(Hash::of(5), |key| *key == "b", |value| *value), Hit::Unsure(_)));
-    assert!(matches!(store.hit(Hash::of(5), |key| *key == "a", |value| *value), Hit::Value(1)));
-    assert!(matches!(store.hit(Hash::of(6), |_| true, |value| *value), Hit::Absent(_)));
+    assert!(matches!(store.hit(Hash::of(5), |key| *key == "b", |value| Some(*value)), Hit::Unsure(_)));
+    assert!(matches!(store.hit(Hash::of(5), |key| *key == "a", |value| Some(*value)), Hit::Value(1)));
+    assert!(matches!(store.hit(Hash::of(6), |_| true, |value| Some(*value)), Hit::Absent(_)));
 }
 
 #[test]
 fn a_hash_of_zero_is_found_and_missed() {
     let mut store: LocalStore<u32, u32> = Store::new(4).expect("memory");
-    assert!(matches!(store.hit(Hash::of(0), |_| true, |value| *value), Hit::Absent(_)));
+    assert!(matches!(store.hit(Hash::of(0), |_| true, |value| Some(*value)), Hit::Absent(_)));
     assert!(store.first_candidate(Hash::of(0)).is_none());
     assert!(store.insert(Hash::of(0), 0, 1).is_ok());
-    assert!(matches!(store.hit(Hash::of(0), |key| *key == 0, |value| *value), Hit::Value(1)));
+    assert!(matches!(store.hit(Hash::of(0), |key| *key == 0, |value| Some(*value)), Hit::Value(1)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn the_generation_changes_when_an_entry_comes_or_goes_and_not_on_hits() {
     let mut seen = vec![store.generation()];
     assert!(store.insert(Hash::of(1), 1, 1).is_ok());
     seen.push(store.generation());
-    assert!(matches!(store.hit(Hash::of(1), |_| true, |value| *value), Hit::Value(1)));
+    assert!(matches!(store.hit(Hash::of(1), |_| true, |value| Some(*value)), Hit::Value(1)));
     assert_eq!(store.generation(), seen[1]);
     assert!(store.insert(Hash::of(2), 2, 2).is_ok());
     seen.push(store.generation());

@@ -175,7 +175,7 @@ impl<K, V, M: Memory> Copy for View<K, V, M> {}
 
 impl<K, V, M: Memory> View<K, V, M> {
     /// The hit path's search: what `take` makes of the value of the entry with this hash whose key `same` accepts.
-    /// The entry is marked as used.
+    /// The entry is marked as used, even if `take` will have nothing of it.
     ///
     /// It looks at the first candidate alone and then gives its registers up, since two keys of one 32-bit tag are rare.
     /// In most hits the entry is marked already: hash and mark are one comparison then, and nothing is written.
@@ -188,7 +188,7 @@ impl<K, V, M: Memory> View<K, V, M> {
         hash: Hash,
         reader: &impl Protect,
         same: impl FnOnce(&K) -> bool,
-        take: impl FnOnce(&V) -> T,
+        take: impl FnOnce(&V) -> Option<T>,
     ) -> Hit<T> {
         // SAFETY: as the caller says.
         let (id, spot) = match unsafe { M::Index::glance(self.index, hash) } {
@@ -218,7 +218,7 @@ impl<K, V, M: Memory> View<K, V, M> {
             }
             slot.hash.set(hash.visited());
         }
-        Hit::Value(take(value))
+        take(value).map_or(Hit::Unsure(SlotId(id)), Hit::Value)
     }
 }
 

@@ -35,6 +35,17 @@ impl<'a> CallArgs<'a> {
         Self { values, positional, kwnames }
     }
 
+    /// These arguments, of which so many are positional; the others are for the names, of which there are as many.
+    pub fn of(values: &'a [Borrowed<'a>], positional: usize, kwnames: Option<Borrowed<'a>>) -> Self {
+        debug_assert_eq!(values.len() - positional, kwnames.map_or(0, |names| exact::tuple_items(names).len()));
+        Self { values, positional, kwnames }
+    }
+
+    /// These positional arguments and no others.
+    pub fn of_positional(values: &'a [Borrowed<'a>]) -> Self {
+        Self::of(values, values.len(), None)
+    }
+
     /// Positional arguments, then the values of the keyword arguments.
     #[inline(always)]
     pub fn values(&self) -> &'a [Borrowed<'a>] {

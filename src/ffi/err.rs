@@ -9,7 +9,44 @@ use std::ffi::{CStr, c_char};
 #[must_use = "the exception is to leave through the slot function, or to be cleared"]
 pub struct Raised(());
 
+/// Which exception.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// `TypeError`
+    Type,
+    /// `ValueError`
+    Value,
+}
+
+impl Kind {
+    fn class(self) -> *mut py::PyObject {
+        match self {
+            // SAFETY: the exception types are set up before any extension is imported.
+            Self::Type => unsafe { py::PyExc_TypeError },
+            // SAFETY: as above.
+            Self::Value => unsafe { py::PyExc_ValueError },
+        }
+    }
+}
+
 impl Raised {
+    /// An exception with this message.
+    #[cold]
+    pub fn new(kind: Kind, message: &CStr) -> Self {
+        // SAFETY: an attached thread, a class and a terminated string.
+        unsafe { py::PyErr_SetString(kind.class(), message.as_ptr()) };
+        Self(())
+    }
+
+    /// An exception from a format with one `%R`, filled with the object. Reenters: the object's `__repr__`.
+    #[cold]
+    pub fn with(kind: Kind, format: &'static CStr, object: Borrowed<'_>) -> Self {
+        debug_assert_eq!(format.to_bytes().iter().filter(|&&byte| byte == b'%').count(), 1);
+        // SAFETY: the format takes exactly one object, which is live.
+        unsafe { py::PyErr_Format(kind.class(), format.as_ptr(), object.as_ptr()) };
+        Self(())
+    }
+
     /// For a C call that has just reported failure, which sets an exception.
     #[inline]
     pub fn by_callee() -> Self {
@@ -21,11 +58,7 @@ impl Raised {
     /// `TypeError(message)`.
     #[cold]
     pub fn type_error(message: &CStr) -> Self {
-        // SAFETY: the exception types are set up before any extension is imported.
-        let kind = unsafe { py::PyExc_TypeError };
-        // SAFETY: an attached thread and a terminated string.
-        unsafe { py::PyErr_SetString(kind, message.as_ptr()) };
-        Self(())
+        Self::new(Kind::Type, message)
     }
 
     /// `TypeError` from a format with one `%.200s`, filled with the name of the object's type.
@@ -34,22 +67,15 @@ impl Raised {
         debug_assert_eq!(format.to_bytes().iter().filter(|&&byte| byte == b'%').count(), 1);
         // SAFETY: a live object's type is live and named.
         let name: *const c_char = unsafe { (*object.type_ptr()).tp_name };
-        // SAFETY: as in `type_error`.
-        let kind = unsafe { py::PyExc_TypeError };
         // SAFETY: the format takes exactly one string, which is terminated.
-        unsafe { py::PyErr_Format(kind, format.as_ptr(), name) };
+        unsafe { py::PyErr_Format(Kind::Type.class(), format.as_ptr(), name) };
         Self(())
     }
 
     /// `TypeError` from a format with one `%R`, filled with the object. Reenters: the object's `__repr__`.
     #[cold]
     pub fn type_error_with(format: &'static CStr, object: Borrowed<'_>) -> Self {
-        debug_assert_eq!(format.to_bytes().iter().filter(|&&byte| byte == b'%').count(), 1);
-        // SAFETY: as in `type_error`.
-        let kind = unsafe { py::PyExc_TypeError };
-        // SAFETY: the format takes exactly one object, which is live.
-        unsafe { py::PyErr_Format(kind, format.as_ptr(), object.as_ptr()) };
-        Self(())
+        Self::with(Kind::Type, format, object)
     }
 
     /// `MemoryError()`.

@@ -1,6 +1,7 @@
 //! CPython made safe to say. Raw pointers come in by the slot functions and turn into these types at once.
 
 pub mod args;
+pub mod clock;
 pub mod compat;
 pub mod err;
 pub mod exact;

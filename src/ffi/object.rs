@@ -292,6 +292,24 @@ pub fn with_exception_aside(work: impl FnOnce()) {
     };
 }
 
+/// The result of calling `callable` with these positional arguments. Reenters: the callable.
+pub fn call_with(callable: Borrowed<'_>, args: &[Borrowed<'_>]) -> Result<Owned> {
+    callable.call(&CallArgs::of_positional(args))
+}
+
+/// A tuple of these objects.
+pub fn tuple(items: &[Borrowed<'_>]) -> Result<Owned> {
+    // SAFETY: an attached thread.
+    let tuple = unsafe { py::PyTuple_New(items.len() as py::Py_ssize_t) };
+    // SAFETY: a new reference, or null with an exception set.
+    let tuple = unsafe { Owned::from_call(tuple) }?;
+    for (at, item) in items.iter().enumerate() {
+        // SAFETY: a new tuple of that size, which takes over the reference.
+        unsafe { py::PyTuple_SetItem(tuple.as_ptr(), at as py::Py_ssize_t, Borrowed::to_owned(*item).into_ptr()) };
+    }
+    Ok(tuple)
+}
+
 /// An interned `str`.
 pub fn interned(text: &CStr) -> Result<Owned> {
     // SAFETY: a terminated string; the call returns a new reference or null.

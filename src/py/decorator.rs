@@ -1,5 +1,6 @@
 //! `lru_cache` and `cache`.
 
+use super::options;
 use super::wrapper::{Bound, Wrapper};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
@@ -9,16 +10,43 @@ use std::ptr;
 
 const DEFAULT_MAXSIZE: usize = 128;
 
+/// Names the options, in the order of [`options::NAMES`].
+const UNKNOWN_TO_LRU_CACHE: &CStr =
+    c"lru_cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
+    jitter, stale, key, ignore, weigher, maxweight, on_evict, copy, clock and backend";
+const UNKNOWN_TO_CACHE: &CStr = c"cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
+    jitter, stale, key, ignore, weigher, maxweight, on_evict, copy, clock and backend";
+
 /// The options of one decoration.
 struct Options {
     bound: Bound,
     /// As it was given.
     typed: Owned,
+    /// The others: a dict.
+    others: Owned,
 }
 
 impl Options {
-    fn new(bound: Bound) -> Self {
-        Self { bound, typed: object::boolean(false) }
+    fn new(bound: Bound) -> Result<Self> {
+        Ok(Self { bound, typed: object::boolean(false), others: options::empty()? })
+    }
+
+    /// Takes one of the options beside `maxsize` and `typed`.
+    fn take(&self, name: &CStr, value: Borrowed<'_>) -> Result<()> {
+        // SAFETY: a dict, a terminated string and a live object.
+        match unsafe { py::PyDict_SetItemString(self.others.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(Raised::by_callee()),
+        }
+    }
+
+    /// Wraps the function.
+    fn decorate(&self, module: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
+        if !function.is_callable() {
+            return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
+        }
+        let state = State::of_module(module)?;
+        Wrapper::decorate(state, function, self.bound, self.typed.borrow(), self.others.borrow())
     }
 
     /// A decorator with these options, for `lru_cache(...)` and `cache(...)` without a function.
@@ -30,10 +58,9 @@ impl Options {
             Bound::Off => size(0)?,
             Bound::Entries(entries) => size(entries)?,
         };
-        // SAFETY: three live objects.
-        let bundle = unsafe { py::PyTuple_Pack(3, module.as_ptr(), maxsize.as_ptr(), self.typed.as_ptr()) };
-        // SAFETY: a new reference or null.
-        let bundle = unsafe { Owned::from_call(bundle) }?;
+        // Now, so that what is wrong with them is said where they stand.
+        options::Options::parse(self.others.borrow())?;
+        let bundle = object::tuple(&[module, maxsize.borrow(), self.typed.borrow(), self.others.borrow()])?;
         let definition = (&raw const DECORATING.0).cast_mut();
         // SAFETY: a static definition, which C only reads; a new reference or null.
         let pointer = unsafe { py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut()) };
@@ -74,13 +101,12 @@ fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
 /// Hands each keyword argument to `take`, or names the first that is none of the known ones.
 fn each_option<'a>(
     args: &CallArgs<'a>,
-    options: &'static [&'static CStr],
     unknown: &'static CStr,
     mut take: impl FnMut(&'static CStr, Borrowed<'a>) -> Result<()>,
 ) -> Result<()> {
     let names = args.kwnames().map_or(&[][..], exact::tuple_items);
     for (&name, &value) in names.iter().zip(&args.values()[args.positional().len()..]) {
-        let known = options.iter().find(|known| {
+        let known = [c"maxsize", c"typed"].iter().chain(options::NAMES).find(|known| {
             // SAFETY: a str and a terminated string.
             unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) == 0 }
         });
@@ -102,15 +128,17 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
             return Err(Raised::type_error(c"lru_cache() takes at most 2 positional arguments: maxsize and typed"));
         }
     };
-    let unknown = c"lru_cache() got an unexpected keyword argument %R: it takes maxsize and typed";
-    each_option(args, &[c"maxsize", c"typed"], unknown, |name, value| {
+    let mut options = Options::new(Bound::Entries(DEFAULT_MAXSIZE))?;
+    each_option(args, UNKNOWN_TO_LRU_CACHE, |name, value| {
+        if name != c"maxsize" && name != c"typed" {
+            return options.take(name, value);
+        }
         let place = if name == c"maxsize" { &mut maxsize } else { &mut typed };
         if place.replace(value).is_some() {
             return Err(Raised::type_error(c"lru_cache() got maxsize or typed both by position and by keyword"));
         }
         Ok(())
     })?;
-    let mut options = Options::new(Bound::Entries(DEFAULT_MAXSIZE));
     if let Some(typed) = typed {
         options.typed = typed.to_owned();
     }
@@ -122,7 +150,7 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         return options.into_decorator(module);
     }
     if maxsize.is_callable() && exact::is_bool(options.typed.borrow()) {
-        return Wrapper::decorate(State::of_module(module)?, maxsize, options.bound, options.typed.borrow());
+        return options.decorate(module, maxsize);
     }
     let message =
         c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
@@ -138,9 +166,11 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
             return Err(Raised::type_error(c"cache() takes at most 1 positional argument: the function"));
         }
     };
-    let mut options = Options::new(Bound::Unbounded);
-    let unknown = c"cache() got an unexpected keyword argument %R: it takes maxsize and typed";
-    each_option(args, &[c"maxsize", c"typed"], unknown, |name, value| {
+    let mut options = Options::new(Bound::Unbounded)?;
+    each_option(args, UNKNOWN_TO_CACHE, |name, value| {
+        if name != c"maxsize" && name != c"typed" {
+            return options.take(name, value);
+        }
         if name == c"typed" {
             options.typed = value.to_owned();
             return Ok(());
@@ -151,15 +181,8 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     })?;
     match function.filter(|function| !function.is_none()) {
         None => options.into_decorator(module),
-        Some(function) => decorate(State::of_module(module)?, function, options.bound, options.typed.borrow()),
+        Some(function) => options.decorate(module, function),
     }
-}
-
-fn decorate(state: &State, function: Borrowed<'_>, bound: Bound, typed: Borrowed<'_>) -> Result<Owned> {
-    if !function.is_callable() {
-        return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
-    }
-    Wrapper::decorate(state, function, bound, typed)
 }
 
 macro_rules! module_functions {
@@ -188,10 +211,10 @@ unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *m
     let bundle = unsafe { Borrowed::from_ptr(bundle) };
     // SAFETY: the one argument of a function called with METH_O.
     let function = unsafe { Borrowed::from_ptr(function) };
-    let &[module, maxsize, typed] = exact::tuple_items(bundle) else { unreachable!("made by into_decorator") };
-    let decorated = State::of_module(module).and_then(|state| {
-        let bound = bound_of(maxsize)?.unwrap_or(Bound::Unbounded);
-        decorate(state, function, bound, typed)
+    let &[module, maxsize, typed, others] = exact::tuple_items(bundle) else { unreachable!("made by into_decorator") };
+    let decorated = bound_of(maxsize).and_then(|bound| {
+        let bound = bound.unwrap_or(Bound::Unbounded);
+        Options { bound, typed: typed.to_owned(), others: others.to_owned() }.decorate(module, function)
     });
     object::to_slot(decorated)
 }

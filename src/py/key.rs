@@ -273,6 +273,25 @@ impl Key {
         }
     }
 
+    /// A key of the same objects that shares no block with this one. Runs no Python code. None without memory.
+    pub fn duplicate(&self) -> Option<Self> {
+        match self.target() {
+            Target::Block(block) => block.duplicate(),
+            Target::Nothing | Target::Int(_) | Target::Object(_) => Some(self.clone()),
+        }
+    }
+
+    /// The key as callbacks see it: the one positional argument, or a tuple of several; with keyword arguments a tuple of that
+    /// tuple and a dict.
+    pub fn to_object(&self) -> Result<Owned> {
+        match self.target() {
+            Target::Nothing => object::tuple(&[]),
+            Target::Int(value) => object::int(value),
+            Target::Object(object) => Ok(object.to_owned()),
+            Target::Block(block) => block.to_object(),
+        }
+    }
+
     /// Shows the collector all that this key holds, until it says stop.
     pub fn visit(&self, visit: impl Fn(*mut py::PyObject) -> c_int) -> c_int {
         match self.target() {
@@ -359,29 +378,38 @@ struct Block<'a>(NonNull<Head>, PhantomData<&'a Head>);
 impl<'a> Block<'a> {
     fn new_key(args: &CallArgs<'_>, typed: bool) -> Result<Key> {
         let values = args.values();
-        let keywords = args.kwnames().is_some();
-        let count = values.len() + usize::from(keywords) + if typed { values.len() } else { 0 };
-        // SAFETY: a size that fits, since the arguments themselves lie in memory.
-        let pointer = unsafe { py::PyMem_Malloc(size_of::<Head>() + count * size_of::<Owned>()) };
-        let Some(head) = NonNull::new(pointer.cast::<Head>()) else {
-            return Err(Raised::no_memory());
-        };
-        let fields = Head { shape: shape_of(args), references: SharedCount::one(), typed };
-        // SAFETY: fresh memory of that size and alignment.
-        unsafe { head.write(fields) };
         let types = values.iter().filter(|_| typed).map(|value| {
             // SAFETY: a live object's type is live.
             unsafe { Borrowed::from_ptr(value.type_ptr().cast()) }
         });
+        let count = values.len() + usize::from(args.kwnames().is_some()) + if typed { values.len() } else { 0 };
+        let items = values.iter().copied().chain(args.kwnames()).chain(types);
+        Self::write(shape_of(args), typed, count, items).ok_or_else(Raised::no_memory)
+    }
+
+    /// See [`Key::duplicate`].
+    fn duplicate(self) -> Option<Key> {
+        let items = self.items();
+        Self::write(self.head().shape, self.head().typed, items.len(), items.iter().copied())
+    }
+
+    /// A new block of so many items.
+    fn write<'b>(shape: u64, typed: bool, count: usize, items: impl Iterator<Item = Borrowed<'b>>) -> Option<Key> {
+        // SAFETY: a size that fits, since the arguments themselves lie in memory.
+        let pointer = unsafe { py::PyMem_Malloc(size_of::<Head>() + count * size_of::<Owned>()) };
+        let head = NonNull::new(pointer.cast::<Head>())?;
+        let fields = Head { shape, references: SharedCount::one(), typed };
+        // SAFETY: fresh memory of that size and alignment.
+        unsafe { head.write(fields) };
         // SAFETY: the items begin behind the head, in the same memory.
         let mut at = unsafe { head.add(1) }.cast::<Owned>();
-        for item in values.iter().copied().chain(args.kwnames()).chain(types) {
+        for item in items {
             // SAFETY: `count` of them.
             unsafe { at.write(item.to_owned()) };
             // SAFETY: as above.
             at = unsafe { at.add(1) };
         }
-        Ok(Key::marked(head.as_ptr().cast(), BLOCK))
+        Some(Key::marked(head.as_ptr().cast(), BLOCK))
     }
 
     /// Gives one reference to the block back, and with the last one the block. What it held is handed out.
@@ -419,6 +447,28 @@ impl<'a> Block<'a> {
         let count = head.values() * (1 + usize::from(head.typed)) + usize::from(head.keywords() > 0);
         // SAFETY: as many as `new_key` wrote.
         unsafe { self.first_items(count) }
+    }
+
+    /// See [`Key::to_object`].
+    fn to_object(self) -> Result<Owned> {
+        let (items, values) = (self.items(), self.head().values());
+        let keywords = self.head().keywords();
+        let (positional, named) = items[..values].split_at(values - keywords);
+        if keywords == 0 {
+            // A lone argument has a block in typed caches.
+            return if let &[only] = positional { Ok(only.to_owned()) } else { object::tuple(positional) };
+        }
+        // SAFETY: an attached thread.
+        let dict = unsafe { py::PyDict_New() };
+        // SAFETY: a new reference, or null with an exception set.
+        let dict = unsafe { Owned::from_call(dict) }?;
+        for (name, value) in exact::tuple_items(items[values]).iter().zip(named) {
+            // SAFETY: a dict and two live objects.
+            if unsafe { py::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } != 0 {
+                return Err(Raised::by_callee());
+            }
+        }
+        object::tuple(&[object::tuple(positional)?.borrow(), dict.borrow()])
     }
 
     /// Whether the types agree, where they count.

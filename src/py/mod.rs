@@ -1,6 +1,8 @@
 //! The Python types and functions.
 
 pub mod decorator;
+pub mod entry;
 pub mod info;
 pub mod key;
+pub mod options;
 pub mod wrapper;

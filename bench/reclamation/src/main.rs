@@ -146,7 +146,7 @@ fn tamis() -> (f64, i64) {
     for key in 0..ENTRIES as u64 {
         assert!(alone.insert(Hash::of(key), key, Value::new(key)).is_ok());
     }
-    let bare = timed(|at| match alone.hit(Hash::of(at as u64), |key| *key == at as u64, |value| value.0) {
+    let bare = timed(|at| match alone.hit(Hash::of(at as u64), |key| *key == at as u64, |value| Some(value.0)) {
         Hit::Value(value) => value,
         _ => 0,
     });
@@ -175,7 +175,7 @@ fn tamis() -> (f64, i64) {
     };
     (0..ENTRIES as u64).for_each(&mut insert);
     let reader = front.reader(0).expect("joined");
-    let time = timed(|at| match front.hit(reader, Hash::of(at as u64), |key| *key == at as u64, |value| value.0) {
+    let time = timed(|at| match front.hit(reader, Hash::of(at as u64), |key| *key == at as u64, |value| Some(value.0)) {
         Hit::Value(value) => value,
         _ => 0,
     });
@@ -183,7 +183,7 @@ fn tamis() -> (f64, i64) {
         |sleep| {
             let reader = front.reader(1).expect("joined");
             assert!(matches!(
-                front.hit(reader, Hash::of(5), |key| *key == 5, |_| sleep()),
+                front.hit(reader, Hash::of(5), |key| *key == 5, |_| Some(sleep())),
                 Hit::Value(())
             ));
         },

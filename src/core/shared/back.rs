@@ -36,6 +36,8 @@ pub struct Back<K, V> {
     batch: Batch,
     /// Somebody passes the barrier for the batch, without the lock.
     reclaiming: bool,
+    /// There is no barrier any more: what waits goes when every thread has come by.
+    refused: bool,
     /// How many batches were closed.
     epoch: u64,
     /// The epoch in which each thread last had the lock.
@@ -123,6 +125,7 @@ impl<K, V> Back<K, V> {
             store,
             batch: Batch::NOTHING,
             reclaiming: false,
+            refused: false,
             epoch: 0,
             epochs: Vec::new(),
             lagging: 0,
@@ -172,7 +175,7 @@ impl<K, V> Back<K, V> {
         let in_batch = self.batch.waiting.len();
         let most = Self::patience(self.store.capacity(), self.reader_count);
         if !self.reclaiming {
-            if moved || waiting + in_batch >= most {
+            if (moved || waiting + in_batch >= most) && !self.refused {
                 self.close_batch_to_reclaim();
                 return After::Reclaim;
             }
@@ -201,9 +204,9 @@ impl<K, V> Back<K, V> {
         entries + 2 * readers
     }
 
-    /// How many entries can have left and not be dropped yet, at most: four times as many as it takes to pass the barrier
+    /// How many entries that have left can wait in their slots, at most: four times as many as it takes to pass the barrier
     /// (a batch that was closed late, and what comes while somebody reclaims), and what readers hold of stores that were
-    /// cleared.
+    /// cleared. Besides, each thread may be dropping [`AT_ONCE`] of them.
     pub const fn most_waiting(capacity: usize, readers: usize) -> usize {
         4 * Self::patience(capacity, readers) + (MOST_REPLACED + 1) * readers
     }
@@ -237,8 +240,11 @@ impl<K, V> Back<K, V> {
     /// What [`After::Reclaim`] asks for, some entries at a time: `passed` says whether the heavy barrier has been passed
     /// since. The second value says whether there are more.
     pub fn reclaim(&mut self, passed: bool) -> (Departed<K, V>, bool) {
+        self.refused |= !passed;
+        let before = self.batch.waiting.len();
         let departed = self.release_batch(AT_ONCE, |table, held| passed.then(|| look_at_hazards(table, held)));
-        self.reclaiming = passed && self.batch.waiting.len() > 0;
+        // Without memory nothing goes, and somebody tries again later.
+        self.reclaiming = (1..before).contains(&self.batch.waiting.len());
         (departed, self.reclaiming)
     }
 
@@ -268,18 +274,21 @@ impl<K, V> Back<K, V> {
         departed
     }
 
-    /// Passes the barrier and lets all go that waits but for the batch.
+    /// Passes the barrier and lets some go that wait, but none of the batch.
     #[cold]
     fn release_waiting(&mut self, outside: &Outside<impl Fn() -> bool>) -> Departed<K, V> {
         let mut departed = Departed::nothing();
         let mut held = Vec::new();
-        let count = self.store.waiting().len();
+        let count = AT_ONCE.min(self.store.waiting().len());
         let room = departed.pairs.try_reserve(count).is_ok() && held.try_reserve(self.reader_count).is_ok();
         if room && (outside.barrier)() {
             look_at_hazards(&self.table, &mut held);
             let waiting = self.store.take_waiting();
             // SAFETY: as in `release_batch`.
-            unsafe { self.store.release(waiting, count, |id| held.contains(&id), |pair| departed.pairs.push(pair)) };
+            let rest = unsafe {
+                self.store.release(waiting, count, |id| held.contains(&id), |pair| departed.pairs.push(pair))
+            };
+            self.store.put_waiting(rest);
         }
         departed
     }
@@ -344,6 +353,8 @@ impl<K, V> Back<K, V> {
         self.store.reserve_view()?;
         self.replaced.try_reserve(1)?;
         self.replaced_views.try_reserve(1)?;
+        let mut held = Vec::new();
+        held.try_reserve(self.reader_count)?;
         let old = self.store.take()?;
         self.replaced.push(old.into_replaced());
         self.publish(front);
@@ -361,8 +372,6 @@ impl<K, V> Back<K, V> {
             return Ok(departed);
         }
         // A reader was put to sleep inside. It keeps the memory, and at most one of the entries.
-        let mut held = Vec::new();
-        held.try_reserve(self.reader_count)?;
         look_at_hazards(&self.table, &mut held);
         let room = self.replaced.iter().map(|replaced| replaced.slots.len()).sum();
         if departed.pairs.try_reserve(room).is_ok() {
@@ -372,6 +381,24 @@ impl<K, V> Back<K, V> {
             }
         }
         Ok(departed)
+    }
+
+    /// In the child of a fork, where this thread is alone: whatever others were about to do, they do no more.
+    pub fn after_fork(&mut self, thread: usize) {
+        for (at, reader) in self.table.iter().enumerate() {
+            // Relaxed: the writer's own.
+            // SAFETY: readers stand as long as the back.
+            let reader = unsafe { reader.load(Ordering::Relaxed).as_ref() };
+            if let Some(reader) = reader.filter(|_| at != thread) {
+                // Relaxed: its thread is no more.
+                reader.hazard.store(OUTSIDE, Ordering::Relaxed);
+            }
+        }
+        for epoch in self.epochs.iter_mut().filter(|epoch| **epoch != NO_READER) {
+            *epoch = self.epoch;
+        }
+        self.lagging = 0;
+        self.reclaiming = false;
     }
 
     /// A reader for the thread of this number, if it has none yet.

@@ -82,8 +82,8 @@ impl Reader {
 
     #[inline(always)]
     fn enter(&self) {
-        // Relaxed: ordered by the barrier.
-        self.hazard.store(SEARCHING, Ordering::Relaxed);
+        // Release: whoever sees this sees the last hit done.
+        self.hazard.store(SEARCHING, Ordering::Release);
         light_barrier();
     }
 
@@ -144,7 +144,7 @@ impl<K, V> Front<K, V> {
         reader: &Reader,
         hash: Hash,
         same: impl FnOnce(&K) -> bool,
-        take: impl FnOnce(&V) -> T,
+        take: impl FnOnce(&V) -> Option<T>,
     ) -> Hit<T> {
         reader.enter();
         // SAFETY: the reader has entered.

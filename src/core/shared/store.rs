@@ -41,6 +41,11 @@ impl<K, V> Store<K, V, Concurrent> {
         std::mem::replace(&mut self.waiting, Waiting::NONE)
     }
 
+    /// Gives some of that back.
+    pub(in crate::core) fn put_waiting(&mut self, rest: Waiting) {
+        self.waiting = self.join_waiting(self.waiting, rest);
+    }
+
     /// One list of two.
     pub(in crate::core) fn join_waiting(&self, a: Waiting, b: Waiting) -> Waiting {
         match (a.len, b.len) {

@@ -44,7 +44,7 @@ impl<V: Clone> Shared<V> {
 
     fn hit(&self, thread: usize, key: u64) -> Option<V> {
         let reader = self.front.reader(thread).expect("the thread has joined");
-        match self.front.hit(reader, Hash::of(key), |stored| *stored == key, V::clone) {
+        match self.front.hit(reader, Hash::of(key), |stored| *stored == key, |value| Some(value.clone())) {
             Hit::Value(value) => {
                 reader.count_hit();
                 Some(value)

@@ -121,10 +121,38 @@ fn a_hit_while_the_value_is_replaced() {
             |shared| {
                 shared.change(MAIN, |store| {
                     let id = Shared::find(store, 1).expect("it is there");
-                    let Ok((_, None)) = store.replace(id, 1, Value::new(10)) else { panic!("memory") };
+                    let Ok(None) = store.replace(id, Value::new(10), |key| Some(*key)) else { panic!("memory") };
                 });
             },
         );
+    });
+}
+
+#[test]
+fn an_entry_whose_value_is_replaced_is_never_absent() {
+    loom::model(|| {
+        with_reader(
+            |shared| assert!(!matches!(shared.look(OTHER, 1), Look::Absent(_))),
+            |shared| {
+                shared.change(MAIN, |store| {
+                    let id = Shared::find(store, 1).expect("it is there");
+                    let Ok(None) = store.replace(id, Value::new(10), |key| Some(*key)) else { panic!("memory") };
+                });
+            },
+        );
+    });
+}
+
+#[test]
+fn an_entry_is_never_absent_while_the_store_moves() {
+    loom::model(|| {
+        let shared = Shared::new(16, 2);
+        shared.insert(MAIN, 1, Value::new(1));
+        let other = shared.clone();
+        let reader = thread::spawn(move || assert!(!matches!(other.look(OTHER, 1), Look::Absent(_))));
+        shared.insert(MAIN, 2, Value::new(2));
+        reader.join().expect("the reader");
+        Shared::end(shared);
     });
 }
 

@@ -145,7 +145,7 @@ fn work(shared: &Shared<Value>, thread: usize, keys: u64, upheaval: bool) -> (u6
                 200 | 300 => shared.remove(thread, key),
                 400 => shared.change(thread, |store| {
                     if let Some(id) = Shared::find(store, key) {
-                        let Ok((_, None)) = store.replace(id, key, Value::new(key)) else { panic!("memory") };
+                        let Ok(None) = store.replace(id, Value::new(key), |key| Some(*key)) else { panic!("memory") };
                     }
                 }),
                 _ => {}

@@ -48,7 +48,13 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
     #[inline(always)]
     pub fn hit(&self, hash: Hash, same: impl FnOnce(&K) -> bool) -> Hit<V> {
-        let found = self.with(|store| store.hit(hash, same, V::clone));
+        self.hit_with(hash, same, |value| Some(value.clone()))
+    }
+
+    /// As [`Cache::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
+    #[inline(always)]
+    pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
+        let found = self.with(|store| store.hit(hash, same, take));
         if matches!(found, Hit::Value(_)) {
             self.count_hit();
         }
@@ -100,9 +106,10 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         self.misses.set(self.misses.get().wrapping_add(1));
     }
 
-    /// Hits and misses since the last [`Cache::clear`], and the number of entries.
-    pub fn counts(&self) -> (u64, u64, usize) {
-        (self.hits.get(), self.misses.get(), self.with(Store::len))
+    /// Hits and misses since the last [`Cache::clear`], the number of entries, and how many
+    /// have left for others.
+    pub fn counts(&self) -> (u64, u64, usize, u64) {
+        (self.hits.get(), self.misses.get(), self.with(Store::len), self.with(Store::evictions))
     }
 
     /// Shows the collector all that the store holds, until it says stop. Nothing else runs meanwhile.

@@ -12,6 +12,7 @@ use crate::py::key::{self, Key};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+use std::sync::atomic::Ordering;
 
 /// `lru_cache_wrapper.__doc__`
 pub const DOC: &CStr = c"A function with a cache, as lru_cache() and cache() make it.\n\n\
@@ -63,6 +64,9 @@ impl Wrapper {
         if self.bound == Bound::Off {
             return Ok(object::boolean(false));
         }
+        if let Some(extra) = self.extra() {
+            return self.contains_optioned(extra, args).map(object::boolean);
+        }
         let hash = key::hash(args, self.typed)?;
         self.locate(hash, args, &mut Contains).map(object::boolean)
     }
@@ -72,8 +76,14 @@ impl Wrapper {
         if self.bound == Bound::Off {
             return Ok(object::boolean(false));
         }
+        if let Some(extra) = self.extra() {
+            return self.invalidate_optioned(extra, args).map(object::boolean);
+        }
         let hash = key::hash(args, self.typed)?;
         let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
+        if was_there {
+            self.invalidated();
+        }
         drop(entry);
         Ok(object::boolean(was_there))
     }
@@ -83,7 +93,11 @@ impl Wrapper {
         let Some((value, args)) = args.split_first() else {
             return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
         };
-        if self.bound != Bound::Off {
+        if let Some(extra) = self.extra()
+            && self.bound != Bound::Off
+        {
+            self.put_optioned(extra, &args, value)?;
+        } else if self.bound != Bound::Off {
             let hash = key::hash(&args, self.typed)?;
             self.keep(&args, hash, (Key::new(&args, self.typed)?, value.to_owned()), true)?;
         }
@@ -95,6 +109,9 @@ impl Wrapper {
         if self.bound == Bound::Off {
             return self.call_function(args);
         }
+        if let Some(extra) = self.extra() {
+            return self.refresh_optioned(extra, args);
+        }
         // First, so that a function is not called for arguments under which nothing can be stored.
         let hash = key::hash(args, self.typed)?;
         let value = self.call_function(args)?;
@@ -104,7 +121,12 @@ impl Wrapper {
 
     /// Reenters: finalizers of the entries.
     fn clear(&self) -> Result<Owned> {
+        if let Some(extra) = self.extra() {
+            self.clear_optioned(extra);
+        }
         let contents = self.cache.clear().map_err(|OutOfMemory| Raised::no_memory())?;
+        // Relaxed: a number alone.
+        self.invalidations.store(0, Ordering::Relaxed);
         contents.for_each(drop);
         Ok(object::none())
     }
@@ -119,11 +141,36 @@ impl Wrapper {
 
     /// Reenters on first use: an import.
     fn info(&self, state: &State) -> Result<Owned> {
-        let (hits, misses, entries) = self.cache.counts();
+        let (hits, misses, entries, _) = self.cache.counts();
         info::cache_info(
             state,
             [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries as u64)?],
         )
+    }
+
+    fn stats(&self) -> Result<Owned> {
+        let (hits, misses, entries, evictions) = self.cache.counts();
+        let [expirations, stale_hits, weight, told_evictions] = self.extra().map_or([0; 4], Self::stats_of);
+        // SAFETY: an attached thread.
+        let dict = unsafe { py::PyDict_New() };
+        // SAFETY: a new reference, or null with an exception set.
+        let dict = unsafe { Owned::from_call(dict) }?;
+        // Relaxed: a number alone.
+        let invalidations = self.invalidations.load(Ordering::Relaxed);
+        for (name, value) in [
+            (c"hits", hits),
+            (c"misses", misses),
+            (c"evictions", evictions - told_evictions),
+            (c"expirations", expirations),
+            (c"invalidations", invalidations),
+            (c"stale_hits", stale_hits),
+            (c"coalesced", 0),
+            (c"currsize", entries as u64),
+            (c"weight", weight),
+        ] {
+            set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
+        }
+        Ok(dict)
     }
 
     fn parameters(&self, state: &State) -> Result<Owned> {
@@ -135,6 +182,12 @@ impl Wrapper {
         // SAFETY: written by the collector alone, once nobody else reaches this.
         let typed = unsafe { &*self.typed_given.get() };
         set_item(&parameters, &state.names.typed, typed.borrow())?;
+        if let Some(extra) = self.extra() {
+            // SAFETY: two dicts.
+            if unsafe { py::PyDict_Update(parameters.as_ptr(), extra.given().as_ptr()) } != 0 {
+                return Err(Raised::by_callee());
+            }
+        }
         Ok(parameters)
     }
 }
@@ -180,6 +233,7 @@ macro_rules! methods {
         ) -> *mut py::PyObject {
             // SAFETY: a method of the wrapper's type, called on an instance of it.
             let $this = unsafe { Wrapper::of(object) };
+            let _alive = $this.keep_alive();
             // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
             let $args = unsafe { CallArgs::new(args, nargs as usize, kwnames) };
             object::to_slot($body)
@@ -192,6 +246,7 @@ macro_rules! methods_without_arguments {
         unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
             // SAFETY: a method of the wrapper's type, called on an instance of it.
             let $this = unsafe { Wrapper::of(object) };
+            let _alive = $this.keep_alive();
             object::to_slot($body)
         }
     )*};
@@ -208,6 +263,7 @@ methods_without_arguments! {
     cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
     cache_clear = |this| this.clear();
+    cache_stats = |this| this.stats();
     reduce = |this| State::of_instance(this.as_object()).and_then(|state| this.as_object().attr(state.names.qualname.borrow()));
     copy = |this| Ok(this.as_object().to_owned());
 }
@@ -246,12 +302,18 @@ const fn without_arguments(
 }
 
 /// The methods.
-pub static TABLE: Table<py::PyMethodDef, 11> = Table([
+pub static TABLE: Table<py::PyMethodDef, 12> = Table([
     without_arguments(
         c"cache_info",
         cache_info,
         py::METH_NOARGS,
         c"cache_info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last cache_clear().",
+    ),
+    without_arguments(
+        c"cache_stats",
+        cache_stats,
+        py::METH_NOARGS,
+        c"cache_stats($self, /)\n--\n\nA new dict of all that was counted since the last cache_clear(), and of the sizes.",
     ),
     without_arguments(
         c"cache_clear",

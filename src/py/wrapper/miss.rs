@@ -139,7 +139,7 @@ struct Keep {
 }
 
 /// What left the store for a new entry, to be dropped outside, or that there was no memory.
-type Left = std::result::Result<Option<(Key, Option<Owned>)>, OutOfMemory>;
+type Left = std::result::Result<Option<(Option<Key>, Option<Owned>)>, OutOfMemory>;
 
 impl Action for Keep {
     type Outcome = Left;
@@ -153,9 +153,9 @@ impl Action for Keep {
         let Some((key, value)) = self.entry.take() else {
             return Ok(None);
         };
-        match store.replace(id, key, value) {
-            Ok((key, old)) => Ok(Some((key, old))),
-            Err((key, value, error)) => {
+        match store.replace(id, value, Key::duplicate) {
+            Ok(old) => Ok(Some((Some(key), old))),
+            Err((value, error)) => {
                 self.entry = Some((key, value));
                 Err(error)
             }
@@ -168,7 +168,7 @@ impl Action for Keep {
             return Ok(None);
         };
         match store.insert(self.hash, key, value) {
-            Ok(evicted) => Ok(evicted.map(|(key, value)| (key, Some(value)))),
+            Ok(evicted) => Ok(evicted.map(|(key, value)| (Some(key), Some(value)))),
             Err((key, value, error)) => {
                 self.entry = Some((key, value));
                 Err(error)

@@ -4,17 +4,22 @@ mod call;
 mod lookup;
 mod methods;
 mod miss;
+mod optioned;
 
-use crate::core::OutOfMemory;
+use crate::core::{OutOfMemory, boxed};
 use crate::ffi::sync::Cache;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
+use crate::py::entry::Entry;
 use crate::py::key::Key;
+use crate::py::options::Options;
+use optioned::Extra;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::ops::Deref;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many entries a cache may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +47,12 @@ pub struct Wrapper {
 #[repr(C)]
 pub struct Parts {
     cache: Cache<Key, Owned>,
+    /// What options need, where there are any.
+    extra: Option<Box<Extra>>,
     bound: Bound,
     typed: bool,
+    /// How many entries `cache_invalidate()` has dropped.
+    invalidations: AtomicU64,
     /// The function, or None once the collector has taken this object apart.
     function: UnsafeCell<Owned>,
     /// `typed` as it was given, for `cache_parameters`. As `function`, None in the end.
@@ -62,19 +71,38 @@ impl Deref for Wrapper {
 impl Wrapper {
     /// Wraps `function`, and takes over what `functools.update_wrapper` does. Reenters: attributes of the function, `__bool__`
     /// of `typed`, and on first use an import.
-    pub fn decorate(state: &State, function: Borrowed<'_>, bound: Bound, typed: Borrowed<'_>) -> Result<Owned> {
+    pub fn decorate(
+        state: &State,
+        function: Borrowed<'_>,
+        bound: Bound,
+        typed: Borrowed<'_>,
+        given: Borrowed<'_>,
+    ) -> Result<Owned> {
         let is_typed = typed.is_true()?;
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
         state.cache_info_class()?;
+        let extra = match Options::parse(given)? {
+            Some(options) => {
+                let extra = Extra::new(state, function, options, given)?;
+                Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
+            }
+            None => None,
+        };
         let capacity = match bound {
             Bound::Off => 1,
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
+        let vectorcall = extra
+            .as_ref()
+            .and_then(|_| Self::optioned_function(bound))
+            .unwrap_or_else(|| call::function_for(bound, is_typed));
         let parts = Parts {
             cache: Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?,
+            extra,
             bound,
             typed: is_typed,
+            invalidations: AtomicU64::new(0),
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
         };
@@ -88,7 +116,7 @@ impl Wrapper {
         // SAFETY: a fresh object of this type, which nobody else knows yet.
         let place = unsafe { &raw mut (*this).vectorcall };
         // SAFETY: as above.
-        unsafe { place.write(call::function_for(bound, is_typed)) };
+        unsafe { place.write(vectorcall) };
         // SAFETY: as above.
         let place = unsafe { &raw mut (*this).parts };
         // SAFETY: as above. The other fields are zero, as they should be.
@@ -110,6 +138,17 @@ impl Wrapper {
     #[inline(always)]
     fn keep_alive(&self) -> Owned {
         self.as_object().to_owned()
+    }
+
+    #[inline(always)]
+    fn extra(&self) -> Option<&Extra> {
+        self.extra.as_deref()
+    }
+
+    /// Counts an entry that `cache_invalidate()` has dropped.
+    fn invalidated(&self) {
+        // Relaxed: a number alone.
+        self.invalidations.fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline(always)]
@@ -136,9 +175,16 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     let this = unsafe { Wrapper::of(object) };
     let entries = || {
         this.cache.visit(|key, value| match key.visit(visit) {
+            // Nobody but this store knows an entry, so it is looked through.
+            // SAFETY: the values in the store of a cache with options are entries.
+            0 if this.extra.is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
             0 => visit(value.as_ptr()),
             stop => stop,
         })
+    };
+    let extra = || {
+        let mut held = this.extra().into_iter().flat_map(Extra::held);
+        held.find_map(|object| Some(visit(object.as_ptr())).filter(|&stop| stop != 0)).unwrap_or(0)
     };
     // SAFETY: nobody writes the field now: see `Wrapper::call_function`.
     let function = unsafe { &*this.function.get() }.as_ptr();
@@ -149,7 +195,10 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     // An instance shows its type (since 3.9).
     match visit(this.as_object().type_ptr().cast()) {
         0 => match entries() {
-            0 => [function, typed_given, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
+            0 => match extra() {
+                0 => [function, typed_given, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
+                stop => stop,
+            },
             stop => stop,
         },
         stop => stop,
@@ -198,6 +247,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
             key.take_apart(|item| dropper.push(item));
             dropper.push(value);
         }
+        drop(parts.extra);
         dropper.push(parts.function.into_inner());
         dropper.push(parts.typed_given.into_inner());
         dict.into_iter().for_each(|dict| dropper.push(dict));

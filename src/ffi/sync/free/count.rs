@@ -45,10 +45,10 @@ unsafe fn owner(object: *mut py::PyObject) -> usize {
     owner.load(Ordering::Relaxed)
 }
 
-/// Whether the object belongs to the thread that asks, as far as that can be told.
-pub fn is_own(object: Borrowed<'_>) -> bool {
+/// Whether the object belongs to another thread than the one that asks, as far as that can be told.
+pub fn is_foreign(object: Borrowed<'_>) -> bool {
     // SAFETY: a live object.
-    thread_id().is_some_and(|id| unsafe { owner(object.as_ptr()) } == id)
+    thread_id().is_some_and(|id| unsafe { owner(object.as_ptr()) } != id)
 }
 
 /// `Py_INCREF`

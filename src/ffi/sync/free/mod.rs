@@ -75,6 +75,14 @@ struct Guarded<K, V> {
     counted_before: (u64, u64),
     /// Whether the owner has been told that threads share it.
     shared: bool,
+    /// The process that last had the lock.
+    process: u32,
+}
+
+/// What the mutex guards, for as long as it is held.
+struct Held<'a, K, V> {
+    guarded: &'a mut Guarded<K, V>,
+    _locked: mutex::Locked<'a>,
 }
 
 impl<K, V> Behind<K, V> {
@@ -83,13 +91,17 @@ impl<K, V> Behind<K, V> {
         Outside { thread: threads::current(), barrier: barrier::heavy }
     }
 
-    /// # Safety
-    /// The mutex is held, or no other thread is between safe points.
+    /// The lock, and what it guards.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "the mutex keeps others out")]
-    unsafe fn guarded(&self) -> &mut Guarded<K, V> {
-        // SAFETY: as the caller says.
-        unsafe { &mut *self.guarded.get() }
+    fn lock(&self) -> Held<'_, K, V> {
+        let locked = self.mutex.lock();
+        // SAFETY: the mutex is held as long as `Held` stands.
+        let guarded = unsafe { &mut *self.guarded.get() };
+        if guarded.process != mutex::process() {
+            guarded.process = mutex::process();
+            guarded.back.after_fork(threads::current());
+        }
+        Held { guarded, _locked: locked }
     }
 }
 
@@ -101,7 +113,12 @@ impl<K: Clone, V: Clone> Cache<K, V> {
             mutex: Mutex::new(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            guarded: UnsafeCell::new(Guarded { back, counted_before: (0, 0), shared: false }),
+            guarded: UnsafeCell::new(Guarded {
+                back,
+                counted_before: (0, 0),
+                shared: false,
+                process: mutex::process(),
+            }),
         };
         Ok(Self { front, behind: crate::core::boxed(behind)? })
     }
@@ -112,10 +129,16 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// the value's reference count if that is neither immortal nor this thread's own.
     #[inline(always)]
     pub fn hit(&self, hash: Hash, same: impl FnOnce(&K) -> bool) -> Hit<V> {
+        self.hit_with(hash, same, |value| Some(value.clone()))
+    }
+
+    /// As [`Cache::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
+    #[inline(always)]
+    pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
         let Some(reader) = self.front.reader(threads::current()) else {
             return Hit::Unsure(SlotId::NONE);
         };
-        match self.front.hit(reader, hash, same, V::clone) {
+        match self.front.hit(reader, hash, same, take) {
             Hit::Value(value) => {
                 reader.count_hit();
                 Hit::Value(value)
@@ -150,13 +173,11 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         }
         let Some(thread) = threads::register() else { return };
         let share = {
-            let _locked = self.behind.mutex.lock();
-            // SAFETY: the mutex is held.
-            let guarded = unsafe { self.behind.guarded() };
+            let Held { guarded, _locked } = self.behind.lock();
             if guarded.back.join(&self.front, thread).is_err() {
                 return;
             }
-            let share = !guarded.shared && (guarded.back.reader_count() > 1 || !count::is_own(owner));
+            let share = !guarded.shared && (guarded.back.reader_count() > 1 || count::is_foreign(owner));
             guarded.shared |= share;
             share
         };
@@ -169,11 +190,9 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// afterwards, finalizers of what has left and waited until now.
     #[inline]
     pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
-        let locked = self.behind.mutex.lock();
-        // SAFETY: the mutex is held until `work` has returned.
-        let guarded = unsafe { self.behind.guarded() };
+        let Held { guarded, _locked } = self.behind.lock();
         let (result, after) = guarded.back.change(&self.front, &self.behind.outside(), work);
-        drop(locked);
+        drop(_locked);
         match after {
             After::Nothing => {}
             After::Drop(departed) => departed.for_each(drop),
@@ -189,10 +208,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         // Takes microseconds, which others need not wait for.
         let passed = barrier::heavy();
         loop {
-            let locked = self.behind.mutex.lock();
-            // SAFETY: the mutex is held until it is unlocked below.
-            let (departed, more) = unsafe { self.behind.guarded() }.back.reclaim(passed);
-            drop(locked);
+            let (departed, more) = self.behind.lock().guarded.back.reclaim(passed);
             departed.for_each(drop);
             if !more {
                 return;
@@ -202,9 +218,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
 
     /// Takes everything out, and counts from zero again.
     pub fn clear(&self) -> Result<Departed<K, V>, OutOfMemory> {
-        let _locked = self.behind.mutex.lock();
-        // SAFETY: the mutex is held until this returns.
-        let guarded = unsafe { self.behind.guarded() };
+        let Held { guarded, _locked } = self.behind.lock();
         let departed = guarded.back.take(&self.front, &self.behind.outside())?;
         guarded.counted_before = self.all_counts(guarded);
         Ok(departed)
@@ -238,20 +252,20 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         (hits + others_hits, misses + others_misses)
     }
 
-    /// Hits and misses since the last [`Cache::clear`], and the number of entries.
-    pub fn counts(&self) -> (u64, u64, usize) {
-        let _locked = self.behind.mutex.lock();
-        // SAFETY: the mutex is held until this returns.
-        let guarded = unsafe { self.behind.guarded() };
+    /// Hits and misses since the last [`Cache::clear`], the number of entries, and how many
+    /// have left for others.
+    pub fn counts(&self) -> (u64, u64, usize, u64) {
+        let Held { guarded, _locked } = self.behind.lock();
         let (hits, misses) = self.all_counts(guarded);
         let (hits_before, misses_before) = guarded.counted_before;
-        (hits - hits_before, misses - misses_before, guarded.back.store().len())
+        let store = guarded.back.store();
+        (hits - hits_before, misses - misses_before, store.len(), store.evictions())
     }
 
     /// Shows the collector all that the store holds, until it says stop. Every other thread stands at a safe point meanwhile.
     pub fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
         // SAFETY: the world is stopped, and no thread stops while it holds the mutex: there is no safe point.
-        let guarded = unsafe { self.behind.guarded() };
+        let guarded = unsafe { &*self.behind.guarded.get() };
         guarded.back.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0)
     }
 

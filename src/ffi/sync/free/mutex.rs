@@ -24,6 +24,13 @@ const FREE: u32 = 0;
 /// The number of this process: one more than forks lie between the first process and this one.
 static PROCESS: AtomicU32 = AtomicU32::new(1);
 
+/// The number of this process.
+#[inline(always)]
+pub fn process() -> u32 {
+    // Relaxed: it changes while there is one thread alone.
+    PROCESS.load(Ordering::Relaxed)
+}
+
 /// Sees to it that children find no lock held.
 pub fn prepare() {
     // SAFETY: a function of ours, which stays loaded, as extension modules do.
@@ -69,10 +76,8 @@ impl Mutex {
 
     #[inline(always)]
     fn take_from(&self, holder: u32) -> bool {
-        // Relaxed: it changes while there is one thread alone.
-        let process = PROCESS.load(Ordering::Relaxed);
         // Acquire: pairs with the Release in `drop`.
-        self.holder.compare_exchange(holder, process, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.holder.compare_exchange(holder, process(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
@@ -80,7 +85,7 @@ impl Mutex {
     fn wait(&self) {
         // A thread of a parent, before a fork that did not stop the world, as C code may do it: that thread is not here.
         let holder = self.holder.load(Ordering::Relaxed);
-        if holder != FREE && holder != PROCESS.load(Ordering::Relaxed) && self.take_from(holder) {
+        if holder != FREE && holder != process() && self.take_from(holder) {
             return;
         }
         for tried in 0..TRIES {

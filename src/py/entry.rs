@@ -1,0 +1,167 @@
+//! What a cache with options keeps beside a value: until when it is fresh, when it was last read, what it weighs.
+//!
+//! A small object of ours takes the value's place in the store. Nobody outside sees one, so the collector is shown the value
+//! instead: see the wrapper's traverse.
+
+use crate::core::clock::{NEVER, Time};
+use crate::ffi::{Borrowed, Owned, Result};
+use pyo3_ffi as py;
+use std::ffi::{c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// One value with its terms.
+#[repr(C)]
+pub struct Entry {
+    ob_base: py::PyObject,
+    value: Owned,
+    terms: Terms,
+    /// When it was last read, where that matters.
+    read: AtomicU64,
+    /// Whether somebody computes the value anew while others still get this one.
+    refreshing: AtomicBool,
+}
+
+/// Until when a value is good, and what it weighs.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// Fresh before this time.
+    pub fresh_until: Time,
+    /// Returned before this time, while one caller computes it anew.
+    pub stale_until: Time,
+    /// Dropped when it was not read for so long, in nanoseconds; [`NEVER`] if that does not matter.
+    pub idle: u64,
+    /// What `weigher` said.
+    pub weight: u64,
+}
+
+/// How good an entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Age {
+    /// To be returned.
+    Fresh,
+    /// To be returned, while one caller computes it anew.
+    Stale,
+    /// As if it were not there.
+    Expired,
+}
+
+impl Entry {
+    /// An entry of the module's entry type. Runs no Python code.
+    pub fn create(kind: Borrowed<'_>, value: Owned, terms: Terms, now: Time) -> Result<Owned> {
+        // SAFETY: a ready type of ours.
+        let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
+        // SAFETY: a new reference, or null with an exception set.
+        let object = unsafe { Owned::from_call(object) }?;
+        let this = object.as_ptr().cast::<Self>();
+        // SAFETY: a fresh object of this type, which nobody else knows yet.
+        let places = unsafe { (&raw mut (*this).value, &raw mut (*this).terms, &raw mut (*this).read) };
+        // SAFETY: as above; the fields are zero and own nothing.
+        unsafe { places.0.write(value) };
+        // SAFETY: as above.
+        unsafe { places.1.write(terms) };
+        // SAFETY: as above.
+        unsafe { places.2.write(AtomicU64::new(now)) };
+        Ok(object)
+    }
+
+    /// The entry that this object is.
+    ///
+    /// # Safety
+    /// It was made by [`Entry::create`], and stands for `'a`.
+    #[inline(always)]
+    pub unsafe fn of<'a>(object: &Owned) -> &'a Self {
+        // SAFETY: as the caller says.
+        unsafe { &*object.as_ptr().cast::<Self>() }
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub fn value(&self) -> &Owned {
+        &self.value
+    }
+
+    /// What it weighs.
+    pub fn weight(&self) -> u64 {
+        self.terms.weight
+    }
+
+    /// How good it is at this time.
+    #[inline(always)]
+    pub fn age(&self, now: Time) -> Age {
+        // Relaxed: a number alone.
+        if self.terms.idle != NEVER && now.saturating_sub(self.read.load(Ordering::Relaxed)) >= self.terms.idle {
+            Age::Expired
+        } else if now < self.terms.fresh_until {
+            Age::Fresh
+        } else if now < self.terms.stale_until {
+            Age::Stale
+        } else {
+            Age::Expired
+        }
+    }
+
+    /// The value, if it is fresh, which counts as reading it.
+    #[inline(always)]
+    pub fn read(&self, now: Time) -> Option<Owned> {
+        if self.age(now) != Age::Fresh {
+            return None;
+        }
+        self.touch(now);
+        Some(self.value.clone())
+    }
+
+    /// Notes that it was read. Writes only when the clock has moved on.
+    #[inline(always)]
+    pub fn touch(&self, now: Time) {
+        // Relaxed: as in `age`.
+        if self.terms.idle != NEVER && self.read.load(Ordering::Relaxed) != now {
+            self.read.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// True for the one caller who is to compute the value anew.
+    pub fn begin_refresh(&self) -> bool {
+        // Relaxed: only who is first matters.
+        !self.refreshing.swap(true, Ordering::Relaxed)
+    }
+
+    /// That caller failed: another one is to try.
+    pub fn give_up_refresh(&self) {
+        // Relaxed: as above.
+        self.refreshing.store(false, Ordering::Relaxed);
+    }
+}
+
+unsafe extern "C" fn entry_tp_dealloc(object: *mut py::PyObject) {
+    let this = object.cast::<Entry>();
+    // SAFETY: no reference is left, so nobody else reaches the field; it is not used any more where it lies.
+    let value = unsafe { (&raw const (*this).value).read() };
+    // SAFETY: a live object.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: memory of `PyType_GenericAlloc` of a type without the collector's flag.
+    unsafe { py::PyObject_Free(object.cast()) };
+    drop(value);
+    // SAFETY: the reference of the object that is gone.
+    unsafe { py::Py_DECREF(kind.cast()) };
+}
+
+/// Makes the type, for one interpreter.
+pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    let mut slots = [
+        py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: entry_tp_dealloc as *mut c_void },
+        py::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
+    ];
+    let flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    let mut spec = py::PyType_Spec {
+        name: c"tamis._core.entry".as_ptr(),
+        basicsize: size_of::<Entry>() as c_int,
+        itemsize: 0,
+        flags: flags as std::ffi::c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the tables are whole, and copied before the call returns.
+    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}
