@@ -1,8 +1,8 @@
 """Several threads in one cache: `python bench/threads.py`, on a free-threaded interpreter.
 
-Calls a second of all threads together, for 1, 2, 4 and 8 threads: of functools.lru_cache, of tamis, and of an empty call
-on the same kind of object. All subjects run in one process, in turns, and the best of several passes counts. Threads
-that have more company than processors share these.
+Calls a second of all threads together, for 1, 2, 4 and 8 threads: of functools.lru_cache, of tamis, and of an empty
+call on the same kind of object. All subjects run in one process, in turns, and the best of several passes counts.
+Threads that have more company than processors share these.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Threads in caches for as long as you like: `python tests/stress.py --seconds 600 --threads 16`.
 
-Each round makes a cache of some size, keys of some kind and a number of threads, all by chance, and lets the threads call
-it while others clear it, look at it, invalidate, put and refresh entries. Checked are: the value of each call, the
-bound, the counts once the threads have ended, and at the end the memory, which must not have grown after the first rounds.
+Each round makes a cache of some size, keys of some kind and a number of threads, all by chance, and lets the threads
+call it while others clear it, look at it, invalidate, put and refresh entries. Checked are: the value of each call, the
+bound, the counts once the threads have ended, and at the end the memory, which must not have grown after the first
+rounds.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class Round:
         try:
             value = self.cached(self.make(number), number, **word)
         except Refused as error:
-            assert number % 31 == 30 and error.args == (number,)
+            if number % 31 != 30 or error.args != (number,):
+                raise AssertionError(f"an error of another key: {error}, {number}") from None
             return
         assert (value.number if self.finalizers else value[0]) == number
 

@@ -59,7 +59,7 @@ def retained(maxsize, threads, calls):
     for thread in readers:
         thread.join()
     readers_count = threads + 1
-    assert 0 <= most, most
+    assert most >= 0, most
     # As docs/architecture.md says it.
     assert most <= 4 * (min(max(maxsize, 16), 256) + 2 * readers_count) + 5 * readers_count, most
     f.cache_clear()
@@ -215,7 +215,7 @@ def sharing(version):
     # Called by two threads: its count is no place for them to meet.
     shared = lru_cache(maxsize=4)(str)
     shared(1)
-    in_a_thread(lambda: shared(1))
+    in_a_thread(lambda shared=shared: shared(1))
     if version < (3, 14):
         assert sys.getrefcount(shared) > 1 << 30
     reference = weakref.ref(shared)

@@ -60,6 +60,25 @@ type_checks! {
     is_tuple: PyTuple_Type;
 }
 
+macro_rules! instance_checks {
+    ($($(#[$doc:meta])* $name:ident: $check:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(object: Borrowed<'_>) -> bool {
+            // SAFETY: a live object.
+            unsafe { py::$check(object.as_ptr()) != 0 }
+        }
+    )*};
+}
+
+instance_checks! {
+    /// `isinstance(object, int)`
+    is_int_instance: PyLong_Check;
+    /// `isinstance(object, float)`
+    is_float_instance: PyFloat_Check;
+    /// `isinstance(object, str)`
+    is_str_instance: PyUnicode_Check;
+}
+
 /// Whether the object is of a type whose instances keep their type, and whose hash and equality run no Python code.
 #[inline]
 pub fn is_plain(object: Borrowed<'_>) -> bool {

@@ -14,6 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[repr(C)]
 pub struct Entry {
     ob_base: py::PyObject,
+    fields: Fields,
+}
+
+struct Fields {
     value: Owned,
     terms: Terms,
     /// When it was last read, where that matters.
@@ -54,14 +58,11 @@ impl Entry {
         // SAFETY: a new reference, or null with an exception set.
         let object = unsafe { Owned::from_call(object) }?;
         let this = object.as_ptr().cast::<Self>();
+        let fields = Fields { value, terms, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
         // SAFETY: a fresh object of this type, which nobody else knows yet.
-        let places = unsafe { (&raw mut (*this).value, &raw mut (*this).terms, &raw mut (*this).read) };
-        // SAFETY: as above; the fields are zero and own nothing.
-        unsafe { places.0.write(value) };
-        // SAFETY: as above.
-        unsafe { places.1.write(terms) };
-        // SAFETY: as above.
-        unsafe { places.2.write(AtomicU64::new(now)) };
+        let place = unsafe { &raw mut (*this).fields };
+        // SAFETY: as above; the memory is zero and owns nothing.
+        unsafe { place.write(fields) };
         Ok(object)
     }
 
@@ -78,23 +79,25 @@ impl Entry {
     /// The value.
     #[inline(always)]
     pub fn value(&self) -> &Owned {
-        &self.value
+        &self.fields.value
     }
 
     /// What it weighs.
     pub fn weight(&self) -> u64 {
-        self.terms.weight
+        self.fields.terms.weight
     }
 
     /// How good it is at this time.
     #[inline(always)]
     pub fn age(&self, now: Time) -> Age {
         // Relaxed: a number alone.
-        if self.terms.idle != NEVER && now.saturating_sub(self.read.load(Ordering::Relaxed)) >= self.terms.idle {
+        if self.fields.terms.idle != NEVER
+            && now.saturating_sub(self.fields.read.load(Ordering::Relaxed)) >= self.fields.terms.idle
+        {
             Age::Expired
-        } else if now < self.terms.fresh_until {
+        } else if now < self.fields.terms.fresh_until {
             Age::Fresh
-        } else if now < self.terms.stale_until {
+        } else if now < self.fields.terms.stale_until {
             Age::Stale
         } else {
             Age::Expired
@@ -108,40 +111,42 @@ impl Entry {
             return None;
         }
         self.touch(now);
-        Some(self.value.clone())
+        Some(self.fields.value.clone())
     }
 
     /// Notes that it was read. Writes only when the clock has moved on.
     #[inline(always)]
     pub fn touch(&self, now: Time) {
         // Relaxed: as in `age`.
-        if self.terms.idle != NEVER && self.read.load(Ordering::Relaxed) != now {
-            self.read.store(now, Ordering::Relaxed);
+        if self.fields.terms.idle != NEVER && self.fields.read.load(Ordering::Relaxed) != now {
+            self.fields.read.store(now, Ordering::Relaxed);
         }
     }
 
     /// True for the one caller who is to compute the value anew.
     pub fn begin_refresh(&self) -> bool {
         // Relaxed: only who is first matters.
-        !self.refreshing.swap(true, Ordering::Relaxed)
+        !self.fields.refreshing.swap(true, Ordering::Relaxed)
     }
 
     /// That caller failed: another one is to try.
     pub fn give_up_refresh(&self) {
         // Relaxed: as above.
-        self.refreshing.store(false, Ordering::Relaxed);
+        self.fields.refreshing.store(false, Ordering::Relaxed);
     }
 }
 
 unsafe extern "C" fn entry_tp_dealloc(object: *mut py::PyObject) {
     let this = object.cast::<Entry>();
-    // SAFETY: no reference is left, so nobody else reaches the field; it is not used any more where it lies.
-    let value = unsafe { (&raw const (*this).value).read() };
+    // SAFETY: no reference is left, so nobody else reaches the fields.
+    let place = unsafe { &raw const (*this).fields };
+    // SAFETY: as above; they are not used any more where they lie.
+    let fields = unsafe { place.read() };
     // SAFETY: a live object.
     let kind = unsafe { py::Py_TYPE(object) };
     // SAFETY: memory of `PyType_GenericAlloc` of a type without the collector's flag.
     unsafe { py::PyObject_Free(object.cast()) };
-    drop(value);
+    drop(fields);
     // SAFETY: the reference of the object that is gone.
     unsafe { py::Py_DECREF(kind.cast()) };
 }

@@ -5,7 +5,6 @@ use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock as clocks, exact, object};
 use pyo3_ffi as py;
 use std::ffi::CStr;
-use std::ptr;
 
 /// The names of all options, for those who take them.
 pub const NAMES: &[&CStr] = &[
@@ -270,9 +269,7 @@ fn is_timedelta(value: Borrowed<'_>) -> Result<bool> {
 
 /// The value of an int or a float, but not of a bool. Nothing of anything else.
 fn number(value: Borrowed<'_>) -> Result<Option<f64>> {
-    // SAFETY: live objects.
-    let (is_int, is_float) = unsafe { (py::PyLong_Check(value.as_ptr()) != 0, py::PyFloat_Check(value.as_ptr()) != 0) };
-    if exact::is_bool(value) || !is_int && !is_float {
+    if exact::is_bool(value) || !exact::is_int_instance(value) && !exact::is_float_instance(value) {
         return Ok(None);
     }
     // SAFETY: a live object.
@@ -293,8 +290,7 @@ fn fraction(value: Borrowed<'_>) -> Result<f64> {
 }
 
 fn is_whole(value: Borrowed<'_>) -> bool {
-    // SAFETY: a live object.
-    !exact::is_bool(value) && unsafe { py::PyLong_Check(value.as_ptr()) } != 0
+    !exact::is_bool(value) && exact::is_int_instance(value)
 }
 
 fn whole(value: Borrowed<'_>) -> Result<u64> {
@@ -314,11 +310,7 @@ fn whole(value: Borrowed<'_>) -> Result<u64> {
 /// `ignore` as a tuple of names. Reenters: iteration.
 fn names(value: Borrowed<'_>) -> Result<Owned> {
     let message = c"ignore takes the name of a parameter, or several of them, not %.200s";
-    let is_str = |value: Borrowed<'_>| {
-        // SAFETY: a live object.
-        unsafe { py::PyUnicode_Check(value.as_ptr()) != 0 }
-    };
-    if is_str(value) {
+    if exact::is_str_instance(value) {
         // SAFETY: a live object.
         let tuple = unsafe { py::PyTuple_Pack(1, value.as_ptr()) };
         // SAFETY: a new reference or null.
@@ -333,17 +325,16 @@ fn names(value: Borrowed<'_>) -> Result<Owned> {
     }
     // SAFETY: a new reference.
     let tuple = unsafe { Owned::from_ptr(tuple) };
-    match exact::tuple_items(tuple.borrow()).iter().find(|&&name| !is_str(name)) {
+    match exact::tuple_items(tuple.borrow()).iter().find(|&&name| !exact::is_str_instance(name)) {
         Some(&name) => Err(wrong(c"ignore takes names of parameters (str), not %.200s", name)),
         None => Ok(tuple),
     }
 }
 
 fn check_backend(value: Borrowed<'_>) -> Result<()> {
-    // SAFETY: a live object, looked at as a str only if it is one.
-    let is_memory = unsafe {
-        py::PyUnicode_Check(value.as_ptr()) != 0
-            && py::PyUnicode_CompareWithASCIIString(value.as_ptr(), c"memory".as_ptr()) == 0
+    let is_memory = exact::is_str_instance(value) && {
+        // SAFETY: a str and a terminated string.
+        unsafe { py::PyUnicode_CompareWithASCIIString(value.as_ptr(), c"memory".as_ptr()) == 0 }
     };
     if is_memory { Ok(()) } else { Err(Raised::with(Kind::Value, c"backend takes 'memory', not %R", value)) }
 }
@@ -370,7 +361,6 @@ pub fn copied(dict: Borrowed<'_>) -> Result<Owned> {
 
 /// An empty dict.
 pub fn empty() -> Result<Owned> {
-    let _ = ptr::null::<u8>();
     // SAFETY: an attached thread.
     let dict = unsafe { py::PyDict_New() };
     // SAFETY: a new reference or null.

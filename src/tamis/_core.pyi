@@ -1,5 +1,8 @@
-from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, final, overload
+from collections.abc import Callable, Hashable, Iterable
+from datetime import timedelta
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, final, overload
+
+from typing_extensions import Unpack
 
 from tamis._info import CacheInfo
 
@@ -19,9 +22,38 @@ class _Build(TypedDict):
 
 BUILD: _Build
 
-class _Parameters(TypedDict):
+_Seconds: TypeAlias = float | timedelta
+_Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]
+
+# What lru_cache() and cache() take beside maxsize and typed.
+class _Options(TypedDict, total=False):
+    ttl: _Seconds | Callable[[Any], _Seconds | None]
+    tti: _Seconds
+    jitter: float
+    stale: _Seconds
+    key: Callable[..., Hashable]
+    ignore: str | Iterable[str]
+    weigher: Callable[[Any], int]
+    maxweight: int
+    on_evict: Callable[[Any, Any, _Cause], object]
+    copy: bool | Callable[[Any], Any]
+    clock: Callable[[], float]
+    backend: Literal["memory"]
+
+class _Parameters(_Options):
     maxsize: int | None
     typed: bool
+
+class _Stats(TypedDict):
+    hits: int
+    misses: int
+    evictions: int
+    expirations: int
+    invalidations: int
+    stale_hits: int
+    coalesced: int
+    currsize: int
+    weight: int
 
 class _Cached(Generic[_P, _R_co]):
     @property
@@ -30,6 +62,7 @@ class _Cached(Generic[_P, _R_co]):
     def cache_info(self) -> CacheInfo: ...
     def cache_clear(self) -> None: ...
     def cache_parameters(self) -> _Parameters: ...
+    def cache_stats(self) -> _Stats: ...
 
 @final
 class lru_cache_wrapper(_Cached[_P, _R_co]):
@@ -56,12 +89,26 @@ class _Decorator:
     def __call__(self, user_function: Callable[_P, _R], /) -> lru_cache_wrapper[_P, _R]: ...
 
 @overload
-def lru_cache(maxsize: Callable[_P, _R], typed: bool = False) -> lru_cache_wrapper[_P, _R]: ...
-@overload
-def lru_cache(maxsize: int | None = 128, typed: bool = False) -> _Decorator: ...
-@overload
-def cache(
-    user_function: Callable[_P, _R], /, *, maxsize: int | None = None, typed: bool = False
+def lru_cache(
+    maxsize: Callable[_P, _R], typed: bool = False, **options: Unpack[_Options]
 ) -> lru_cache_wrapper[_P, _R]: ...
 @overload
-def cache(user_function: None = None, /, *, maxsize: int | None = None, typed: bool = False) -> _Decorator: ...
+def lru_cache(maxsize: int | None = 128, typed: bool = False, **options: Unpack[_Options]) -> _Decorator: ...
+@overload
+def cache(
+    user_function: Callable[_P, _R],
+    /,
+    *,
+    maxsize: int | None = None,
+    typed: bool = False,
+    **options: Unpack[_Options],
+) -> lru_cache_wrapper[_P, _R]: ...
+@overload
+def cache(
+    user_function: None = None,
+    /,
+    *,
+    maxsize: int | None = None,
+    typed: bool = False,
+    **options: Unpack[_Options],
+) -> _Decorator: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import timedelta
 
 from typing_extensions import assert_type
 
@@ -51,6 +52,19 @@ def bounded_cache(a: int) -> bytes:
     return b""
 
 
+@cache(ttl=timedelta(seconds=60), jitter=0.1, stale=5, on_evict=lambda key, value, cause: None)
+def with_options(a: int, b: str = "") -> list[int]:
+    return [a]
+
+
+@lru_cache(maxsize=None, ttl=lambda result: None, tti=3, weigher=len, maxweight=1000, ignore=["b"], copy=True)
+def with_more_options(a: int, b: str = "") -> list[int]:
+    return [a]
+
+
+assert_type(with_options(1, b="b"), list[int])
+assert_type(with_more_options(1), list[int])
+assert_type(with_options.cache_stats()["evictions"], int)
 assert_type(bare(1), list[int])
 assert_type(bare(1, "b", c=b"c"), list[int])
 assert_type(bare(a=1, b="b"), list[int])

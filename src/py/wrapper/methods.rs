@@ -127,6 +127,9 @@ impl Wrapper {
         let contents = self.cache.clear().map_err(|OutOfMemory| Raised::no_memory())?;
         // Relaxed: a number alone.
         self.invalidations.store(0, Ordering::Relaxed);
+        if let Some(extra) = self.extra() {
+            extra.reset_stats();
+        }
         contents.for_each(drop);
         Ok(object::none())
     }
@@ -150,7 +153,7 @@ impl Wrapper {
 
     fn stats(&self) -> Result<Owned> {
         let (hits, misses, entries, evictions) = self.cache.counts();
-        let [expirations, stale_hits, weight, told_evictions] = self.extra().map_or([0; 4], Self::stats_of);
+        let [expirations, stale_hits, weight] = self.extra().map_or([0; 3], Self::stats_of);
         // SAFETY: an attached thread.
         let dict = unsafe { py::PyDict_New() };
         // SAFETY: a new reference, or null with an exception set.
@@ -160,7 +163,7 @@ impl Wrapper {
         for (name, value) in [
             (c"hits", hits),
             (c"misses", misses),
-            (c"evictions", evictions - told_evictions),
+            (c"evictions", evictions),
             (c"expirations", expirations),
             (c"invalidations", invalidations),
             (c"stale_hits", stale_hits),

@@ -164,6 +164,13 @@ impl Extra {
         }
     }
 
+    /// Counts from zero again.
+    pub fn reset_stats(&self) {
+        // Relaxed: numbers alone.
+        self.stats.expirations.store(0, Ordering::Relaxed);
+        self.stats.stale_hits.store(0, Ordering::Relaxed);
+    }
+
     fn most_weight(&self) -> u64 {
         self.options.weight.as_ref().map_or(u64::MAX, |&(_, most)| most)
     }
@@ -617,15 +624,13 @@ impl Wrapper {
         }
     }
 
-    /// What `cache_stats()` has of the options: expirations, stale hits, weight, and how many of the store's evictions were
-    /// for clearing.
-    pub fn stats_of(extra: &Extra) -> [u64; 4] {
+    /// What `cache_stats()` has of the options: expirations, stale hits, weight.
+    pub fn stats_of(extra: &Extra) -> [u64; 3] {
         // Relaxed: numbers alone.
         [
             extra.stats.expirations.load(Ordering::Relaxed),
             extra.stats.stale_hits.load(Ordering::Relaxed),
             extra.weight(),
-            0,
         ]
     }
 
