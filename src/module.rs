@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
-use crate::py::{decorator, entry, wrapper};
+use crate::py::{decorator, entry, flight, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -37,6 +37,8 @@ pub struct State {
     pub wrapper_type: Owned,
     /// The type of what caches with options keep.
     pub entry_type: Owned,
+    /// The type of computations that threads wait for.
+    pub flight_type: Owned,
     /// Interned names.
     pub names: Names,
     /// `tamis.CacheInfo`, once it was asked for.
@@ -67,6 +69,7 @@ impl State {
         Ok(Self {
             wrapper_type: wrapper::make_type(module)?,
             entry_type: entry::make_type(module)?,
+            flight_type: flight::make_type(module)?,
             names,
             cache_info_class: OnceLock::new(),
         })
@@ -174,7 +177,9 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
     let class = state.cache_info_class.get().map(|Shared(class)| class);
-    for object in [Some(&state.wrapper_type), Some(&state.entry_type), class].into_iter().flatten() {
+    for object in
+        [Some(&state.wrapper_type), Some(&state.entry_type), Some(&state.flight_type), class].into_iter().flatten()
+    {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {

@@ -1,6 +1,6 @@
 //! Exceptions as tokens.
 
-use super::object::Borrowed;
+use super::object::{Borrowed, Owned};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_char};
 
@@ -83,6 +83,38 @@ impl Raised {
     pub fn no_memory() -> Self {
         // SAFETY: an attached thread.
         unsafe { py::PyErr_NoMemory() };
+        Self(())
+    }
+
+    /// The exception itself, which is not set any more.
+    pub fn take(self) -> Owned {
+        let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: an attached thread with an exception set, and three places.
+        #[allow(deprecated, reason = "its successor is there from 3.12 on")]
+        unsafe {
+            py::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback)
+        };
+        // SAFETY: what was fetched.
+        #[allow(deprecated, reason = "as above")]
+        unsafe {
+            py::PyErr_NormalizeException(&raw mut kind, &raw mut value, &raw mut traceback)
+        };
+        if !traceback.is_null() {
+            // SAFETY: an exception and its traceback.
+            unsafe { py::PyException_SetTraceback(value, traceback) };
+        }
+        // SAFETY: references that were fetched, or null.
+        unsafe { py::Py_XDECREF(kind) };
+        // SAFETY: as above.
+        unsafe { py::Py_XDECREF(traceback) };
+        // SAFETY: a normalized exception is an object.
+        unsafe { Owned::from_ptr(value) }
+    }
+
+    /// Raises this exception, an instance.
+    pub fn again(exception: Borrowed<'_>) -> Self {
+        // SAFETY: an attached thread, and an instance with its class.
+        unsafe { py::PyErr_SetObject(exception.type_ptr().cast(), exception.as_ptr()) };
         Self(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::{CallArgs, Raised, Result, sync};
 use pyo3_ffi as py;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -227,6 +227,58 @@ impl<'a> Borrowed<'a> {
 unsafe extern "C" {
     /// Include/cpython/classobject.h; pyo3-ffi leaves it out.
     fn PyMethod_New(function: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject;
+}
+
+/// A type of ours, for one interpreter, whose instances only we make: of such a size, given back by such a function.
+pub fn plain_type(module: Borrowed<'_>, name: &'static CStr, size: usize, dealloc: py::destructor) -> Result<Owned> {
+    let mut slots = [
+        py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: dealloc as *mut c_void },
+        py::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() },
+    ];
+    let flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    let mut spec = py::PyType_Spec {
+        name: name.as_ptr(),
+        basicsize: size as c_int,
+        itemsize: 0,
+        flags: flags as std::ffi::c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the tables are whole, and copied before the call returns.
+    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, std::ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}
+
+/// An instance of a [`plain_type`], with its fields at such an offset. Runs no Python code.
+///
+/// # Safety
+/// The fields lie within the type's size, and are what its functions expect there.
+pub unsafe fn plain_instance<F>(kind: Borrowed<'_>, fields: F, offset: usize) -> Result<Owned> {
+    // SAFETY: a ready type of ours.
+    let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
+    // SAFETY: a new reference, or null with an exception set.
+    let object = unsafe { Owned::from_call(object) }?;
+    // SAFETY: within the object, as the caller says.
+    let place = unsafe { object.as_ptr().byte_add(offset) }.cast::<F>();
+    // SAFETY: a fresh object of this type, which nobody else knows yet; the memory is zero and owns nothing.
+    unsafe { place.write(fields) };
+    Ok(object)
+}
+
+/// Gives back an instance of a [`plain_type`], and drops its fields. Reenters: as that does.
+///
+/// # Safety
+/// No reference to the object is left, and `place` points to its fields.
+pub unsafe fn dealloc_plain<F>(object: *mut py::PyObject, place: *const F) {
+    // SAFETY: nobody else reaches the fields; they are not used any more where they lie.
+    let fields = unsafe { place.read() };
+    // SAFETY: still a whole object.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: memory of `PyType_GenericAlloc` of a type without the collector's flag.
+    unsafe { py::PyObject_Free(object.cast()) };
+    drop(fields);
+    // SAFETY: the reference of the object that is gone.
+    unsafe { py::Py_DECREF(kind.cast()) };
 }
 
 /// `types.MethodType(function, instance)`

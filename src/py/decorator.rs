@@ -13,9 +13,9 @@ const DEFAULT_MAXSIZE: usize = 128;
 /// Names the options, in the order of [`options::NAMES`].
 const UNKNOWN_TO_LRU_CACHE: &CStr =
     c"lru_cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
-    jitter, stale, key, ignore, weigher, maxweight, on_evict, copy, clock and backend";
+    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock and backend";
 const UNKNOWN_TO_CACHE: &CStr = c"cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
-    jitter, stale, key, ignore, weigher, maxweight, on_evict, copy, clock and backend";
+    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock and backend";
 
 /// The options of one decoration.
 struct Options {

@@ -4,16 +4,14 @@
 //! instead: see the wrapper's traverse.
 
 use crate::core::clock::{NEVER, Time};
-use crate::ffi::{Borrowed, Owned, Result};
+use crate::ffi::{Borrowed, Owned, Result, object};
 use pyo3_ffi as py;
-use std::ffi::{c_int, c_void};
-use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One value with its terms.
 #[repr(C)]
 pub struct Entry {
-    ob_base: py::PyObject,
+    _ob_base: py::PyObject,
     fields: Fields,
 }
 
@@ -53,17 +51,9 @@ pub enum Age {
 impl Entry {
     /// An entry of the module's entry type. Runs no Python code.
     pub fn create(kind: Borrowed<'_>, value: Owned, terms: Terms, now: Time) -> Result<Owned> {
-        // SAFETY: a ready type of ours.
-        let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
-        // SAFETY: a new reference, or null with an exception set.
-        let object = unsafe { Owned::from_call(object) }?;
-        let this = object.as_ptr().cast::<Self>();
         let fields = Fields { value, terms, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
-        // SAFETY: a fresh object of this type, which nobody else knows yet.
-        let place = unsafe { &raw mut (*this).fields };
-        // SAFETY: as above; the memory is zero and owns nothing.
-        unsafe { place.write(fields) };
-        Ok(object)
+        // SAFETY: a field of a fresh entry.
+        unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
     }
 
     /// The entry that this object is.
@@ -137,36 +127,13 @@ impl Entry {
 }
 
 unsafe extern "C" fn entry_tp_dealloc(object: *mut py::PyObject) {
-    let this = object.cast::<Entry>();
-    // SAFETY: no reference is left, so nobody else reaches the fields.
-    let place = unsafe { &raw const (*this).fields };
-    // SAFETY: as above; they are not used any more where they lie.
-    let fields = unsafe { place.read() };
-    // SAFETY: a live object.
-    let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: memory of `PyType_GenericAlloc` of a type without the collector's flag.
-    unsafe { py::PyObject_Free(object.cast()) };
-    drop(fields);
-    // SAFETY: the reference of the object that is gone.
-    unsafe { py::Py_DECREF(kind.cast()) };
+    // SAFETY: an object of this type.
+    let place = unsafe { &raw const (*object.cast::<Entry>()).fields };
+    // SAFETY: no reference is left.
+    unsafe { object::dealloc_plain(object, place) };
 }
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
-    let mut slots = [
-        py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: entry_tp_dealloc as *mut c_void },
-        py::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
-    ];
-    let flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    let mut spec = py::PyType_Spec {
-        name: c"tamis._core.entry".as_ptr(),
-        basicsize: size_of::<Entry>() as c_int,
-        itemsize: 0,
-        flags: flags as std::ffi::c_uint,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the tables are whole, and copied before the call returns.
-    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, ptr::null_mut()) };
-    // SAFETY: a new reference, or null with an exception set.
-    unsafe { Owned::from_call(pointer) }
+    object::plain_type(module, c"tamis._core.entry", size_of::<Entry>(), entry_tp_dealloc)
 }

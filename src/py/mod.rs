@@ -2,6 +2,7 @@
 
 pub mod decorator;
 pub mod entry;
+pub mod flight;
 pub mod info;
 pub mod key;
 pub mod options;

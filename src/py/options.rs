@@ -14,6 +14,7 @@ pub const NAMES: &[&CStr] = &[
     c"stale",
     c"key",
     c"ignore",
+    c"single_flight",
     c"weigher",
     c"maxweight",
     c"on_evict",
@@ -66,6 +67,8 @@ pub struct Options {
     pub key: Option<Owned>,
     /// `ignore`: a tuple of names.
     pub ignore: Option<Owned>,
+    /// `single_flight`
+    pub single_flight: bool,
     /// `weigher` and `maxweight`
     pub weight: Option<(Owned, u64)>,
     /// `on_evict`
@@ -130,6 +133,11 @@ impl Options {
         if key.is_some() && ignore.is_some() {
             return Err(Raised::new(Kind::Value, c"key and ignore can't be combined: let key leave the parameter out"));
         }
+        let single_flight = match option(c"single_flight")? {
+            None => false,
+            Some(value) if exact::is_bool(value.borrow()) => value.borrow().is_true()?,
+            Some(value) => return Err(wrong(c"single_flight takes True or False, not %.200s", value.borrow())),
+        };
         let weigher = callable(c"weigher", c"weigher takes a callable value -> int, not %.200s")?;
         let maxweight = option(c"maxweight")?.map(|value| whole(value.borrow())).transpose()?;
         let weight = match (weigher, maxweight) {
@@ -172,7 +180,7 @@ impl Options {
             None if exact_is_needed => Clock::Exact,
             None => Clock::Coarse,
         };
-        Ok(Some(Self { ttl, tti, jitter, stale, key, ignore, weight, on_evict, copy, clock }))
+        Ok(Some(Self { ttl, tti, jitter, stale, key, ignore, single_flight, weight, on_evict, copy, clock }))
     }
 
     /// The time now. Reenters: `clock`.

@@ -33,6 +33,7 @@ class _Options(TypedDict, total=False):
     stale: _Seconds
     key: Callable[..., Hashable]
     ignore: str | Iterable[str]
+    single_flight: bool
     weigher: Callable[[Any], int]
     maxweight: int
     on_evict: Callable[[Any, Any, _Cause], object]

@@ -7,7 +7,7 @@ use super::Wrapper;
 use crate::core::hash::Hash;
 use crate::core::view::{NO_GENERATION, SlotId};
 use crate::ffi::exact::Verdict;
-use crate::ffi::sync::Store;
+use crate::ffi::sync::{Cache, Store};
 use crate::ffi::{CallArgs, Owned, Result};
 use crate::py::key::Key;
 
@@ -27,6 +27,9 @@ pub trait Action {
     fn unsettled(&mut self) -> Self::Outcome;
 }
 
+/// A store of objects under keys.
+pub type Entries = Cache<Key, Owned>;
+
 /// A key that is held by a reference of our own, and the slot that it was seen in.
 pub type Candidate = (Key, SlotId);
 
@@ -41,9 +44,21 @@ impl Wrapper {
     /// Searches the entry for these arguments and acts on it. Reenters: `__eq__` of keys, where types don't tell.
     #[inline(always)]
     pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
-        match self.step(hash, args, action, &[]) {
+        self.locate_in(&self.cache, hash, args, action)
+    }
+
+    /// [`Wrapper::locate`] in another store under the same keys. Reenters: as that.
+    #[inline(always)]
+    pub fn locate_in<A: Action>(
+        &self,
+        cache: &Entries,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+    ) -> Result<A::Outcome> {
+        match self.step(cache, hash, args, action, &[]) {
             Step::Done(outcome) => Ok(outcome),
-            ask => self.locate_asking(hash, args, action, ask),
+            ask => self.locate_asking(cache, hash, args, action, ask),
         }
     }
 
@@ -55,15 +70,22 @@ impl Wrapper {
         action: &mut A,
         candidate: Candidate,
     ) -> Result<A::Outcome> {
-        self.locate_asking(hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
+        self.locate_asking(&self.cache, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
     }
 
     /// One look at the store, passing over the keys that `__eq__` has refused.
     #[inline(always)]
-    fn step<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A, refused: &[Key]) -> Step<A::Outcome> {
+    fn step<A: Action>(
+        &self,
+        cache: &Entries,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+        refused: &[Key],
+    ) -> Step<A::Outcome> {
         // Outside of the borrow, where they are dropped if another candidate decides the search.
         let (mut first, mut others) = (None, Vec::new());
-        let done = self.cache.change(|store| {
+        let done = cache.change(|store| {
             let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
@@ -91,6 +113,7 @@ impl Wrapper {
     #[inline(never)]
     fn locate_asking<A: Action>(
         &self,
+        cache: &Entries,
         hash: Hash,
         args: &CallArgs<'_>,
         action: &mut A,
@@ -104,7 +127,7 @@ impl Wrapper {
             };
             for (key, id) in std::iter::once(first).chain(others) {
                 if key.equals(args)? {
-                    let outcome = self.cache.change(|store| {
+                    let outcome = cache.change(|store| {
                         // We hold the key, so its pointer can't have come back as another's.
                         let stands = store.key_if_live(id).is_some_and(|live| live.is(&key));
                         stands.then(|| action.found(store, id))
@@ -117,11 +140,11 @@ impl Wrapper {
                 }
             }
             // If nothing has come since, there is nothing to look at again.
-            let absent = self.cache.change(|store| (store.generation() == generation).then(|| action.absent(store)));
+            let absent = cache.change(|store| (store.generation() == generation).then(|| action.absent(store)));
             if let Some(outcome) = absent {
                 return Ok(outcome);
             }
-            step = self.step(hash, args, action, &refused);
+            step = self.step(cache, hash, args, action, &refused);
         }
         match step {
             Step::Done(outcome) => Ok(outcome),

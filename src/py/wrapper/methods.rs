@@ -153,7 +153,7 @@ impl Wrapper {
 
     fn stats(&self) -> Result<Owned> {
         let (hits, misses, entries, evictions) = self.cache.counts();
-        let [expirations, stale_hits, weight] = self.extra().map_or([0; 3], Self::stats_of);
+        let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Self::stats_of);
         // SAFETY: an attached thread.
         let dict = unsafe { py::PyDict_New() };
         // SAFETY: a new reference, or null with an exception set.
@@ -167,7 +167,7 @@ impl Wrapper {
             (c"expirations", expirations),
             (c"invalidations", invalidations),
             (c"stale_hits", stale_hits),
-            (c"coalesced", 0),
+            (c"coalesced", coalesced),
             (c"currsize", entries as u64),
             (c"weight", weight),
         ] {

@@ -1,6 +1,7 @@
 //! The type of what the decorators return: a callable with a cache.
 
 mod call;
+mod flights;
 mod lookup;
 mod methods;
 mod miss;

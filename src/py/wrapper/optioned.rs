@@ -1,6 +1,7 @@
 //! Calls of caches with options. They share the store and its searches with the plain ones; each value lies in an entry
 //! with its terms.
 
+use super::flights::Flights;
 use super::lookup::Action;
 use super::{Bound, Wrapper};
 use crate::core::clock::{self, NEVER, Time};
@@ -19,13 +20,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a wrapper with options has beside.
 pub struct Extra {
-    options: Options,
+    pub(super) options: Options,
     /// As they were given: a dict.
     given: Owned,
     entry_type: Owned,
     ignored: Option<Ignored>,
     /// Whether the hit path needs nothing but a clock of ours.
     quick: bool,
+    /// What is being computed, with `single_flight`.
+    flights: Option<Flights>,
     weight: AtomicU64,
     random: AtomicU64,
     stats: Stats,
@@ -36,6 +39,7 @@ pub struct Extra {
 struct Stats {
     expirations: AtomicU64,
     stale_hits: AtomicU64,
+    coalesced: AtomicU64,
 }
 
 /// Which arguments are left out of the key: see `tamis/_signature.py`.
@@ -89,9 +93,11 @@ impl Extra {
             && ignored.is_none()
             && matches!(options.copy, Copy::No)
             && !matches!(options.clock, Clock::Given(_));
+        let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
         Ok(Self {
             quick,
             ignored,
+            flights,
             options,
             given: options::copied(given)?,
             entry_type: state.entry_type.clone(),
@@ -157,11 +163,17 @@ impl Extra {
 
     /// What a hit returns. Reenters: `copy`.
     #[inline(always)]
-    fn copied(&self, value: Owned) -> Result<Owned> {
+    pub(super) fn copied(&self, value: Owned) -> Result<Owned> {
         match &self.options.copy {
             Copy::No => Ok(value),
             Copy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
         }
+    }
+
+    /// Counts a call that another one's computation has answered.
+    pub(super) fn count_coalesced(&self) {
+        // Relaxed: a number alone.
+        self.stats.coalesced.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts from zero again.
@@ -169,6 +181,7 @@ impl Extra {
         // Relaxed: numbers alone.
         self.stats.expirations.store(0, Ordering::Relaxed);
         self.stats.stale_hits.store(0, Ordering::Relaxed);
+        self.stats.coalesced.store(0, Ordering::Relaxed);
     }
 
     fn most_weight(&self) -> u64 {
@@ -268,17 +281,20 @@ impl Ignored {
 }
 
 /// Reads an entry as a call does.
-struct Read<'a> {
-    extra: &'a Extra,
-    now: Time,
+pub(super) struct Read<'a> {
+    pub extra: &'a Extra,
+    pub now: Time,
 }
 
 /// What is there for a call.
-enum Found {
+pub(super) enum Found {
+    /// To be returned.
     Fresh(Owned),
+    /// To be returned, while somebody computes it anew.
     Stale(Owned),
     /// Stale, and this caller is to compute it anew.
     Refresh(Owned),
+    /// Nothing.
     Absent,
     /// Not to be told, and nothing is to be stored.
     Unsettled,
@@ -525,8 +541,21 @@ impl Wrapper {
         })
     }
 
-    /// Reenters: the function, and as [`Wrapper::keep_optioned`].
+    /// Reenters: the function, and as [`Wrapper::keep_optioned`]; with `single_flight` it may wait for another thread.
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+        match &extra.flights {
+            None => self.compute_alone(extra, args, key_args, hash),
+            Some(flights) => self.fly(extra, flights, args, key_args, hash),
+        }
+    }
+
+    pub(super) fn compute_alone(
+        &self,
+        extra: &Extra,
+        args: &CallArgs<'_>,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+    ) -> Result<Owned> {
         self.cache.count_miss();
         let value = self.call_function(args)?;
         self.keep_optioned(extra, key_args, hash, &value, false)?;
@@ -624,12 +653,13 @@ impl Wrapper {
         }
     }
 
-    /// What `cache_stats()` has of the options: expirations, stale hits, weight.
-    pub fn stats_of(extra: &Extra) -> [u64; 3] {
+    /// What `cache_stats()` has of the options: expirations, stale hits, coalesced calls, weight.
+    pub fn stats_of(extra: &Extra) -> [u64; 4] {
         // Relaxed: numbers alone.
         [
             extra.stats.expirations.load(Ordering::Relaxed),
             extra.stats.stale_hits.load(Ordering::Relaxed),
+            extra.stats.coalesced.load(Ordering::Relaxed),
             extra.weight(),
         ]
     }

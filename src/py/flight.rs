@@ -1,0 +1,209 @@
+//! One computation that several threads wait for.
+//!
+//! A flight is a small object of ours in a store of its own, under the key that is being computed. Whoever finds one there
+//! waits for its outcome, detached from the interpreter, in a lock of CPython's that a signal interrupts. A thread never waits
+//! where it would close a ring of threads that wait for each other.
+
+use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use pyo3_ffi as py;
+use std::ffi::{c_int, c_void};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+unsafe extern "C" {
+    // Include/pythread.h
+    fn PyThread_get_thread_ident() -> std::ffi::c_ulong;
+    fn PyThread_allocate_lock() -> *mut c_void;
+    fn PyThread_free_lock(lock: *mut c_void);
+    fn PyThread_acquire_lock_timed(lock: *mut c_void, microseconds: i64, interruptible: c_int) -> c_int;
+    fn PyThread_release_lock(lock: *mut c_void);
+}
+
+/// `PY_LOCK_ACQUIRED`
+const ACQUIRED: c_int = 1;
+/// `PY_LOCK_INTR`
+const INTERRUPTED: c_int = 2;
+
+/// One computation.
+#[repr(C)]
+pub struct Flight {
+    _ob_base: py::PyObject,
+    fields: Fields,
+}
+
+struct Fields {
+    /// The thread that computes.
+    leader: Thread,
+    state: Mutex<State>,
+}
+
+/// A thread of a process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Thread {
+    ident: std::ffi::c_ulong,
+    process: u32,
+}
+
+impl Thread {
+    fn current() -> Self {
+        // SAFETY: has no conditions.
+        Self { ident: unsafe { PyThread_get_thread_ident() }, process: std::process::id() }
+    }
+}
+
+struct State {
+    outcome: Option<Outcome>,
+    /// The locks that waiting threads sleep in.
+    sleepers: Vec<Sleeper>,
+}
+
+/// What has come of a flight.
+#[derive(Clone)]
+pub enum Outcome {
+    /// The function's result.
+    Value(Owned),
+    /// The exception that it raised.
+    Error(Owned),
+    /// Nothing: whoever needs a result is to compute one.
+    Abandoned,
+}
+
+/// A lock of CPython's, held while its thread is to sleep.
+#[derive(Clone, Copy, PartialEq)]
+struct Sleeper(*mut c_void);
+
+// SAFETY: such a lock may be released by any thread.
+unsafe impl Send for Sleeper {}
+
+/// Which thread waits for which thread. Nothing in here runs Python code or waits while it is held.
+static WAITING: Mutex<Vec<(Thread, Thread)>> = Mutex::new(Vec::new());
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Flight {
+    /// A flight that this thread leads.
+    pub fn create(kind: Borrowed<'_>) -> Result<Owned> {
+        let state = State { outcome: None, sleepers: Vec::new() };
+        let fields = Fields { leader: Thread::current(), state: Mutex::new(state) };
+        // SAFETY: a field of a fresh flight.
+        unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
+    }
+
+    /// The flight that this object is.
+    ///
+    /// # Safety
+    /// It was made by [`Flight::create`].
+    pub unsafe fn of(object: &Owned) -> &Self {
+        // SAFETY: as the caller says; the reference holds it.
+        unsafe { &*object.as_ptr().cast::<Self>() }
+    }
+
+    /// Tells everybody who waits what has come of it, and everybody who comes later.
+    pub fn land(&self, outcome: Outcome) {
+        let mut state = locked(&self.fields.state);
+        let before = state.outcome.replace(outcome);
+        let sleepers = std::mem::take(&mut state.sleepers);
+        drop(state);
+        drop(before);
+        for Sleeper(lock) in sleepers {
+            // SAFETY: held by its thread, which frees it only after it has got it back.
+            unsafe { PyThread_release_lock(lock) };
+        }
+    }
+
+    /// Waits for the outcome. None where this thread must compute for itself: it leads this flight, or the leader waits, over
+    /// however many others, for this thread. Reenters: signal handlers, which may raise.
+    pub fn wait(&self) -> Result<Option<Outcome>> {
+        let this = Thread::current();
+        let leader = self.fields.leader;
+        // The leader of a flight from before a fork is not here.
+        if leader.process != this.process || !begin_to_wait(this, leader) {
+            return Ok(None);
+        }
+        let outcome = self.sleep();
+        locked(&WAITING).retain(|&(waiting, _)| waiting != this);
+        outcome.map(Some)
+    }
+
+    fn sleep(&self) -> Result<Outcome> {
+        // SAFETY: has no conditions; null without memory.
+        let lock = unsafe { PyThread_allocate_lock() };
+        if lock.is_null() {
+            return Err(Raised::no_memory());
+        }
+        // SAFETY: a new lock, which is free.
+        unsafe { PyThread_acquire_lock_timed(lock, -1, 0) };
+        let outcome = self.sleep_in(Sleeper(lock));
+        // SAFETY: nobody knows it any more: `land` and `sleep_in` have taken it out of the list.
+        unsafe { PyThread_release_lock(lock) };
+        // SAFETY: as above, and it is free.
+        unsafe { PyThread_free_lock(lock) };
+        outcome
+    }
+
+    fn sleep_in(&self, sleeper: Sleeper) -> Result<Outcome> {
+        let mut state = locked(&self.fields.state);
+        if let Some(outcome) = &state.outcome {
+            return Ok(outcome.clone());
+        }
+        state.sleepers.push(sleeper);
+        drop(state);
+        loop {
+            // SAFETY: an attached thread.
+            let thread = unsafe { py::PyEval_SaveThread() };
+            // SAFETY: this thread's lock, which `land` releases.
+            let answer = unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) };
+            // SAFETY: the state of this thread.
+            unsafe { py::PyEval_RestoreThread(thread) };
+            if answer == ACQUIRED {
+                return Ok(locked(&self.fields.state).outcome.clone().unwrap_or(Outcome::Abandoned));
+            }
+            debug_assert_eq!(answer, INTERRUPTED);
+            // SAFETY: an attached thread. Runs signal handlers.
+            if unsafe { py::PyErr_CheckSignals() } != 0 {
+                let mut state = locked(&self.fields.state);
+                let asleep = state.sleepers.len();
+                state.sleepers.retain(|&other| other != sleeper);
+                let woken = state.sleepers.len() == asleep;
+                drop(state);
+                if woken {
+                    // `land` is about to release it, or has done so.
+                    // SAFETY: as above.
+                    unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 0) };
+                }
+                return Err(Raised::by_callee());
+            }
+        }
+    }
+}
+
+/// Notes that `this` waits for `leader`, unless that would close a ring.
+fn begin_to_wait(this: Thread, leader: Thread) -> bool {
+    let mut waiting = locked(&WAITING);
+    // Of others than this process nobody is here.
+    waiting.retain(|(thread, _)| thread.process == this.process);
+    let mut last = leader;
+    while last != this {
+        match waiting.iter().find(|&&(thread, _)| thread == last) {
+            Some(&(_, next)) => last = next,
+            None => {
+                waiting.push((this, leader));
+                return true;
+            }
+        }
+    }
+    false
+}
+
+unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {
+    // SAFETY: an object of this type.
+    let place = unsafe { &raw const (*object.cast::<Flight>()).fields };
+    // SAFETY: no reference is left.
+    unsafe { object::dealloc_plain(object, place) };
+}
+
+/// Makes the type, for one interpreter.
+pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    object::plain_type(module, c"tamis._core.flight", size_of::<Flight>(), flight_tp_dealloc)
+}
