@@ -313,7 +313,7 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
 
 /// Whether there is one argument, a positional one: the count, doubled to lose the flag in its highest bit, is 2.
 #[inline(always)]
-fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
+pub fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
     const { assert!(py::PY_VECTORCALL_ARGUMENTS_OFFSET == 1 << (usize::BITS - 1)) };
     (nargsf.wrapping_mul(2).wrapping_sub(2) | kwnames.addr()) == 0
 }

@@ -96,7 +96,7 @@ impl Wrapper {
         };
         let vectorcall = extra
             .as_ref()
-            .and_then(|_| Self::optioned_function(bound))
+            .and_then(|extra| Self::optioned_function(extra, bound))
             .unwrap_or_else(|| call::function_for(bound, is_typed));
         let parts = Parts {
             cache: Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?,

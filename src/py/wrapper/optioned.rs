@@ -1,6 +1,7 @@
 //! Calls of caches with options. They share the store and its searches with the plain ones; each value lies in an entry
 //! with its terms.
 
+use super::call::is_single;
 use super::flights::Flights;
 use super::lookup::Action;
 use super::{Bound, Wrapper};
@@ -9,7 +10,7 @@ use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
 use crate::module::State;
 use crate::py::entry::{Age, Entry, Terms};
 use crate::py::key::{self, Key};
@@ -463,8 +464,60 @@ impl Action for IsGood {
     }
 }
 
+/// Which clock a hit reads, so that it need not look.
+const NO_CLOCK: u8 = 0;
+const COARSE_CLOCK: u8 = 1;
+const EXACT_CLOCK: u8 = 2;
+
+/// The hit path of caches whose options need nothing but a clock of ours: for one argument, a small natural number or the very
+/// `str` that is stored. All else goes on to [`optioned_vectorcall`]. Reenters: as that.
+unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    if is_single(nargsf, kwnames) {
+        // SAFETY: there is one argument, held by the caller.
+        let argument = unsafe { Borrowed::first_of(args) };
+        // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+        let this = unsafe { Wrapper::of(callable) };
+        let mut found = Hit::Unsure(SlotId::NONE);
+        if exact::is_int(argument) {
+            // SAFETY: the type has just been seen.
+            if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
+                let take = reading::<CLOCK>();
+                found = this.cache.hit_with(Hash::of(u64::from(value)), Key::is_telling_int, take);
+            }
+        } else if exact::is_str(argument) {
+            // SAFETY: the type has just been seen.
+            if let Some(hash) = unsafe { exact::str_hash(argument) } {
+                let take = reading::<CLOCK>();
+                found = this.cache.hit_with(Hash::of(hash), |key| key.is_object(argument), take);
+            }
+        }
+        if let Hit::Value(value) = found {
+            return value.into_ptr();
+        }
+    }
+    // SAFETY: this function's own arguments.
+    unsafe { optioned_vectorcall(callable, args, nargsf, kwnames) }
+}
+
+/// What a hit does with an entry. Reads the clock now, outside of the borrow.
+#[inline(always)]
+fn reading<const CLOCK: u8>() -> impl FnOnce(&Owned) -> Option<Owned> {
+    let now = match CLOCK {
+        COARSE_CLOCK => clocks::coarse(),
+        EXACT_CLOCK => clocks::exact(),
+        _ => 0,
+    };
+    move |object| if CLOCK == NO_CLOCK { Some(entry(object).value().clone()) } else { entry(object).read(now) }
+}
+
 /// A call of a cache with options. Reenters: options, `__hash__` and `__eq__` of arguments, the function, finalizers.
-pub unsafe extern "C" fn optioned_vectorcall(
+#[inline(never)]
+unsafe extern "C" fn optioned_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -475,39 +528,11 @@ pub unsafe extern "C" fn optioned_vectorcall(
     let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    if extra.quick
-        && let Some(value) = this.quick_hit(extra, &args)
-    {
-        return value.into_ptr();
-    }
     let _alive = this.keep_alive();
     object::to_slot(this.call_optioned(extra, &args))
 }
 
 impl Wrapper {
-    /// The hit path for one argument that is hashed and compared in place. Runs no Python code.
-    #[inline(always)]
-    fn quick_hit(&self, extra: &Extra, args: &CallArgs<'_>) -> Option<Owned> {
-        let argument = args.single()?;
-        let now = match extra.options.clock {
-            Clock::Coarse => crate::ffi::clock::coarse(),
-            _ => extra.options.now().ok()?,
-        };
-        let take = |object: &Owned| entry(object).read(now);
-        let found = if exact::is_int(argument) {
-            // SAFETY: the type has just been seen.
-            let value = compat::small_natural(unsafe { exact::as_int(argument) })?;
-            self.cache.hit_with(Hash::of(u64::from(value)), Key::is_telling_int, take)
-        } else if exact::is_str(argument) {
-            // SAFETY: the type has just been seen.
-            let hash = Hash::of(unsafe { exact::str_hash(argument) }?);
-            self.cache.hit_with(hash, |key| key.is_object(argument), take)
-        } else {
-            return None;
-        };
-        if let Hit::Value(value) = found { Some(value) } else { None }
-    }
-
     /// Reenters: as [`optioned_vectorcall`].
     #[inline(never)]
     fn call_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
@@ -665,7 +690,14 @@ impl Wrapper {
     }
 
     /// The vectorcall function of a wrapper with options.
-    pub fn optioned_function(bound: Bound) -> Option<py::vectorcallfunc> {
-        (bound != Bound::Off).then_some(optioned_vectorcall as py::vectorcallfunc)
+    pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
+        match extra.options.clock {
+            _ if bound == Bound::Off => None,
+            _ if !extra.quick => Some(optioned_vectorcall),
+            Clock::Unused => Some(quick_vectorcall::<NO_CLOCK>),
+            Clock::Coarse => Some(quick_vectorcall::<COARSE_CLOCK>),
+            Clock::Exact => Some(quick_vectorcall::<EXACT_CLOCK>),
+            Clock::Given(_) => Some(optioned_vectorcall),
+        }
     }
 }

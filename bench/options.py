@@ -1,0 +1,89 @@
+"""What an option costs a hit: `python bench/options.py`.
+
+Times the same calls of the same function in caches of this module: without options, and with one or two. All run in one
+process, in turns; the least of many passes counts, and the ratio to the plain cache.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from statistics import median
+from typing import Any
+
+import loops
+import subject
+
+ROUNDS = 60
+KEYS = 256
+REPEATS = 40
+
+# Options, and what is asked: at most so many times a hit without.
+CASES: list[tuple[str, dict[str, Any], float | None]] = [
+    ("no option", {}, None),
+    ("ttl of a minute", {"ttl": 60}, 1.25),
+    ("ttl and tti of a minute", {"ttl": 60, "tti": 60}, 1.35),
+    ("ttl of half a second (the exact clock)", {"ttl": 0.5}, None),
+    ("single_flight", {"single_flight": True}, None),
+    ("on_evict", {"on_evict": print}, None),
+    ("ignore", {"ignore": "rest"}, None),
+]
+
+
+def _one(x: Any, *rest: Any) -> Any:
+    return x
+
+
+def measured(module: Any, keys: list[Any], rounds: int) -> list[list[float]]:
+    """For each case the nanoseconds a call, one figure a round."""
+    taken: list[list[float]] = [[] for _ in CASES]
+    runs = []
+    for _, options, _ in CASES:
+        cached = module.lru_cache(maxsize=4 * KEYS, **options)(_one)
+        runs.append((cached, loops.fresh(loops.POSITIONAL.call)))
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(-1, rounds):
+            for number, (cached, loop) in enumerate(runs):
+                # So that nothing expires during a pass.
+                loop(cached, keys, 1)
+                start = time.perf_counter_ns()
+                loop(cached, keys, REPEATS)
+                if turn >= 0:
+                    taken[number].append((time.perf_counter_ns() - start) / (REPEATS * len(keys)))
+    finally:
+        gc.enable()
+    return taken
+
+
+def main() -> None:
+    """Prints the table; exit status 2 where nothing worth printing can be measured."""
+    parser = subject.parser("Times hits of caches with options beside those of a plain one.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"passes of each case (default: {ROUNDS})")
+    options = parser.parse_args()
+    try:
+        module = subject.load(options.module)
+    except subject.Refused as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(2)
+    subject.warn_if_plain()
+    rows, as_rows = [], []
+    for kind, keys in (("int", list(range(KEYS))), ("str", [f"key {number}" for number in range(KEYS)])):
+        taken = measured(module, keys, options.rounds)
+        for (name, _, asked), figures in zip(CASES, taken, strict=True):
+            ratio = min(figures) / min(taken[0])
+            middle = median(with_it / plain for with_it, plain in zip(figures, taken[0], strict=True))
+            met = "" if asked is None else "yes" if ratio <= asked else "NO"
+            cells = [subject.number(value, 2) for value in (ratio, middle, asked)]
+            rows.append([f"{kind}, {name}", subject.number(min(figures)), *cells, met])
+            as_rows.append({"name": f"{kind}, {name}", "least": min(figures), "ratio": ratio, "asked": asked})
+    described = {**subject.environment(module), "rounds": str(options.rounds)}
+    titles = ["ns per hit, loop included", "least", "times plain", "median", "asked", "met"]
+    print(subject.header(described), subject.table(titles, rows), sep="\n\n")
+    subject.write_json(options.json, described, as_rows)
+
+
+if __name__ == "__main__":
+    main()
