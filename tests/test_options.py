@@ -324,7 +324,10 @@ def test_on_evict_may_call_back_and_its_errors_harm_nobody(monkeypatch):
 
     def callback(key, value, cause):
         f.cache_info()
-        f.cache_clear() if key == 3 else f(key + 100)
+        if key == 3:
+            f.cache_clear()
+        elif key < 50:
+            f(key + 100)
         raise LookupError(key)
 
     f = lru_cache(maxsize=1, on_evict=callback)(lambda x: x)
@@ -554,3 +557,108 @@ TestAgainstModel.settings = settings(max_examples=60, stateful_step_count=40, de
 
 def test_module_says_what_it_has():
     assert {"lru_cache", "cache", "CacheInfo"} <= set(tamis.__all__)
+
+
+# ---- what a review found --------------------------------------------------------------------------------------------
+
+
+def test_on_evict_that_stores_while_the_cache_is_cleared_keeps_the_weight_right():
+    def callback(key, value, cause):
+        if cause == "cleared" and key < 100:
+            f.cache_put("x" * 10, key + 100)
+
+    f = cache(weigher=len, maxweight=100, on_evict=callback)(lambda x: "x" * 10)
+    for key in range(5):
+        f(key)
+    f.cache_clear()
+    assert f.cache_stats()["weight"] == 10 * f.cache_info().currsize
+    f.cache_clear()
+    assert f.cache_stats()["weight"] == 10 * f.cache_info().currsize == 0
+
+
+def test_value_that_grew_makes_only_as_much_room_as_it_needs():
+    f = cache(weigher=lambda value: value, maxweight=20)(lambda x: 1)
+    for key in ("X", 0, 1, 2, 3, 4):
+        f(key)
+        f(key)
+    f.cache_put(18, "X")
+    stats = f.cache_stats()
+    assert stats["weight"] <= 20
+    assert stats["currsize"] > 0
+    assert stats["weight"] == sum(f(key) for key in ("X", 0, 1, 2, 3, 4) if f.cache_contains(key))
+
+
+@pytest.mark.parametrize("single_flight", [False, True])
+def test_refresh_is_tried_again_after_an_error(time, single_flight):
+    fails = []
+
+    @cache(ttl=10, stale=1000, clock=time, single_flight=single_flight)
+    def f(x):
+        if fails:
+            raise LookupError
+        return object()
+
+    first = f(1)
+    time.now += 11
+    fails.append(1)
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            f(1)
+    fails.clear()
+    assert f(1) is not first
+    assert f.cache_stats()["stale_hits"] == 0
+
+
+def test_error_through_a_flight_keeps_its_context():
+    @cache(single_flight=True)
+    def f(x):
+        try:
+            1 / 0  # noqa: B018
+        except ZeroDivisionError:
+            raise ValueError(x)  # noqa: B904
+
+    try:
+        raise KeyError
+    except KeyError:
+        with pytest.raises(ValueError, match="1") as caught:
+            f(1)
+    assert isinstance(caught.value.__context__, ZeroDivisionError)
+    assert isinstance(caught.value.__context__.__context__, KeyError)
+
+
+def test_ignored_names_may_come_from_an_iterator():
+    f = cache(ignore=iter(["a"]))(lambda a, b: object())
+    assert f(1, 2) is f(2, 2)
+    with pytest.raises(KeyboardInterrupt):
+        cache(ignore=(1 / 0 if False else raises(KeyboardInterrupt) for _ in "a"))
+
+
+def raises(error):
+    raise error
+
+
+@pytest.mark.parametrize("name", ["ttl", "tti"])
+def test_time_beyond_all_floats_is_for_ever(name):
+    f = cache(**{name: 10**400})(fresh_list)
+    assert f(1) is f(1)
+    with pytest.raises(ValueError, match=name):
+        cache(**{name: -(10**400)})
+
+
+def test_stale_read_counts_as_reading(time):
+    inside = []
+
+    @cache(ttl=1, stale=100, tti=5, clock=time)
+    def f(x):
+        if inside:
+            time.now += 4
+            inside.append(f(x))
+            time.now += 2
+            inside.append(f(x))
+        return object()
+
+    first = f(1)
+    time.now += 2
+    inside.append(None)
+    f(1)
+    assert inside[1:] == [first, first]

@@ -284,6 +284,7 @@ def test_a_signal_reaches_a_thread_that_waits():
 
 def many_things_at_once(threads, seconds):
     """Functions that sleep, raise, and call other cached functions, from many threads."""
+    import contextlib
     import random
     import threading
     import time
@@ -303,10 +304,8 @@ def many_things_at_once(threads, seconds):
                 raise Refused(key)
             if depth < 3:
                 other = functions[(number + key) % len(functions)]
-                try:
+                with contextlib.suppress(Refused):
                     other((key * 5 + number) % 20, depth + 1)
-                except Refused:
-                    pass
             return [number, key]
 
         return f
@@ -390,3 +389,109 @@ def test_single_flight_is_true_or_false(value):
 def test_hits_of_a_flight_are_copies_where_copies_are_asked_for():
     f = cache(single_flight=True, copy=True)(lambda x: [x])
     assert f(1) is not f(1)
+
+
+def ring_behind_a_signal():
+    """A handler that waits for a flight of its own does not hide what its thread waits for."""
+    import signal
+    import threading
+
+    from tamis import cache
+
+    first_in, first_go, second_in, second_go = (threading.Event() for _ in range(4))
+
+    @cache(single_flight=True)
+    def led_by_main(key):
+        return led_by_first(key) if threading.current_thread() is threading.main_thread() else "own"
+
+    @cache(single_flight=True)
+    def led_by_first(key):
+        first_in.set()
+        first_go.wait()
+        return led_by_main(key)
+
+    @cache(single_flight=True)
+    def led_by_second(key):
+        second_in.set()
+        second_go.wait()
+        return "second"
+
+    threads = [threading.Thread(target=f, args=(1,)) for f in (led_by_first, led_by_second)]
+    for thread in threads:
+        thread.start()
+    first_in.wait()
+    second_in.wait()
+
+    def handler(*_):
+        threading.Timer(0.2, second_go.set).start()
+        assert led_by_second(1) == "second"
+        threading.Timer(0.2, first_go.set).start()
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    assert led_by_main(1) == "own"
+    for thread in threads:
+        thread.join()
+    print("done")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no alarm signal")
+def test_a_ring_is_seen_behind_a_signal_handler_that_waited():
+    assert run_function(ring_behind_a_signal, seconds=20) == "done\n"
+
+
+def exit_in_flight():
+    """A finalizer at the interpreter's end finds a flight whose leader will never go on."""
+    import os
+    import sys
+    import threading
+
+    from tamis import cache
+
+    inside, never = threading.Event(), threading.Event()
+    calls = []
+
+    @cache(single_flight=True)
+    def f(key):
+        calls.append(key)
+        if len(calls) == 1:
+            inside.set()
+            never.wait()
+        return key
+
+    class Last:
+        def __del__(self, cached=f, write=os.write):
+            cached(1)
+            write(1, b"done\n")
+
+    sys.last = Last()
+    threading.Thread(target=f, args=(1,), daemon=True).start()
+    inside.wait()
+
+
+def test_the_interpreter_can_end_while_a_flight_is_on():
+    assert run_function(exit_in_flight, seconds=20) == "done\n"
+
+
+def test_a_call_after_clearing_does_not_get_an_older_result():
+    import threading
+
+    inside, go = threading.Event(), threading.Event()
+    results = iter(["old", "new"])
+
+    @cache(single_flight=True)
+    def f(key):
+        result = next(results)
+        if result == "old":
+            inside.set()
+            go.wait()
+        return result
+
+    leader = threading.Thread(target=f, args=(1,))
+    leader.start()
+    inside.wait()
+    f.cache_clear()
+    assert f(1) == "new"
+    go.set()
+    leader.join()
+    assert f(1) == "new"

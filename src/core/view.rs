@@ -218,7 +218,10 @@ impl<K, V, M: Memory> View<K, V, M> {
             }
             slot.hash.set(hash.visited());
         }
-        take(value).map_or(Hit::Unsure(SlotId(id)), Hit::Value)
+        match take(value) {
+            Some(taken) => Hit::Value(taken),
+            None => Hit::Unsure(SlotId::NONE),
+        }
     }
 }
 

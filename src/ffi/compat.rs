@@ -19,6 +19,14 @@ pub mod count;
 #[allow(dead_code, reason = "free-threaded builds count otherwise")]
 pub mod count;
 
+#[cfg(not(Py_3_13))]
+#[path = "compat/finalizing_underscore.rs"]
+mod finalizing;
+#[cfg(Py_3_13)]
+#[path = "compat/finalizing_public.rs"]
+mod finalizing;
+
+pub use finalizing::is_finalizing;
 pub use int::{Int, small_natural};
 
 /// Whether, on free-threaded builds, the first bit field of `PyASCIIObject.state` is a byte of its own

@@ -33,6 +33,11 @@ impl Options {
 
     /// Takes one of the options beside `maxsize` and `typed`.
     fn take(&self, name: &CStr, value: Borrowed<'_>) -> Result<()> {
+        // SAFETY: a live object.
+        let once = name == c"ignore" && unsafe { py::PyIter_Check(value.as_ptr()) } != 0;
+        // What can be iterated over once is iterated over here.
+        let names = if once { Some(options::names(value)?) } else { None };
+        let value = names.as_ref().map_or(value, Owned::borrow);
         // SAFETY: a dict, a terminated string and a live object.
         match unsafe { py::PyDict_SetItemString(self.others.as_ptr(), name.as_ptr(), value.as_ptr()) } {
             0 => Ok(()),

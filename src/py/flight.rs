@@ -4,7 +4,7 @@
 //! waits for its outcome, detached from the interpreter, in a lock of CPython's that a signal interrupts. A thread never waits
 //! where it would close a ring of threads that wait for each other.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -99,6 +99,11 @@ impl Flight {
         unsafe { &*object.as_ptr().cast::<Self>() }
     }
 
+    /// Whether its leader was left behind by a fork.
+    pub fn is_of_another_process(&self) -> bool {
+        self.fields.leader.process != std::process::id()
+    }
+
     /// Tells everybody who waits what has come of it, and everybody who comes later.
     pub fn land(&self, outcome: Outcome) {
         let mut state = locked(&self.fields.state);
@@ -117,12 +122,17 @@ impl Flight {
     pub fn wait(&self) -> Result<Option<Outcome>> {
         let this = Thread::current();
         let leader = self.fields.leader;
-        // The leader of a flight from before a fork is not here.
-        if leader.process != this.process || !begin_to_wait(this, leader) {
+        // When the interpreter ends, leaders don't go on.
+        if compat::is_finalizing() || !begin_to_wait(this, leader) {
             return Ok(None);
         }
         let outcome = self.sleep();
-        locked(&WAITING).retain(|&(waiting, _)| waiting != this);
+        let mut waiting = locked(&WAITING);
+        // A signal handler may have waited meanwhile: this is the last that began.
+        if let Some(at) = waiting.iter().rposition(|&edge| edge == (this, leader)) {
+            waiting.remove(at);
+        }
+        drop(waiting);
         outcome.map(Some)
     }
 
@@ -183,17 +193,22 @@ fn begin_to_wait(this: Thread, leader: Thread) -> bool {
     let mut waiting = locked(&WAITING);
     // Of others than this process nobody is here.
     waiting.retain(|(thread, _)| thread.process == this.process);
-    let mut last = leader;
-    while last != this {
-        match waiting.iter().find(|&&(thread, _)| thread == last) {
-            Some(&(_, next)) => last = next,
-            None => {
-                waiting.push((this, leader));
-                return true;
+    // A thread waits for several where signal handlers wait too.
+    let mut reached = vec![leader];
+    let mut at = 0;
+    while let Some(&thread) = reached.get(at) {
+        if thread == this {
+            return false;
+        }
+        for &(_, next) in waiting.iter().filter(|&&(waiter, _)| waiter == thread) {
+            if !reached.contains(&next) {
+                reached.push(next);
             }
         }
+        at += 1;
     }
-    false
+    waiting.push((this, leader));
+    true
 }
 
 unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {

@@ -267,7 +267,11 @@ fn is_timedelta(value: Borrowed<'_>) -> Result<bool> {
         return Ok(false);
     }
     // SAFETY: `sys.modules` holds it.
-    let class = unsafe { Borrowed::from_ptr(module) }.attr(object::interned(c"timedelta")?.borrow())?;
+    let class = match unsafe { Borrowed::from_ptr(module) }.attr(object::interned(c"timedelta")?.borrow()) {
+        Ok(class) => class,
+        // It is being imported, or is not what it seems.
+        Err(raised) => return raised.unless_attribute_error().map(|()| false),
+    };
     // SAFETY: two live objects.
     match unsafe { py::PyObject_IsInstance(value.as_ptr(), class.as_ptr()) } {
         -1 => Err(Raised::by_callee()),
@@ -283,10 +287,22 @@ fn number(value: Borrowed<'_>) -> Result<Option<f64>> {
     // SAFETY: a live object.
     let number = unsafe { py::PyFloat_AsDouble(value.as_ptr()) };
     // SAFETY: an attached thread.
-    if number == -1.0 && !unsafe { py::PyErr_Occurred() }.is_null() {
+    if number != -1.0 || unsafe { py::PyErr_Occurred() }.is_null() {
+        return Ok(Some(number));
+    }
+    // SAFETY: set up before any extension is imported.
+    let overflow = unsafe { py::PyExc_OverflowError };
+    // SAFETY: an attached thread with an exception set.
+    if unsafe { py::PyErr_ExceptionMatches(overflow) } == 0 {
         return Err(Raised::by_callee());
     }
-    Ok(Some(number))
+    // An int beyond all floats.
+    // SAFETY: an attached thread.
+    unsafe { py::PyErr_Clear() };
+    let mut sign = 0;
+    // SAFETY: an int, and a place for which way it is too large.
+    unsafe { py::PyLong_AsLongLongAndOverflow(value.as_ptr(), &raw mut sign) };
+    Ok(Some(f64::INFINITY.copysign(f64::from(sign))))
 }
 
 fn fraction(value: Borrowed<'_>) -> Result<f64> {
@@ -316,7 +332,7 @@ fn whole(value: Borrowed<'_>) -> Result<u64> {
 }
 
 /// `ignore` as a tuple of names. Reenters: iteration.
-fn names(value: Borrowed<'_>) -> Result<Owned> {
+pub fn names(value: Borrowed<'_>) -> Result<Owned> {
     let message = c"ignore takes the name of a parameter, or several of them, not %.200s";
     if exact::is_str_instance(value) {
         // SAFETY: a live object.
@@ -327,6 +343,12 @@ fn names(value: Borrowed<'_>) -> Result<Owned> {
     // SAFETY: a live object.
     let tuple = unsafe { py::PySequence_Tuple(value.as_ptr()) };
     if tuple.is_null() {
+        // SAFETY: set up before any extension is imported.
+        let type_error = unsafe { py::PyExc_TypeError };
+        // SAFETY: an attached thread with an exception set.
+        if unsafe { py::PyErr_ExceptionMatches(type_error) } == 0 {
+            return Err(Raised::by_callee());
+        }
         // SAFETY: an attached thread.
         unsafe { py::PyErr_Clear() };
         return Err(wrong(message, value));

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        # Annotations may name what is not there yet.
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def ignored(
@@ -19,7 +29,7 @@ def ignored(
     Raises ValueError if the function has no such parameter, or no signature to look it up in.
     """
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = _signature(function).parameters
     except (ValueError, TypeError) as error:
         raise ValueError(f"ignore needs a function whose parameters can be looked up: {error}") from None
     places: list[int] = []

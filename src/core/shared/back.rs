@@ -144,6 +144,11 @@ impl<K, V> Back<K, V> {
         &self.store
     }
 
+    /// The store, to be changed just before [`Back::take`].
+    pub fn store_mut(&mut self) -> &mut SharedStore<K, V> {
+        &mut self.store
+    }
+
     /// Makes a change, shows it to readers, and says what is to be done when the lock has been given back.
     #[inline(always)]
     pub fn change<R>(

@@ -3,7 +3,7 @@
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::memory::Local;
-use crate::core::store;
+use crate::core::store::{self, Contents};
 use crate::core::view::{Hit, Look, SlotId, Verdict};
 use crate::ffi::object::Borrowed;
 use pyo3_ffi as py;
@@ -86,13 +86,21 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         work(unsafe { &mut *self.store.get() })
     }
 
-    /// Takes everything out, and counts from zero again.
-    pub fn clear(&self) -> Result<impl Iterator<Item = (K, V)> + use<K, V>, OutOfMemory> {
-        let old = self.change(Store::take)?;
+    /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
+    /// [`Cache::change`].
+    pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Contents<K, V, Local>, OutOfMemory> {
+        let old = self.change(|store| {
+            before(store);
+            store.take()
+        })?;
         self.hits.set(0);
         self.misses.set(0);
         Ok(old.into_contents())
     }
+
+    /// Sees to it that this thread can hit. `_owner` is the Python object that the cache belongs to.
+    #[inline(always)]
+    pub fn welcome(&self, _owner: Borrowed<'_>) {}
 
     /// Counts a hit that [`Cache::hit`] and [`Cache::look`] have not counted.
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::Wrapper;
 use super::lookup::{Action, Entries};
-use super::optioned::{Extra, Found, Read};
+use super::optioned::{Extra, Peek};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
@@ -30,6 +30,12 @@ impl Flights {
     fn store(&self) -> &Entries {
         let Some(store) = &self.store else { unreachable!("taken by drop alone") };
         store
+    }
+
+    /// Takes all flights out. Those who wait go on waiting. Reenters: finalizers of keys.
+    pub fn forget(&self) {
+        // Without memory they stay.
+        self.store().clear(|_| ()).into_iter().flatten().for_each(drop);
     }
 
     /// Takes a flight out. Runs no Python code.
@@ -124,7 +130,13 @@ impl Wrapper {
                 Role::NoMemory => return Err(Raised::no_memory()),
                 Role::Follow(other) => {
                     // SAFETY: the objects in this store are flights.
-                    match unsafe { Flight::of(&other) }.wait()? {
+                    let leading = unsafe { Flight::of(&other) };
+                    if leading.is_of_another_process() {
+                        flights.remove(hash, &other);
+                        continue;
+                    }
+                    let waited = leading.wait().inspect_err(|_raised| self.cache.count_miss());
+                    match waited? {
                         None => return self.compute_alone(extra, args, key_args, hash),
                         Some(Outcome::Value(value)) => {
                             self.cache.count_hit();
@@ -182,7 +194,7 @@ impl Wrapper {
         hash: Hash,
     ) -> Result<Owned> {
         let now = extra.options.now()?;
-        if let Found::Fresh(value) = self.locate(hash, key_args, &mut Read { extra, now })? {
+        if let Some(value) = self.locate(hash, key_args, &mut Peek(now))? {
             self.cache.count_hit();
             return extra.copied(value);
         }

@@ -121,14 +121,19 @@ impl Wrapper {
 
     /// Reenters: finalizers of the entries.
     fn clear(&self) -> Result<Owned> {
-        if let Some(extra) = self.extra() {
-            self.clear_optioned(extra);
-        }
-        let contents = self.cache.clear().map_err(|OutOfMemory| Raised::no_memory())?;
+        let mut left = Vec::new();
+        let before = |store: &mut Store<Key, Owned>| {
+            if let Some(extra) = self.extra() {
+                extra.empty(store, &mut left);
+            }
+        };
+        let contents = self.cache.clear(before).map_err(|OutOfMemory| Raised::no_memory())?;
         // Relaxed: a number alone.
         self.invalidations.store(0, Ordering::Relaxed);
         if let Some(extra) = self.extra() {
             extra.reset_stats();
+            extra.cleared();
+            extra.tell(left);
         }
         contents.for_each(drop);
         Ok(object::none())

@@ -210,7 +210,7 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
     // Without memory for an empty store, the entries go with the wrapper.
-    let contents = this.cache.clear().ok();
+    let contents = this.cache.clear(|_| ()).ok();
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.
     let function = unsafe { this.function.get().replace(object::none()) };

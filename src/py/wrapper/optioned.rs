@@ -79,7 +79,7 @@ impl Cause {
 }
 
 /// Entries that have left, to be told of and dropped outside of the borrow.
-type Left = Vec<(Key, Owned, Cause)>;
+pub type Left = Vec<(Key, Owned, Cause)>;
 
 fn entry(object: &Owned) -> &Entry {
     // SAFETY: the values in the store of a cache with options are entries.
@@ -177,6 +177,24 @@ impl Extra {
         self.stats.coalesced.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes all entries out, under the lock, where they are to be told of. Nothing weighs anything then.
+    pub fn empty(&self, store: &mut Store<Key, Owned>, left: &mut Left) {
+        if self.options.on_evict.is_some() {
+            while let Some((key, object)) = store.evict() {
+                left.push((key, object, Cause::Cleared));
+            }
+        }
+        // Relaxed: changed under the lock.
+        self.weight.store(0, Ordering::Relaxed);
+    }
+
+    /// Who calls from now on is not to get what is being computed now.
+    pub fn cleared(&self) {
+        if let Some(flights) = &self.flights {
+            flights.forget();
+        }
+    }
+
     /// Counts from zero again.
     pub fn reset_stats(&self) {
         // Relaxed: numbers alone.
@@ -190,7 +208,7 @@ impl Extra {
     }
 
     /// Tells of entries that have left, and drops them. Reenters: `on_evict`, finalizers.
-    fn tell(&self, left: Left) {
+    pub fn tell(&self, left: Left) {
         for (key, object, cause) in left {
             if cause == Cause::Expired {
                 // Relaxed: a number alone.
@@ -282,13 +300,13 @@ impl Ignored {
 }
 
 /// Reads an entry as a call does.
-pub(super) struct Read<'a> {
-    pub extra: &'a Extra,
-    pub now: Time,
+struct Read<'a> {
+    extra: &'a Extra,
+    now: Time,
 }
 
 /// What is there for a call.
-pub(super) enum Found {
+enum Found {
     /// To be returned.
     Fresh(Owned),
     /// To be returned, while somebody computes it anew.
@@ -313,8 +331,12 @@ impl Action for Read<'_> {
                 entry.touch(self.now);
                 Found::Fresh(entry.value().clone())
             }
-            Age::Stale if entry.begin_refresh() => Found::Refresh(object.clone()),
+            Age::Stale if entry.begin_refresh() => {
+                entry.touch(self.now);
+                Found::Refresh(object.clone())
+            }
             Age::Stale => {
+                entry.touch(self.now);
                 // Relaxed: a number alone.
                 self.extra.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
                 Found::Stale(entry.value().clone())
@@ -332,6 +354,25 @@ impl Action for Read<'_> {
     }
 }
 
+/// The value of an entry that is fresh, without more ado.
+pub(super) struct Peek(pub Time);
+
+impl Action for Peek {
+    type Outcome = Option<Owned>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Option<Owned> {
+        entry(store.value(id)).read(self.0)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Option<Owned> {
+        None
+    }
+
+    fn unsettled(&mut self) -> Option<Owned> {
+        None
+    }
+}
+
 /// Stores an entry, in the place of one that is there unless that is fresh and to stay.
 struct Put<'a> {
     extra: &'a Extra,
@@ -346,14 +387,18 @@ struct Put<'a> {
 }
 
 impl Put<'_> {
-    /// Makes room for the new entry's weight.
+    /// Lets the next victim go.
+    fn evict(&mut self, store: &mut Store<Key, Owned>) -> bool {
+        let Some((key, object)) = store.evict() else { return false };
+        self.extra.forget_weight(&object);
+        let expired = entry(&object).age(self.now) == Age::Expired;
+        self.left.push((key, object, if expired { Cause::Expired } else { Cause::Size }));
+        true
+    }
+
+    /// Lets entries go until there is room for so much weight.
     fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64) {
-        while self.extra.weight().saturating_add(weight) > self.extra.most_weight()
-            && let Some((key, object)) = store.evict()
-        {
-            self.extra.forget_weight(&object);
-            self.left.push((key, object, Cause::Size));
-        }
+        while self.extra.weight().saturating_add(weight) > self.extra.most_weight() && self.evict(store) {}
     }
 
     fn add_weight(&self, weight: u64) {
@@ -383,8 +428,9 @@ impl Action for Put<'_> {
                 self.extra.forget_weight(&old);
                 let cause = if age == Age::Expired { Cause::Expired } else { Cause::Replaced };
                 self.left.push((stored_key, old, cause));
-                self.make_room(store, weight);
                 self.add_weight(weight);
+                // The new entry may be among those that leave.
+                self.make_room(store, 0);
             }
             Err((new, _)) => {
                 self.new = Some((key, new));
@@ -397,11 +443,8 @@ impl Action for Put<'_> {
         let Some((key, new)) = self.new.take() else { return };
         let weight = entry(&new).weight();
         self.make_room(store, weight);
-        if store.is_full()
-            && let Some((key, object)) = store.evict()
-        {
-            self.extra.forget_weight(&object);
-            self.left.push((key, object, Cause::Size));
+        if store.is_full() {
+            self.evict(store);
         }
         match store.insert(self.hash, key, new) {
             Ok(_none) => self.add_weight(weight),
@@ -529,6 +572,7 @@ unsafe extern "C" fn optioned_vectorcall(
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
     let _alive = this.keep_alive();
+    this.cache.welcome(this.as_object());
     object::to_slot(this.call_optioned(extra, &args))
 }
 
@@ -550,9 +594,9 @@ impl Wrapper {
                 }
                 Found::Refresh(old) => {
                     let result = self.compute(extra, args, key_args, hash);
-                    if result.is_err() {
-                        entry(&old).give_up_refresh();
-                    }
+                    // If the entry is still there, because of an error or because the result was not stored, another caller is
+                    // to try.
+                    entry(&old).give_up_refresh();
                     // The exception that is set, if any, is the caller's.
                     object::with_exception_aside(|| drop(old));
                     result
@@ -654,28 +698,6 @@ impl Wrapper {
             self.keep_optioned(extra, key_args, hash, &value, true)?;
             Ok(value)
         })
-    }
-
-    /// Takes all entries out one by one, where they are to be told of or weigh. Reenters: `on_evict`, finalizers.
-    pub fn clear_optioned(&self, extra: &Extra) {
-        if extra.options.on_evict.is_none() && extra.options.weight.is_none() {
-            return;
-        }
-        let (_, _, count, _) = self.cache.counts();
-        // So many, since others may store new ones meanwhile.
-        for _ in 0..count {
-            let left = self.cache.change(|store| {
-                let left = store.evict();
-                if let Some((_, object)) = &left {
-                    extra.forget_weight(object);
-                }
-                left
-            });
-            match left {
-                Some((key, object)) => extra.tell(vec![(key, object, Cause::Cleared)]),
-                None => return,
-            }
-        }
     }
 
     /// What `cache_stats()` has of the options: expirations, stale hits, coalesced calls, weight.

@@ -163,6 +163,14 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         found
     }
 
+    /// Sees to it that this thread can hit without a lock. `owner` is the Python object that the cache belongs to.
+    #[inline(always)]
+    pub fn welcome(&self, owner: Borrowed<'_>) {
+        if self.front.reader(threads::current()).is_none() {
+            self.join(owner);
+        }
+    }
+
     /// This thread's first call: from the next one on it hits without a lock. Without memory or a number for the thread,
     /// it goes on with locks.
     #[cold]
@@ -216,9 +224,11 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         }
     }
 
-    /// Takes everything out, and counts from zero again.
-    pub fn clear(&self) -> Result<Departed<K, V>, OutOfMemory> {
+    /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
+    /// [`Cache::change`].
+    pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
         let Held { guarded, _locked } = self.behind.lock();
+        before(guarded.back.store_mut());
         let departed = guarded.back.take(&self.front, &self.behind.outside())?;
         guarded.counted_before = self.all_counts(guarded);
         Ok(departed)
