@@ -35,8 +35,10 @@ _fresh_keys = itertools.count(10**6, 10**7)
 
 
 def _hits(f: Call, calls: int, _thread: int) -> None:
-    for _ in range(calls // len(KEYS)):
-        for key in KEYS:
+    # The same keys in a list of each thread's own: iterating over one list is another thing for threads to fight over.
+    keys = list(KEYS)
+    for _ in range(calls // len(keys)):
+        for key in keys:
             f(key)
 
 
