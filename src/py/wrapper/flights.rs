@@ -1,8 +1,9 @@
 //! Single flight: concurrent misses of one key compute once, and the others wait for that result.
 
 use super::Wrapper;
+use super::actions::Peek;
+use super::extra::Extra;
 use super::lookup::{Action, Entries};
-use super::optioned::{Extra, Peek};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;

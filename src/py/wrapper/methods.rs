@@ -1,5 +1,6 @@
 //! The wrapper's attributes, and what `functools.update_wrapper` does.
 
+use super::extra::Extra;
 use super::lookup::Action;
 use super::{Bound, Wrapper};
 use crate::core::OutOfMemory;
@@ -158,7 +159,7 @@ impl Wrapper {
 
     fn stats(&self) -> Result<Owned> {
         let (hits, misses, entries, evictions) = self.cache.counts();
-        let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Self::stats_of);
+        let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
         // SAFETY: an attached thread.
         let dict = unsafe { py::PyDict_New() };
         // SAFETY: a new reference, or null with an exception set.

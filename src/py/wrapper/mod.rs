@@ -1,6 +1,8 @@
 //! The type of what the decorators return: a callable with a cache.
 
+mod actions;
 mod call;
+mod extra;
 mod flights;
 mod lookup;
 mod methods;
@@ -14,7 +16,7 @@ use crate::module::State;
 use crate::py::entry::Entry;
 use crate::py::key::Key;
 use crate::py::options::Options;
-use optioned::Extra;
+use extra::Extra;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};

@@ -1,0 +1,309 @@
+//! What a wrapper with options has beside, and what it does with it outside of the store.
+
+use super::flights::Flights;
+use crate::core::clock::{self, NEVER, Time};
+use crate::ffi::sync::Store;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::module::State;
+use crate::py::entry::{Entry, Terms};
+use crate::py::key::Key;
+use crate::py::options::{self, Clock, Copy, Options, Ttl};
+use pyo3_ffi as py;
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a wrapper with options has beside.
+pub struct Extra {
+    pub(super) options: Options,
+    /// As they were given: a dict.
+    given: Owned,
+    pub(super) entry_type: Owned,
+    ignored: Option<Ignored>,
+    /// Whether the hit path needs nothing but a clock of ours.
+    pub(super) quick: bool,
+    /// What is being computed, with `single_flight`.
+    pub(super) flights: Option<Flights>,
+    pub(super) weight: AtomicU64,
+    pub(super) random: AtomicU64,
+    pub(super) stats: Stats,
+}
+
+/// What `cache_stats()` counts beside hits and misses.
+#[derive(Default)]
+pub(super) struct Stats {
+    pub(super) expirations: AtomicU64,
+    pub(super) stale_hits: AtomicU64,
+    pub(super) coalesced: AtomicU64,
+}
+
+/// Which arguments are left out of the key: see `tamis/_signature.py`.
+struct Ignored {
+    places: Vec<usize>,
+    rest_from: usize,
+    names: Owned,
+    collected_beside: Option<Owned>,
+}
+
+/// Why an entry has left.
+#[derive(Clone, std::marker::Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// For another one, to keep a bound.
+    Size,
+    /// It was too old.
+    Expired,
+    /// `cache_invalidate()`
+    Invalidated,
+    /// By a new value for the same key.
+    Replaced,
+    /// `cache_clear()`
+    Cleared,
+}
+
+impl Cause {
+    const fn text(self) -> &'static CStr {
+        match self {
+            Self::Size => c"size",
+            Self::Expired => c"expired",
+            Self::Invalidated => c"invalidated",
+            Self::Replaced => c"replaced",
+            Self::Cleared => c"cleared",
+        }
+    }
+}
+
+/// Entries that have left, to be told of and dropped outside of the borrow.
+pub type Left = Vec<(Key, Owned, Cause)>;
+
+/// The entry that a value in the store of a cache with options is.
+pub fn entry(object: &Owned) -> &Entry {
+    // SAFETY: the values in the store of a cache with options are entries.
+    unsafe { Entry::of(object) }
+}
+
+impl Extra {
+    /// For this function. Reenters: imports, the function's signature.
+    pub fn new(state: &State, function: Borrowed<'_>, options: Options, given: Borrowed<'_>) -> Result<Self> {
+        let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, names)).transpose()?;
+        let quick = options.key.is_none()
+            && ignored.is_none()
+            && matches!(options.copy, Copy::No)
+            && !matches!(options.clock, Clock::Given(_));
+        let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
+        Ok(Self {
+            quick,
+            ignored,
+            flights,
+            options,
+            given: options::copied(given)?,
+            entry_type: state.entry_type.clone(),
+            weight: AtomicU64::new(0),
+            random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
+            stats: Stats::default(),
+        })
+    }
+
+    /// The options as they were given.
+    pub fn given(&self) -> Borrowed<'_> {
+        self.given.borrow()
+    }
+
+    /// The objects that it holds, for the collector.
+    pub fn held(&self) -> impl Iterator<Item = Borrowed<'_>> {
+        let options = &self.options;
+        let ttl = if let Ttl::Of(ttl) = &options.ttl { Some(ttl) } else { None };
+        let copy = if let Copy::By(copy) = &options.copy { Some(copy) } else { None };
+        let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
+        let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
+        [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher]
+            .into_iter()
+            .flatten()
+            .map(Owned::borrow)
+    }
+
+    /// Runs `work` on the arguments that make the key. Reenters: `key`.
+    pub(super) fn with_key_args<R>(
+        &self,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(&CallArgs<'_>) -> Result<R>,
+    ) -> Result<R> {
+        if let Some(key) = &self.options.key {
+            let made = key.borrow().call(args)?;
+            let values = [made.borrow()];
+            return work(&CallArgs::of_positional(&values));
+        }
+        match &self.ignored {
+            None => work(args),
+            Some(ignored) => ignored.with_rest(args, work),
+        }
+    }
+
+    /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.
+    pub(super) fn terms(&self, value: Borrowed<'_>) -> Result<(Terms, Time)> {
+        let ttl = match &self.options.ttl {
+            Ttl::Never => NEVER,
+            Ttl::Fixed(span) => *span,
+            Ttl::Of(callable) => options::ttl_of(object::call_with(callable.borrow(), &[value])?.borrow())?,
+        };
+        let weight = match &self.options.weight {
+            None => 0,
+            Some((weigher, _)) => options::weight_of(object::call_with(weigher.borrow(), &[value])?.borrow())?,
+        };
+        let now = self.options.now()?;
+        let ttl = if self.options.jitter > 0.0 {
+            // Relaxed: any number will do.
+            clock::shortened(ttl, self.options.jitter, clock::scrambled(self.random.fetch_add(1, Ordering::Relaxed)))
+        } else {
+            ttl
+        };
+        let fresh_until = clock::after(now, ttl);
+        let stale_until = clock::after(fresh_until, self.options.stale);
+        Ok((Terms { fresh_until, stale_until, idle: self.options.tti, weight }, now))
+    }
+
+    /// What a hit returns. Reenters: `copy`.
+    #[inline(always)]
+    pub(super) fn copied(&self, value: Owned) -> Result<Owned> {
+        match &self.options.copy {
+            Copy::No => Ok(value),
+            Copy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
+        }
+    }
+
+    /// Counts a call that another one's computation has answered.
+    pub(super) fn count_coalesced(&self) {
+        // Relaxed: a number alone.
+        self.stats.coalesced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes all entries out, under the lock, where they are to be told of. Nothing weighs anything then.
+    pub fn empty(&self, store: &mut Store<Key, Owned>, left: &mut Left) {
+        if self.options.on_evict.is_some() {
+            while let Some((key, object)) = store.evict() {
+                left.push((key, object, Cause::Cleared));
+            }
+        }
+        // Relaxed: changed under the lock.
+        self.weight.store(0, Ordering::Relaxed);
+    }
+
+    /// Who calls from now on is not to get what is being computed now.
+    pub fn cleared(&self) {
+        if let Some(flights) = &self.flights {
+            flights.forget();
+        }
+    }
+
+    /// What `cache_stats()` has of the options: expirations, stale hits, coalesced calls, weight.
+    pub fn stats(&self) -> [u64; 4] {
+        // Relaxed: numbers alone.
+        [
+            self.stats.expirations.load(Ordering::Relaxed),
+            self.stats.stale_hits.load(Ordering::Relaxed),
+            self.stats.coalesced.load(Ordering::Relaxed),
+            self.weight(),
+        ]
+    }
+
+    /// Counts from zero again.
+    pub fn reset_stats(&self) {
+        // Relaxed: numbers alone.
+        self.stats.expirations.store(0, Ordering::Relaxed);
+        self.stats.stale_hits.store(0, Ordering::Relaxed);
+        self.stats.coalesced.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn most_weight(&self) -> u64 {
+        self.options.weight.as_ref().map_or(u64::MAX, |&(_, most)| most)
+    }
+
+    /// Tells of entries that have left, and drops them. Reenters: `on_evict`, finalizers.
+    pub fn tell(&self, left: Left) {
+        for (key, object, cause) in left {
+            if cause == Cause::Expired {
+                // Relaxed: a number alone.
+                self.stats.expirations.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(callback) = &self.options.on_evict {
+                let told = key.to_object().and_then(|key| {
+                    let cause = object::interned(cause.text())?;
+                    let value = entry(&object).value();
+                    object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
+                });
+                if told.is_err() {
+                    // SAFETY: an attached thread with an exception set, and a live object.
+                    unsafe { py::PyErr_WriteUnraisable(callback.as_ptr()) };
+                }
+            }
+        }
+    }
+
+    /// A store's entry is no more. Under the lock.
+    pub(super) fn forget_weight(&self, object: &Owned) {
+        // Relaxed: changed under the lock.
+        self.weight.fetch_sub(entry(object).weight(), Ordering::Relaxed);
+    }
+
+    pub(super) fn weight(&self) -> u64 {
+        // Relaxed: as above.
+        self.weight.load(Ordering::Relaxed)
+    }
+}
+
+impl Ignored {
+    fn of(function: Borrowed<'_>, names: &Owned) -> Result<Self> {
+        // SAFETY: a terminated string.
+        let module = unsafe { py::PyImport_ImportModule(c"tamis._signature".as_ptr()) };
+        // SAFETY: a new reference or null.
+        let module = unsafe { Owned::from_call(module) }?;
+        let resolve = module.borrow().attr(object::interned(c"ignored")?.borrow())?;
+        let answer = object::call_with(resolve.borrow(), &[function, names.borrow()])?;
+        let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
+            return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));
+        };
+        let index = |object: Borrowed<'_>| {
+            // SAFETY: an int, as the function returns.
+            unsafe { py::PyLong_AsSsize_t(object.as_ptr()) }
+        };
+        Ok(Self {
+            places: exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect(),
+            // -1 becomes larger than any count.
+            rest_from: index(rest) as usize,
+            names: names.to_owned(),
+            collected_beside: (!collected_beside.is_none()).then(|| collected_beside.to_owned()),
+        })
+    }
+
+    /// Whether the keyword argument of this name is left out. Names are exact `str` in calls that Python code makes.
+    fn leaves_out(&self, name: Borrowed<'_>) -> Result<bool> {
+        let is_in = |set: &Owned| {
+            // SAFETY: a frozenset and a live object.
+            match unsafe { py::PySet_Contains(set.as_ptr(), name.as_ptr()) } {
+                -1 => Err(Raised::by_callee()),
+                answer => Ok(answer != 0),
+            }
+        };
+        Ok(is_in(&self.names)? || matches!(&self.collected_beside, Some(known) if !is_in(known)?))
+    }
+
+    fn with_rest<R>(&self, args: &CallArgs<'_>, work: impl FnOnce(&CallArgs<'_>) -> Result<R>) -> Result<R> {
+        let kept = |&(place, _): &(usize, &Borrowed<'_>)| place < self.rest_from && !self.places.contains(&place);
+        let positional = args.positional();
+        let mut values: Vec<Borrowed<'_>> =
+            positional.iter().enumerate().filter(kept).map(|(_, &value)| value).collect();
+        let count = values.len();
+        let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+        let mut kept_names = Vec::new();
+        for (&name, &value) in names.iter().zip(&args.values()[positional.len()..]) {
+            if !self.leaves_out(name)? {
+                kept_names.push(name);
+                values.push(value);
+            }
+        }
+        let tuple = match args.kwnames() {
+            Some(tuple) if kept_names.len() == names.len() => Some(tuple.to_owned()),
+            _ if kept_names.is_empty() => None,
+            _ => Some(object::tuple(&kept_names)?),
+        };
+        work(&CallArgs::of(&values, count, tuple.as_ref().map(Owned::borrow)))
+    }
+}
