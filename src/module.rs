@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
-use crate::py::{decorator, entry, flight, wrapper};
+use crate::py::{decorator, entry, flight, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -37,6 +37,8 @@ pub struct State {
     pub wrapper_type: Owned,
     /// The type of what caches with options keep.
     pub entry_type: Owned,
+    /// The type of cached methods.
+    pub method_type: Owned,
     /// The type of computations that threads wait for.
     pub flight_type: Owned,
     /// Interned names.
@@ -68,6 +70,7 @@ impl State {
         };
         Ok(Self {
             wrapper_type: wrapper::make_type(module)?,
+            method_type: method::make_type(module)?,
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
             names,
@@ -125,6 +128,7 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     sync::prepare();
     let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
+        add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;
         add(borrowed, c"__version__", object::interned(VERSION)?)?;
         Ok(state)
@@ -177,9 +181,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
     let class = state.cache_info_class.get().map(|Shared(class)| class);
-    for object in
-        [Some(&state.wrapper_type), Some(&state.entry_type), Some(&state.flight_type), class].into_iter().flatten()
-    {
+    let types = [&state.wrapper_type, &state.method_type, &state.entry_type, &state.flight_type];
+    for object in types.into_iter().chain(class) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {
@@ -209,10 +212,10 @@ struct Tables<T>(std::cell::UnsafeCell<T>);
 // SAFETY: Rust code never looks inside after the tables were made.
 unsafe impl<T> Sync for Tables<T> {}
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 3]> = {
-    let [lru_cache, cache] = decorator::FUNCTIONS;
+static FUNCTIONS: Tables<[py::PyMethodDef; 4]> = {
+    let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    Tables(std::cell::UnsafeCell::new([lru_cache, cache, unsafe { std::mem::zeroed() }]))
+    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, unsafe { std::mem::zeroed() }]))
 };
 
 const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;

@@ -1,5 +1,6 @@
 //! `lru_cache` and `cache`.
 
+use super::method::Method;
 use super::options;
 use super::wrapper::{Bound, Wrapper};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
@@ -24,11 +25,13 @@ struct Options {
     typed: Owned,
     /// The others: a dict.
     others: Owned,
+    /// Whether each instance is to have a cache of its own.
+    per_instance: bool,
 }
 
 impl Options {
     fn new(bound: Bound) -> Result<Self> {
-        Ok(Self { bound, typed: object::boolean(false), others: options::empty()? })
+        Ok(Self { bound, typed: object::boolean(false), others: options::empty()?, per_instance: false })
     }
 
     /// Takes one of the options beside `maxsize` and `typed`.
@@ -47,11 +50,19 @@ impl Options {
 
     /// Wraps the function.
     fn decorate(&self, module: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
+        if self.per_instance {
+            Method::check(function)?;
+        }
         if !function.is_callable() {
             return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
         }
         let state = State::of_module(module)?;
-        Wrapper::decorate(state, function, self.bound, self.typed.borrow(), self.others.borrow())
+        let (typed, others) = (self.typed.borrow(), self.others.borrow());
+        if self.per_instance {
+            Method::decorate(state, function, self.bound, typed, others)
+        } else {
+            Wrapper::decorate(state, function, self.bound, typed, others, true)
+        }
     }
 
     /// A decorator with these options, for `lru_cache(...)` and `cache(...)` without a function.
@@ -65,7 +76,13 @@ impl Options {
         };
         // Now, so that what is wrong with them is said where they stand.
         options::Options::parse(self.others.borrow())?;
-        let bundle = object::tuple(&[module, maxsize.borrow(), self.typed.borrow(), self.others.borrow()])?;
+        let bundle = object::tuple(&[
+            module,
+            maxsize.borrow(),
+            self.typed.borrow(),
+            self.others.borrow(),
+            object::boolean(self.per_instance).borrow(),
+        ])?;
         let definition = (&raw const DECORATING.0).cast_mut();
         // SAFETY: a static definition, which C only reads; a new reference or null.
         let pointer = unsafe { py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut()) };
@@ -123,8 +140,17 @@ fn each_option<'a>(
     Ok(())
 }
 
-/// `lru_cache(maxsize=128, typed=False)`
+/// `lru_cache(maxsize=128, typed=False, **options)`
 fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    lru_cache_of(module, args, false)
+}
+
+/// `cached_method(maxsize=128, typed=False, **options)`
+fn cached_method(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    lru_cache_of(module, args, true)
+}
+
+fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -> Result<Owned> {
     let (mut maxsize, mut typed) = match *args.positional() {
         [] => (None, None),
         [maxsize] => (Some(maxsize), None),
@@ -133,7 +159,7 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
             return Err(Raised::type_error(c"lru_cache() takes at most 2 positional arguments: maxsize and typed"));
         }
     };
-    let mut options = Options::new(Bound::Entries(DEFAULT_MAXSIZE))?;
+    let mut options = Options { per_instance, ..Options::new(Bound::Entries(DEFAULT_MAXSIZE))? };
     each_option(args, UNKNOWN_TO_LRU_CACHE, |name, value| {
         if name != c"maxsize" && name != c"typed" {
             return options.take(name, value);
@@ -156,6 +182,9 @@ fn lru_cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     }
     if maxsize.is_callable() && exact::is_bool(options.typed.borrow()) {
         return options.decorate(module, maxsize);
+    }
+    if per_instance {
+        Method::check(maxsize)?;
     }
     let message =
         c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
@@ -209,6 +238,7 @@ macro_rules! module_functions {
 module_functions! {
     lru_cache_fastcall calls lru_cache;
     cache_fastcall calls cache;
+    cached_method_fastcall calls cached_method;
 }
 
 unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *mut py::PyObject) -> *mut py::PyObject {
@@ -216,10 +246,13 @@ unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *m
     let bundle = unsafe { Borrowed::from_ptr(bundle) };
     // SAFETY: the one argument of a function called with METH_O.
     let function = unsafe { Borrowed::from_ptr(function) };
-    let &[module, maxsize, typed, others] = exact::tuple_items(bundle) else { unreachable!("made by into_decorator") };
+    let &[module, maxsize, typed, others, per_instance] = exact::tuple_items(bundle) else {
+        unreachable!("made by into_decorator")
+    };
     let decorated = bound_of(maxsize).and_then(|bound| {
         let bound = bound.unwrap_or(Bound::Unbounded);
-        Options { bound, typed: typed.to_owned(), others: others.to_owned() }.decorate(module, function)
+        let per_instance = per_instance.is_true()?;
+        Options { bound, typed: typed.to_owned(), others: others.to_owned(), per_instance }.decorate(module, function)
     });
     object::to_slot(decorated)
 }
@@ -238,7 +271,7 @@ static DECORATING: Definition = Definition(py::PyMethodDef {
 });
 
 /// The module's functions.
-pub const FUNCTIONS: [py::PyMethodDef; 2] = [
+pub const FUNCTIONS: [py::PyMethodDef; 3] = [
     py::PyMethodDef {
         ml_name: c"lru_cache".as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: lru_cache_fastcall },
@@ -257,6 +290,15 @@ pub const FUNCTIONS: [py::PyMethodDef; 2] = [
         ml_doc: c"cache($module, user_function=None, /, *, maxsize=None, typed=False)\n--\n\n\
             Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
             Takes the place of functools.cache, and takes lru_cache's options besides."
+            .as_ptr(),
+    },
+    py::PyMethodDef {
+        ml_name: c"cached_method".as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: cached_method_fastcall },
+        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
+        ml_doc: c"cached_method($module, /, maxsize=128, typed=False)\n--\n\n\
+            Decorator for methods, with one cache for each instance, which goes with it.\n\n\
+            Takes lru_cache's arguments. Instances need not be hashable, and are not kept alive."
             .as_ptr(),
     },
 ];

@@ -5,5 +5,6 @@ pub mod entry;
 pub mod flight;
 pub mod info;
 pub mod key;
+pub mod method;
 pub mod options;
 pub mod wrapper;

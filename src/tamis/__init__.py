@@ -1,13 +1,13 @@
 """A memoizing cache: ``from tamis import lru_cache`` in place of ``from functools import lru_cache``."""
 
-from tamis._core import __version__, cache, lru_cache
+from tamis._core import __version__, cache, cached_method, lru_cache
 
 # As typing.TYPE_CHECKING is for type checkers, which go by the name; importing typing would cost more than tamis.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tamis._info import CacheInfo
 
-__all__ = ["CacheInfo", "__version__", "cache", "lru_cache"]
+__all__ = ["CacheInfo", "__version__", "cache", "cached_method", "lru_cache"]
 
 
 def __getattr__(name: str) -> object:

@@ -86,6 +86,26 @@ class lru_cache_wrapper(_Cached[_P, _R_co]):
 # the call's arguments take the instance too, which a type can't say here: reach them through the class.
 class _BoundCached(_Cached[_P, _R_co]): ...
 
+@final
+class cached_method_wrapper(Generic[_P, _R_co]):
+    __name__: str
+    __qualname__: str
+    @property
+    def __wrapped__(self) -> Callable[_P, _R_co]: ...
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> cached_method_wrapper[_P, _R_co]: ...
+    @overload
+    def __get__(
+        self: cached_method_wrapper[Concatenate[_T, _Q], _R], instance: _T, owner: type | None = None, /
+    ) -> Callable[_Q, _R]: ...
+    def cache_for(
+        self: cached_method_wrapper[Concatenate[_T, _Q], _R], instance: _T, /
+    ) -> lru_cache_wrapper[_Q, _R]: ...
+
+class _MethodDecorator:
+    def __call__(self, method: Callable[_P, _R], /) -> cached_method_wrapper[_P, _R]: ...
+
 class _Decorator:
     def __call__(self, user_function: Callable[_P, _R], /) -> lru_cache_wrapper[_P, _R]: ...
 
@@ -113,3 +133,9 @@ def cache(
     typed: bool = False,
     **options: Unpack[_Options],
 ) -> _Decorator: ...
+@overload
+def cached_method(
+    maxsize: Callable[_P, _R], typed: bool = False, **options: Unpack[_Options]
+) -> cached_method_wrapper[_P, _R]: ...
+@overload
+def cached_method(maxsize: int | None = 128, typed: bool = False, **options: Unpack[_Options]) -> _MethodDecorator: ...

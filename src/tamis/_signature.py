@@ -17,6 +17,12 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+def without_first(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function without its first parameter, the instance."""
+    signature = _signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
 def ignored(
     function: Callable[..., Any], names: tuple[str, ...]
 ) -> tuple[tuple[int, ...], int, frozenset[str], frozenset[str] | None]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing_extensions import assert_type
 
 import tamis
-from tamis import CacheInfo, cache, lru_cache
+from tamis import CacheInfo, cache, cached_method, lru_cache
 
 
 @lru_cache
@@ -62,6 +62,19 @@ def with_more_options(a: int, b: str = "") -> list[int]:
     return [a]
 
 
+class Ledger:
+    @cached_method
+    def balance(self, at: int, *, exact: bool = False) -> float:
+        return 0.0
+
+    @cached_method(maxsize=3, ttl=5)
+    def name(self) -> str:
+        return ""
+
+
+assert_type(Ledger().balance(1, exact=True), float)
+assert_type(Ledger().name(), str)
+assert_type(Ledger.balance.cache_for(Ledger()).cache_contains(1), bool)
 assert_type(with_options(1, b="b"), list[int])
 assert_type(with_more_options(1), list[int])
 assert_type(with_options.cache_stats()["evictions"], int)

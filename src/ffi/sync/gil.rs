@@ -64,7 +64,13 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `_owner` is the Python
     /// object that the cache belongs to.
     #[inline(always)]
-    pub fn look(&self, _owner: Borrowed<'_>, hash: Hash, id: SlotId, judge: impl FnMut(&K) -> Verdict) -> Look<K, V> {
+    pub fn look(
+        &self,
+        _owner: Option<Borrowed<'_>>,
+        hash: Hash,
+        id: SlotId,
+        judge: impl FnMut(&K) -> Verdict,
+    ) -> Look<K, V> {
         let found = self.with(|store| store.look(hash, id, judge));
         if matches!(found, Look::Same(_)) {
             self.count_hit();
@@ -100,7 +106,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
 
     /// Sees to it that this thread can hit. `_owner` is the Python object that the cache belongs to.
     #[inline(always)]
-    pub fn welcome(&self, _owner: Borrowed<'_>) {}
+    pub fn welcome(&self, _owner: Option<Borrowed<'_>>) {}
 
     /// Counts a hit that [`Cache::hit`] and [`Cache::look`] have not counted.
     #[inline(always)]

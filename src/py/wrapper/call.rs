@@ -326,6 +326,6 @@ impl Wrapper {
 
     #[inline(always)]
     pub(super) fn look(&self, hash: Hash, id: SlotId, judge: impl FnMut(&Key) -> Verdict) -> Look<Key, Owned> {
-        self.cache.look(self.as_object(), hash, id, judge)
+        self.cache.look(self.owner(), hash, id, judge)
     }
 }

@@ -17,6 +17,8 @@ use crate::py::entry::Entry;
 use crate::py::key::Key;
 use crate::py::options::Options;
 use extra::Extra;
+pub use lookup::Entries;
+pub use methods::{Table, update_wrapper};
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
@@ -54,6 +56,8 @@ pub struct Parts {
     extra: Option<Box<Extra>>,
     bound: Bound,
     typed: bool,
+    /// Whether it may be made immortal where threads share it and CPython has no better way.
+    shareable: bool,
     /// How many entries `cache_invalidate()` has dropped.
     invalidations: AtomicU64,
     /// The function, or None once the collector has taken this object apart.
@@ -80,6 +84,7 @@ impl Wrapper {
         bound: Bound,
         typed: Borrowed<'_>,
         given: Borrowed<'_>,
+        shareable: bool,
     ) -> Result<Owned> {
         let is_typed = typed.is_true()?;
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
@@ -105,6 +110,7 @@ impl Wrapper {
             extra,
             bound,
             typed: is_typed,
+            shareable,
             invalidations: AtomicU64::new(0),
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
@@ -126,6 +132,29 @@ impl Wrapper {
         unsafe { place.write(parts) };
         methods::update_wrapper(state, object.borrow(), function)?;
         Ok(object)
+    }
+
+    /// Calls a wrapper with arguments as vectorcall has them.
+    ///
+    /// # Safety
+    /// The object is a wrapper, and the arguments are held during the call.
+    #[inline(always)]
+    pub unsafe fn call_directly(
+        object: Borrowed<'_>,
+        args: *const *mut py::PyObject,
+        positional: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
+        // SAFETY: a wrapper, as the caller says.
+        let this = unsafe { Self::of(object.as_ptr()) };
+        // SAFETY: its own function, and arguments as it expects them.
+        unsafe { (this.vectorcall)(object.as_ptr(), args, positional, kwnames) }
+    }
+
+    /// Itself, if threads that call it may make it shared.
+    #[inline(always)]
+    fn owner(&self) -> Option<Borrowed<'_>> {
+        self.shareable.then(|| self.as_object())
     }
 
     /// # Safety
@@ -290,22 +319,59 @@ const fn member(name: &'static std::ffi::CStr, offset: usize) -> py::PyMemberDef
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    let offsets = Offsets {
+        vectorcall: std::mem::offset_of!(Wrapper, vectorcall),
+        dict: std::mem::offset_of!(Wrapper, dict),
+        weakrefs: std::mem::offset_of!(Wrapper, weakrefs),
+    };
+    make_callable_type(
+        module,
+        c"tamis._core.lru_cache_wrapper",
+        methods::DOC,
+        size_of::<Wrapper>(),
+        offsets,
+        [wrapper_tp_dealloc as *mut c_void, wrapper_tp_traverse as *mut c_void, wrapper_tp_clear as *mut c_void],
+        methods::TABLE.0.as_ptr(),
+    )
+}
+
+/// Where CPython's own fields lie in an object.
+pub struct Offsets {
+    /// `vectorcallfunc`
+    pub vectorcall: usize,
+    /// `__dict__`
+    pub dict: usize,
+    /// `__weakref__`
+    pub weakrefs: usize,
+}
+
+/// Makes a type whose instances are called by vectorcall and bind as methods do. `functions` are dealloc, traverse and clear.
+pub fn make_callable_type(
+    module: Borrowed<'_>,
+    name: &'static std::ffi::CStr,
+    doc: &'static std::ffi::CStr,
+    size: usize,
+    offsets: Offsets,
+    functions: [*mut c_void; 3],
+    methods: *const py::PyMethodDef,
+) -> Result<Owned> {
+    let [dealloc, traverse, clear] = functions;
     let mut members = [
-        member(c"__vectorcalloffset__", std::mem::offset_of!(Wrapper, vectorcall)),
-        member(c"__dictoffset__", std::mem::offset_of!(Wrapper, dict)),
-        member(c"__weaklistoffset__", std::mem::offset_of!(Wrapper, weakrefs)),
+        member(c"__vectorcalloffset__", offsets.vectorcall),
+        member(c"__dictoffset__", offsets.dict),
+        member(c"__weaklistoffset__", offsets.weakrefs),
         // SAFETY: a table of C pointers and numbers, for which zero ends the list.
         unsafe { std::mem::zeroed() },
     ];
     let mut slots = [
-        slot(py::Py_tp_doc, methods::DOC.as_ptr().cast_mut().cast()),
-        slot(py::Py_tp_dealloc, wrapper_tp_dealloc as *mut c_void),
-        slot(py::Py_tp_traverse, wrapper_tp_traverse as *mut c_void),
-        slot(py::Py_tp_clear, wrapper_tp_clear as *mut c_void),
+        slot(py::Py_tp_doc, doc.as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_dealloc, dealloc),
+        slot(py::Py_tp_traverse, traverse),
+        slot(py::Py_tp_clear, clear),
         slot(py::Py_tp_call, py::PyVectorcall_Call as *mut c_void),
         slot(py::Py_tp_descr_get, wrapper_tp_descr_get as *mut c_void),
         slot(py::Py_tp_members, members.as_mut_ptr().cast()),
-        slot(py::Py_tp_methods, methods::TABLE.0.as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_methods, methods.cast_mut().cast()),
         slot(py::Py_tp_getset, methods::ATTRIBUTES.0.as_ptr().cast_mut().cast()),
         slot(0, ptr::null_mut()),
     ];
@@ -316,8 +382,8 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         | py::Py_TPFLAGS_IMMUTABLETYPE
         | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
     let mut spec = py::PyType_Spec {
-        name: c"tamis._core.lru_cache_wrapper".as_ptr(),
-        basicsize: size_of::<Wrapper>() as c_int,
+        name: name.as_ptr(),
+        basicsize: size as c_int,
         itemsize: 0,
         flags: flags as std::ffi::c_uint,
         slots: slots.as_mut_ptr(),

@@ -79,7 +79,7 @@ unsafe extern "C" fn optioned_vectorcall(
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
     let _alive = this.keep_alive();
-    this.cache.welcome(this.as_object());
+    this.cache.welcome(this.owner());
     object::to_slot(this.call_optioned(extra, &args))
 }
 

@@ -151,7 +151,13 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `owner` is the Python
     /// object that the cache belongs to. Takes no lock but in a thread's first call.
     #[inline(always)]
-    pub fn look(&self, owner: Borrowed<'_>, hash: Hash, _id: SlotId, judge: impl FnMut(&K) -> Verdict) -> Look<K, V> {
+    pub fn look(
+        &self,
+        owner: Option<Borrowed<'_>>,
+        hash: Hash,
+        _id: SlotId,
+        judge: impl FnMut(&K) -> Verdict,
+    ) -> Look<K, V> {
         let Some(reader) = self.front.reader(threads::current()) else {
             self.join(owner);
             return Look::Elsewhere;
@@ -165,7 +171,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
 
     /// Sees to it that this thread can hit without a lock. `owner` is the Python object that the cache belongs to.
     #[inline(always)]
-    pub fn welcome(&self, owner: Borrowed<'_>) {
+    pub fn welcome(&self, owner: Option<Borrowed<'_>>) {
         if self.front.reader(threads::current()).is_none() {
             self.join(owner);
         }
@@ -175,7 +181,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// it goes on with locks.
     #[cold]
     #[inline(never)]
-    fn join(&self, owner: Borrowed<'_>) {
+    fn join(&self, owner: Option<Borrowed<'_>>) {
         if !barrier::is_there() {
             return;
         }
@@ -185,11 +191,12 @@ impl<K: Clone, V: Clone> Cache<K, V> {
             if guarded.back.join(&self.front, thread).is_err() {
                 return;
             }
-            let share = !guarded.shared && (guarded.back.reader_count() > 1 || count::is_foreign(owner));
-            guarded.shared |= share;
-            share
+            let owner =
+                owner.filter(|&owner| !guarded.shared && (guarded.back.reader_count() > 1 || count::is_foreign(owner)));
+            guarded.shared |= owner.is_some();
+            owner
         };
-        if share {
+        if let Some(owner) = share {
             share::share(owner);
         }
     }

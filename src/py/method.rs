@@ -1,0 +1,333 @@
+//! `cached_method`: a method with a cache for each instance.
+//!
+//! The caches lie in a store of their own under the instances' addresses, so that a call is two hits of the kind that a
+//! cached function has. A weak reference with a callback takes a cache out when its instance dies, which is before the
+//! address can be another's. What is done once for each instance is in `tamis/_method.py`.
+
+use crate::core::hash::Hash;
+use crate::core::view::Hit;
+use crate::core::{OutOfMemory, boxed};
+use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
+use crate::module::State;
+use crate::py::key::Key;
+use crate::py::wrapper::{Bound, Entries, Table, Wrapper, update_wrapper};
+use pyo3_ffi as py;
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+/// A cached method, as it lies in its class.
+#[repr(C)]
+pub struct Method {
+    ob_base: UnsafeCell<py::PyObject>,
+    vectorcall: py::vectorcallfunc,
+    /// None once the collector has taken this object apart, or before it was made.
+    parts: UnsafeCell<Option<Box<Parts>>>,
+    dict: UnsafeCell<*mut py::PyObject>,
+    weakrefs: UnsafeCell<*mut py::PyObject>,
+}
+
+/// What is in the order of `method_tp_traverse`.
+struct Parts {
+    /// The cache of each instance, under its number.
+    caches: Entries,
+    function: Owned,
+    bound: Bound,
+    typed: Owned,
+    given: Owned,
+}
+
+/// What an instance is known by while it lives: its address, without the bits that are always zero.
+fn number_of(instance: Borrowed<'_>) -> i64 {
+    (instance.as_ptr().addr() >> 4) as i64
+}
+
+impl Method {
+    /// Wraps `function`. Reenters: attributes of the function, imports.
+    pub fn decorate(
+        state: &State,
+        function: Borrowed<'_>,
+        bound: Bound,
+        typed: Borrowed<'_>,
+        given: Borrowed<'_>,
+    ) -> Result<Owned> {
+        // One that is thrown away, so that what is wrong with the options is said here.
+        drop(Wrapper::decorate(state, function, bound, typed, given, false)?);
+        let caches = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
+        let parts =
+            Parts { caches, function: function.to_owned(), bound, typed: typed.to_owned(), given: given.to_owned() };
+        let parts = boxed(parts).map_err(|OutOfMemory| Raised::no_memory())?;
+        let kind = state.method_type.as_ptr().cast::<py::PyTypeObject>();
+        // SAFETY: a ready type of ours.
+        let made = unsafe { py::PyType_GenericAlloc(kind, 0) };
+        // SAFETY: a new reference, or null with an exception set.
+        let made = unsafe { Owned::from_call(made) }?;
+        let this = made.as_ptr().cast::<Self>();
+        // SAFETY: a fresh object of this type, which nobody else knows yet.
+        let place = unsafe { &raw mut (*this).vectorcall };
+        // SAFETY: as above.
+        unsafe { place.write(method_vectorcall) };
+        // SAFETY: as above. All zero is None.
+        let place = unsafe { &raw mut (*this).parts };
+        // SAFETY: as above.
+        unsafe { place.write(UnsafeCell::new(Some(parts))) };
+        update_wrapper(state, made.borrow(), function)?;
+        Ok(made)
+    }
+
+    /// Refuses what is no plain function of an instance, and says what to write instead. Reenters: imports.
+    pub fn check(function: Borrowed<'_>) -> Result<()> {
+        object::call_with(helper(c"check")?.borrow(), &[function]).map(drop)
+    }
+
+    /// # Safety
+    /// The object is a live method.
+    #[inline(always)]
+    unsafe fn of<'a>(object: *mut py::PyObject) -> &'a Self {
+        // SAFETY: as the caller says, held by whoever called the slot function until that returns.
+        unsafe { &*object.cast::<Self>() }
+    }
+
+    fn as_object(&self) -> Borrowed<'_> {
+        // SAFETY: a live object, held by whoever holds the borrow.
+        unsafe { Borrowed::from_ptr(ptr::from_ref(self).cast_mut().cast()) }
+    }
+
+    #[inline(always)]
+    fn parts(&self) -> Result<&Parts> {
+        // SAFETY: written when it is made, and in `method_tp_clear`, of garbage that nobody calls.
+        match unsafe { &*self.parts.get() } {
+            Some(parts) => Ok(parts),
+            None => Err(Raised::type_error(c"this cached method is being taken apart")),
+        }
+    }
+
+    /// The cache of this instance. Reenters on its first call: attributes of the function, weak references.
+    #[inline(always)]
+    fn cache_for(&self, instance: Borrowed<'_>) -> Result<Owned> {
+        let parts = self.parts()?;
+        let hash = Hash::of(number_of(instance) as u64);
+        match parts.caches.hit(hash, Key::is_telling_int) {
+            Hit::Value(cache) => Ok(cache),
+            Hit::Absent(_) | Hit::Unsure(_) => self.find_or_make(parts, instance, hash),
+        }
+    }
+
+    /// Reenters: as [`Method::cache_for`].
+    #[cold]
+    #[inline(never)]
+    fn find_or_make(&self, parts: &Parts, instance: Borrowed<'_>, hash: Hash) -> Result<Owned> {
+        let _alive = self.as_object().to_owned();
+        parts.caches.welcome(Some(self.as_object()));
+        let find = || {
+            parts.caches.change(|store| {
+                let mut candidate = store.first_candidate(hash);
+                while let Some((id, cursor)) = candidate {
+                    if store.key(id).is_telling_int() {
+                        return Some(store.value(id).clone());
+                    }
+                    candidate = store.next_candidate(hash, cursor);
+                }
+                None
+            })
+        };
+        if let Some(cache) = find() {
+            return Ok(cache);
+        }
+        let state = State::of_instance(self.as_object())?;
+        let number = object::int(number_of(instance))?;
+        let ignore = {
+            // SAFETY: a dict and a terminated string; a borrowed reference or null, without an exception.
+            let found = unsafe { py::PyDict_GetItemString(parts.given.as_ptr(), c"ignore".as_ptr()) };
+            object::boolean(!found.is_null())
+        };
+        let bound = object::call_with(
+            helper(c"bind")?.borrow(),
+            &[self.as_object(), parts.function.borrow(), instance, number.borrow(), ignore.borrow()],
+        )?;
+        let cache =
+            Wrapper::decorate(state, bound.borrow(), parts.bound, parts.typed.borrow(), parts.given.borrow(), false)?;
+        // Another thread may have made one meanwhile: the first stays.
+        let entry = (Key::of_telling_int(number_of(instance)), cache.clone());
+        let stored = parts.caches.change(|store| {
+            if store.first_candidate(hash).is_some() {
+                Ok(Some(entry))
+            } else {
+                let (key, cache) = entry;
+                store.insert(hash, key, cache).map(|_none| None).map_err(|(key, cache, _)| (key, cache))
+            }
+        });
+        match stored {
+            Ok(None) => Ok(cache),
+            Ok(Some(_second)) => find().map_or(Ok(cache), Ok),
+            Err(_entry) => Err(Raised::no_memory()),
+        }
+    }
+
+    /// Drops the cache of an instance that is gone. Reenters: finalizers of its entries.
+    fn forget(&self, number: i64) -> Result<Owned> {
+        let hash = Hash::of(number as u64);
+        let gone = self.parts()?.caches.change(|store| {
+            let (id, _) = store.first_candidate(hash)?;
+            store.take_out(id)
+        });
+        drop(gone);
+        Ok(object::none())
+    }
+}
+
+fn helper(name: &CStr) -> Result<Owned> {
+    // SAFETY: a terminated string.
+    let module = unsafe { py::PyImport_ImportModule(c"tamis._method".as_ptr()) };
+    // SAFETY: a new reference or null.
+    let module = unsafe { Owned::from_call(module) }?;
+    module.borrow().attr(object::interned(name)?.borrow())
+}
+
+/// A call: the instance, then the arguments that its cache gets. Reenters: as the cache does.
+unsafe extern "C" fn method_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a method, whose function this is.
+    let this = unsafe { Method::of(callable) };
+    let positional = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
+    if positional == 0 {
+        let _raised = Raised::type_error(c"a cached method needs its instance: call it on one");
+        return ptr::null_mut();
+    }
+    // SAFETY: there is an argument, held by the caller.
+    let cache = match this.cache_for(unsafe { Borrowed::first_of(args) }) {
+        Ok(cache) => cache,
+        Err(_raised) => return ptr::null_mut(),
+    };
+    // SAFETY: behind the first argument are so many others, held by the caller.
+    let rest = unsafe { args.add(1) };
+    // SAFETY: a wrapper, held by us during the call.
+    unsafe { Wrapper::call_directly(cache.borrow(), rest, positional - 1, kwnames) }
+}
+
+unsafe extern "C" fn method_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+    let visit = |object: *mut py::PyObject| {
+        // SAFETY: the collector's own function and argument; it is shown live objects alone.
+        if object.is_null() { 0 } else { unsafe { visit(object, arg) } }
+    };
+    // SAFETY: a method.
+    let this = unsafe { Method::of(object) };
+    // SAFETY: nobody writes the field now.
+    if let Some(parts) = unsafe { &*this.parts.get() } {
+        let stop = parts.caches.visit(|_number, cache| visit(cache.as_ptr()));
+        if stop != 0 {
+            return stop;
+        }
+        for held in [&parts.function, &parts.typed, &parts.given] {
+            let stop = visit(held.as_ptr());
+            if stop != 0 {
+                return stop;
+            }
+        }
+    }
+    // SAFETY: CPython's own field, read while nobody else runs.
+    let dict = unsafe { *this.dict.get() };
+    // An instance shows its type (since 3.9).
+    match visit(this.as_object().type_ptr().cast()) {
+        0 => visit(dict),
+        stop => stop,
+    }
+}
+
+fn drop_parts(parts: Option<Box<Parts>>) {
+    let Some(parts) = parts else { return };
+    let Parts { caches, function, typed, given, .. } = *parts;
+    let mut dropper = object::Dropper::new();
+    caches.into_contents().for_each(|(_number, cache)| dropper.push(cache));
+    [function, typed, given].into_iter().for_each(|held| dropper.push(held));
+}
+
+unsafe extern "C" fn method_tp_clear(object: *mut py::PyObject) -> c_int {
+    // SAFETY: a method.
+    let this = unsafe { Method::of(object) };
+    // SAFETY: nobody is inside a call of garbage.
+    let parts = unsafe { (*this.parts.get()).take() };
+    // SAFETY: CPython's own field, of an object that is garbage.
+    let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
+    drop_parts(parts);
+    // SAFETY: the method's own reference, or null.
+    unsafe { py::Py_XDECREF(dict) };
+    0
+}
+
+unsafe extern "C" fn method_tp_dealloc(object: *mut py::PyObject) {
+    // SAFETY: an object that the collector tracks, on its way out.
+    unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+    // SAFETY: a live object. Callbacks may run, while it is whole but for its weak references.
+    unsafe { py::PyObject_ClearWeakRefs(object) };
+    object::with_exception_aside(|| {
+        // SAFETY: a method, to which no reference is left.
+        unsafe { method_tp_clear(object) };
+    });
+    // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
+    unsafe { py::PyObject_GC_Del(object.cast()) };
+    // SAFETY: the reference of the object that is gone.
+    unsafe { py::Py_DECREF(kind.cast()) };
+}
+
+unsafe extern "C" fn cache_for(object: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a method of the type, called on an instance of it.
+    let this = unsafe { Method::of(object) };
+    // SAFETY: the one argument of a function called with METH_O.
+    object::to_slot(this.cache_for(unsafe { Borrowed::from_ptr(instance) }))
+}
+
+unsafe extern "C" fn forget(object: *mut py::PyObject, number: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a method of the type, called on an instance of it.
+    let this = unsafe { Method::of(object) };
+    let _alive = this.as_object().to_owned();
+    // SAFETY: the one argument of a function called with METH_O.
+    let number = exact::telling_value(unsafe { Borrowed::from_ptr(number) });
+    object::to_slot(
+        number.map_or_else(|| Err(Raised::type_error(c"_forget takes an int")), |number| this.forget(number)),
+    )
+}
+
+const fn with_one(name: &'static CStr, function: py::PyCFunction, doc: &'static CStr) -> py::PyMethodDef {
+    py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: py::METH_O,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+static METHODS: Table<py::PyMethodDef, 3> = Table([
+    with_one(c"cache_for", cache_for, c"cache_for($self, instance, /)\n--\n\nThe cache of one instance."),
+    with_one(c"_forget", forget, c"Drop the cache of an instance that is gone."),
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    unsafe { std::mem::zeroed() },
+]);
+
+/// `cached_method.__doc__`
+const DOC: &CStr = c"A method with a cache for each instance, as cached_method() makes it.\n\n\
+    cache_for(instance) is the cache of one instance: a cached function of the other arguments.";
+
+/// Makes the type, for one interpreter.
+pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    let offsets = crate::py::wrapper::Offsets {
+        vectorcall: std::mem::offset_of!(Method, vectorcall),
+        dict: std::mem::offset_of!(Method, dict),
+        weakrefs: std::mem::offset_of!(Method, weakrefs),
+    };
+    crate::py::wrapper::make_callable_type(
+        module,
+        c"tamis._core.cached_method_wrapper",
+        DOC,
+        size_of::<Method>(),
+        offsets,
+        [method_tp_dealloc as *mut c_void, method_tp_traverse as *mut c_void, method_tp_clear as *mut c_void],
+        METHODS.0.as_ptr(),
+    )
+}

@@ -1,0 +1,51 @@
+"""What cached_method does once for each instance."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+
+def check(function: Callable[..., Any]) -> None:
+    """Raise TypeError for what is no plain function of an instance."""
+    for kind in (classmethod, staticmethod):
+        if isinstance(function, kind):
+            name = kind.__name__
+            raise TypeError(f"cached_method takes a function: put @{name} above @cached_method")
+
+
+def bind(method: Any, function: Callable[..., Any], instance: object, number: int, ignore: bool) -> Callable[..., Any]:
+    """Make the function of one instance, which does not keep the instance alive, and forgets its cache with it.
+
+    Raises TypeError if the instance can't be weakly referenced.
+    """
+    forgetful = weakref.ref(method)
+
+    def forget(_: Any) -> None:
+        method = forgetful()
+        if method is not None:
+            method._forget(number)
+
+    try:
+        reference = weakref.ref(instance, forget)
+    except TypeError:
+        raise TypeError(
+            f"cached_method needs instances that can be weakly referenced, not {type(instance).__qualname__!r}: "
+            "give its class a __weakref__ slot"
+        ) from None
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        instance = reference()
+        if instance is None:
+            raise ReferenceError("the instance of this cache is gone")
+        return function(instance, *args, **kwargs)
+
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        if hasattr(function, name):
+            setattr(call, name, getattr(function, name))
+    if ignore:
+        from tamis._signature import without_first
+
+        call.__signature__ = without_first(function)  # type: ignore[attr-defined]
+    return call
