@@ -31,17 +31,35 @@ CASES: list[tuple[str, dict[str, Any], float | None]] = [
 ]
 
 
+METHODS: list[tuple[str, float | None]] = [("method, lru_cache", None), ("method, cached_method", 1.3)]
+
+
 def _one(x: Any, *rest: Any) -> Any:
     return x
 
 
-def measured(module: Any, keys: list[Any], rounds: int) -> list[list[float]]:
-    """For each case the nanoseconds a call, one figure a round."""
-    taken: list[list[float]] = [[] for _ in CASES]
+Run = tuple[Any, loops.LoopFunction]
+
+
+def functions(module: Any) -> list[Run]:
+    """The cases of `CASES`, each with a loop of its own."""
+    decorators = [module.lru_cache(maxsize=4 * KEYS, **options) for _, options, _ in CASES]
+    return [(decorate(_one), loops.fresh(loops.POSITIONAL.call)) for decorate in decorators]
+
+
+def methods(module: Any) -> list[Run]:
+    """The cases of `METHODS`: instances whose method is cached for all of them, and for each."""
     runs = []
-    for _, options, _ in CASES:
-        cached = module.lru_cache(maxsize=4 * KEYS, **options)(_one)
-        runs.append((cached, loops.fresh(loops.POSITIONAL.call)))
+    for decorate in (module.lru_cache(maxsize=4 * KEYS), module.cached_method(maxsize=4 * KEYS)):
+        # A class of its own: its method is part of what the interpreter notes in the loop.
+        owner = type("Owner", (), {"m": decorate(lambda self, x: x)})
+        runs.append((owner(), loops.fresh(loops.METHOD.call)))
+    return runs
+
+
+def measured(runs: list[Run], keys: list[Any], rounds: int) -> list[list[float]]:
+    """For each case the nanoseconds a call, one figure a round."""
+    taken: list[list[float]] = [[] for _ in runs]
     gc.collect()
     gc.disable()
     try:
@@ -70,9 +88,15 @@ def main() -> None:
         sys.exit(2)
     subject.warn_if_plain()
     rows, as_rows = [], []
-    for kind, keys in (("int", list(range(KEYS))), ("str", [f"key {number}" for number in range(KEYS)])):
-        taken = measured(module, keys, options.rounds)
-        for (name, _, asked), figures in zip(CASES, taken, strict=True):
+    ints, texts = list(range(KEYS)), [f"key {number}" for number in range(KEYS)]
+    named = [(name, asked) for name, _, asked in CASES]
+    for kind, keys, cases, runs in (
+        ("int", ints, named, functions(module)),
+        ("str", texts, named, functions(module)),
+        ("int", ints, METHODS, methods(module)),
+    ):
+        taken = measured(runs, keys, options.rounds)
+        for (name, asked), figures in zip(cases, taken, strict=True):
             ratio = min(figures) / min(taken[0])
             middle = median(with_it / plain for with_it, plain in zip(figures, taken[0], strict=True))
             met = "" if asked is None else "yes" if ratio <= asked else "NO"
