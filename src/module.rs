@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
-use crate::py::{decorator, entry, flight, method, wrapper};
+use crate::py::{awaitable, decorator, entry, flight, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -37,6 +37,10 @@ pub struct State {
     pub wrapper_type: Owned,
     /// The type of what caches with options keep.
     pub entry_type: Owned,
+    /// The type of what hits of coroutine functions return.
+    pub ready_type: Owned,
+    /// The type of their calls that are no hits.
+    pub pending_type: Owned,
     /// The type of cached methods.
     pub method_type: Owned,
     /// The type of computations that threads wait for.
@@ -70,6 +74,8 @@ impl State {
         };
         Ok(Self {
             wrapper_type: wrapper::make_type(module)?,
+            ready_type: awaitable::make_type(module)?,
+            pending_type: wrapper::make_pending_type(module)?,
             method_type: method::make_type(module)?,
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
@@ -181,7 +187,14 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
     let class = state.cache_info_class.get().map(|Shared(class)| class);
-    let types = [&state.wrapper_type, &state.method_type, &state.entry_type, &state.flight_type];
+    let types = [
+        &state.wrapper_type,
+        &state.method_type,
+        &state.entry_type,
+        &state.flight_type,
+        &state.ready_type,
+        &state.pending_type,
+    ];
     for object in types.into_iter().chain(class) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };

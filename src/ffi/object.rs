@@ -231,10 +231,20 @@ unsafe extern "C" {
 
 /// A type of ours, for one interpreter, whose instances only we make: of such a size, given back by such a function.
 pub fn plain_type(module: Borrowed<'_>, name: &'static CStr, size: usize, dealloc: py::destructor) -> Result<Owned> {
-    let mut slots = [
-        py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: dealloc as *mut c_void },
-        py::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() },
-    ];
+    plain_type_with(module, name, size, dealloc, &[])
+}
+
+/// As [`plain_type`], with more slots.
+pub fn plain_type_with(
+    module: Borrowed<'_>,
+    name: &'static CStr,
+    size: usize,
+    dealloc: py::destructor,
+    more: &[(c_int, *mut c_void)],
+) -> Result<Owned> {
+    let mut slots: Vec<_> = more.iter().map(|&(slot, pfunc)| py::PyType_Slot { slot, pfunc }).collect();
+    slots.push(py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: dealloc as *mut c_void });
+    slots.push(py::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() });
     let flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
     let mut spec = py::PyType_Spec {
         name: name.as_ptr(),

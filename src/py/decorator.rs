@@ -75,7 +75,7 @@ impl Options {
             Bound::Entries(entries) => size(entries)?,
         };
         // Now, so that what is wrong with them is said where they stand.
-        options::Options::parse(self.others.borrow())?;
+        options::Options::parse(self.others.borrow(), false)?;
         let bundle = object::tuple(&[
             module,
             maxsize.borrow(),

@@ -10,7 +10,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::key::Key;
-use crate::py::wrapper::{Bound, Entries, Table, Wrapper, update_wrapper};
+use crate::py::wrapper::{Bound, Entries, Table, Wrapper, is_coroutine_function, update_wrapper};
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};
@@ -143,7 +143,14 @@ impl Method {
         };
         let bound = object::call_with(
             helper(c"bind")?.borrow(),
-            &[self.as_object(), parts.function.borrow(), instance, number.borrow(), ignore.borrow()],
+            &[
+                self.as_object(),
+                parts.function.borrow(),
+                instance,
+                number.borrow(),
+                ignore.borrow(),
+                object::boolean(is_coroutine_function(parts.function.borrow())?).borrow(),
+            ],
         )?;
         let cache =
             Wrapper::decorate(state, bound.borrow(), parts.bound, parts.typed.borrow(), parts.given.borrow(), false)?;

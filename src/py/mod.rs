@@ -1,5 +1,6 @@
 //! The Python types and functions.
 
+pub mod awaitable;
 pub mod decorator;
 pub mod entry;
 pub mod flight;

@@ -69,6 +69,8 @@ pub struct Options {
     pub ignore: Option<Owned>,
     /// `single_flight`
     pub single_flight: bool,
+    /// The function is a coroutine function.
+    pub coroutine: bool,
     /// `weigher` and `maxweight`
     pub weight: Option<(Owned, u64)>,
     /// `on_evict`
@@ -83,12 +85,13 @@ pub struct Options {
 const COARSE_FROM: Time = 1_000_000_000;
 
 impl Options {
-    /// What these options ask for: a dict of names to values, all names known. Nothing if it is empty.
+    /// What these options ask for: a dict of names to values, all names known. Nothing if it is empty, but for a coroutine
+    /// function.
     ///
     /// Reenters: `__float__` and the like of odd values, imports.
-    pub fn parse(given: Borrowed<'_>) -> Result<Option<Self>> {
+    pub fn parse(given: Borrowed<'_>, coroutine: bool) -> Result<Option<Self>> {
         // SAFETY: a dict.
-        if unsafe { py::PyDict_Size(given.as_ptr()) } == 0 {
+        if !coroutine && unsafe { py::PyDict_Size(given.as_ptr()) } == 0 {
             return Ok(None);
         }
         let option = |name: &CStr| -> Result<Option<Owned>> {
@@ -134,7 +137,7 @@ impl Options {
             return Err(Raised::new(Kind::Value, c"key and ignore can't be combined: let key leave the parameter out"));
         }
         let single_flight = match option(c"single_flight")? {
-            None => false,
+            None => coroutine,
             Some(value) if exact::is_bool(value.borrow()) => value.borrow().is_true()?,
             Some(value) => return Err(wrong(c"single_flight takes True or False, not %.200s", value.borrow())),
         };
@@ -180,7 +183,7 @@ impl Options {
             None if exact_is_needed => Clock::Exact,
             None => Clock::Coarse,
         };
-        Ok(Some(Self { ttl, tti, jitter, stale, key, ignore, single_flight, weight, on_evict, copy, clock }))
+        Ok(Some(Self { ttl, tti, jitter, stale, key, ignore, single_flight, coroutine, weight, on_evict, copy, clock }))
     }
 
     /// The time now. Reenters: `clock`.

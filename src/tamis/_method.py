@@ -15,7 +15,9 @@ def check(function: Callable[..., Any]) -> None:
             raise TypeError(f"cached_method takes a function: put @{name} above @cached_method")
 
 
-def bind(method: Any, function: Callable[..., Any], instance: object, number: int, ignore: bool) -> Callable[..., Any]:
+def bind(
+    method: Any, function: Callable[..., Any], instance: object, number: int, ignore: bool, coroutine: bool
+) -> Callable[..., Any]:
     """Make the function of one instance, which does not keep the instance alive, and forgets its cache with it.
 
     Raises TypeError if the instance can't be weakly referenced.
@@ -35,11 +37,22 @@ def bind(method: Any, function: Callable[..., Any], instance: object, number: in
             "give its class a __weakref__ slot"
         ) from None
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def owner() -> object:
         instance = reference()
         if instance is None:
             raise ReferenceError("the instance of this cache is gone")
-        return function(instance, *args, **kwargs)
+        return instance
+
+    call: Callable[..., Any]
+    if coroutine:
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await function(owner(), *args, **kwargs)
+
+    else:
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return function(owner(), *args, **kwargs)
 
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         if hasattr(function, name):
@@ -47,5 +60,5 @@ def bind(method: Any, function: Callable[..., Any], instance: object, number: in
     if ignore:
         from tamis._signature import without_first
 
-        call.__signature__ = without_first(function)  # type: ignore[attr-defined]
+        call.__dict__["__signature__"] = without_first(function)
     return call

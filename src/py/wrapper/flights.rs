@@ -40,7 +40,7 @@ impl Flights {
     }
 
     /// Takes a flight out. Runs no Python code.
-    fn remove(&self, hash: Hash, flight: &Owned) {
+    pub fn remove(&self, hash: Hash, flight: &Owned) {
         let gone = self.store().change(|store| {
             let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
@@ -110,6 +110,22 @@ fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
 }
 
 impl Wrapper {
+    /// The flight for a key that is there already, or None if this one is now. Reenters: `__eq__` of keys.
+    pub fn join_flight(
+        &self,
+        flights: &Flights,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        flight: Borrowed<'_>,
+    ) -> Result<Option<Owned>> {
+        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
+        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
+            Role::Lead | Role::Alone => Ok(None),
+            Role::Follow(other) => Ok(Some(other)),
+            Role::NoMemory => Err(Raised::no_memory()),
+        }
+    }
+
     /// Computes, or waits for who computes. Reenters: the function, `__eq__` of keys, signal handlers, options.
     pub fn fly(
         &self,

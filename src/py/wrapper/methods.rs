@@ -6,7 +6,7 @@ use super::{Bound, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::info;
 use crate::py::key::{self, Key};
@@ -230,6 +230,75 @@ pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'
         Err(raised) => raised.unless_attribute_error()?,
     }
     set_item(&dict, &state.names.wrapped, function)
+}
+
+/// The function below partial objects and bound methods, as far as it is Python's. Reenters: attributes.
+fn innermost(function: Borrowed<'_>) -> Result<Owned> {
+    let mut function = function.to_owned();
+    for _ in 0..MOST_LAYERS {
+        // SAFETY: a live object, and a static type.
+        if unsafe { py::PyFunction_Check(function.as_ptr()) } != 0 {
+            break;
+        }
+        let mut inner = None;
+        for name in [c"func", c"__func__"] {
+            match function.borrow().attr(object::interned(name)?.borrow()) {
+                Ok(found) if found.borrow().is_callable() => inner = Some(found),
+                Ok(_) => {}
+                Err(raised) => raised.unless_attribute_error()?,
+            }
+        }
+        match inner {
+            Some(inner) => function = inner,
+            None => break,
+        }
+    }
+    Ok(function)
+}
+
+/// How many partial objects may lie around a coroutine function that is recognised.
+const MOST_LAYERS: u32 = 16;
+/// `inspect.CO_COROUTINE` and `inspect.CO_ASYNC_GENERATOR`
+const CO_COROUTINE: i64 = 0x80;
+const CO_ASYNC_GENERATOR: i64 = 0x200;
+
+/// Whether calls of it return coroutines. An async generator function is refused. Reenters: attributes.
+pub fn is_coroutine_function(function: Borrowed<'_>) -> Result<bool> {
+    let function = innermost(function)?;
+    // SAFETY: a live object, and a static type.
+    if unsafe { py::PyFunction_Check(function.as_ptr()) } == 0 {
+        return Ok(false);
+    }
+    let code = function.borrow().attr(object::interned(c"__code__")?.borrow())?;
+    let flags = code.borrow().attr(object::interned(c"co_flags")?.borrow())?;
+    let flags = exact::telling_value(flags.borrow()).unwrap_or(0);
+    if flags & CO_ASYNC_GENERATOR != 0 {
+        return Err(Raised::type_error(
+            c"an async generator function can't be cached: its results are used up by iteration",
+        ));
+    }
+    Ok(flags & CO_COROUTINE != 0)
+}
+
+/// Gives the wrapper what `inspect.iscoroutinefunction` goes by. Reenters: attributes.
+pub fn look_like_coroutine_function(wrapper: Borrowed<'_>, function: Borrowed<'_>) -> Result<()> {
+    let function = innermost(function)?;
+    // SAFETY: a wrapper has a dict; a new reference or null.
+    let dict = unsafe { py::PyObject_GenericGetDict(wrapper.as_ptr(), ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let dict = unsafe { Owned::from_call(dict) }?;
+    for name in [c"__code__", c"__defaults__", c"__kwdefaults__"] {
+        let name = object::interned(name)?;
+        let value = function.borrow().attr(name.borrow())?;
+        set_item(&dict, &name, value.borrow())?;
+    }
+    let name = object::interned(c"__name__")?;
+    // SAFETY: a dict and a str; a borrowed reference or null, without an exception.
+    if unsafe { py::PyDict_GetItemWithError(dict.as_ptr(), name.as_ptr()) }.is_null() {
+        // Partial objects have none.
+        set_item(&dict, &name, function.borrow().attr(name.borrow())?.borrow())?;
+    }
+    Ok(())
 }
 
 macro_rules! methods {

@@ -8,6 +8,7 @@ mod lookup;
 mod methods;
 mod miss;
 mod optioned;
+mod pending;
 
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::sync::Cache;
@@ -18,7 +19,8 @@ use crate::py::key::Key;
 use crate::py::options::Options;
 use extra::Extra;
 pub use lookup::Entries;
-pub use methods::{Table, update_wrapper};
+pub use methods::{Table, is_coroutine_function, update_wrapper};
+pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
@@ -89,7 +91,8 @@ impl Wrapper {
         let is_typed = typed.is_true()?;
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
         state.cache_info_class()?;
-        let extra = match Options::parse(given)? {
+        let coroutine = methods::is_coroutine_function(function)?;
+        let extra = match Options::parse(given, coroutine)? {
             Some(options) => {
                 let extra = Extra::new(state, function, options, given)?;
                 Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
@@ -131,6 +134,9 @@ impl Wrapper {
         // SAFETY: as above. The other fields are zero, as they should be.
         unsafe { place.write(parts) };
         methods::update_wrapper(state, object.borrow(), function)?;
+        if coroutine {
+            methods::look_like_coroutine_function(object.borrow(), function)?;
+        }
         Ok(object)
     }
 

@@ -4,6 +4,7 @@
 use super::actions::{Found, IsGood, Put, Read, TakeOut};
 use super::call::is_single;
 use super::extra::{Cause, Extra, entry};
+use super::pending::coroutine_vectorcall;
 use super::{Bound, Wrapper};
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
@@ -139,7 +140,7 @@ impl Wrapper {
     }
 
     /// Stores a value. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what leaves.
-    fn keep_optioned(
+    pub fn keep_optioned(
         &self,
         extra: &Extra,
         key_args: &CallArgs<'_>,
@@ -199,6 +200,9 @@ impl Wrapper {
 
     /// `cache_refresh` with options. Reenters: the function, and as [`Wrapper::put_optioned`].
     pub fn refresh_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
+        if extra.options.coroutine {
+            return self.refresh_coroutine(extra, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let value = self.call_function(args)?;
@@ -211,6 +215,7 @@ impl Wrapper {
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
         match extra.options.clock {
             _ if bound == Bound::Off => None,
+            _ if extra.options.coroutine => Some(coroutine_vectorcall),
             _ if !extra.quick => Some(optioned_vectorcall),
             Clock::Unused => Some(quick_vectorcall::<NO_CLOCK>),
             Clock::Coarse => Some(quick_vectorcall::<COARSE_CLOCK>),

@@ -1,0 +1,277 @@
+//! Calls of cached coroutine functions. A hit returns a coroutine that is through; what else there is to do is done by
+//! `tamis/_async.py`, with an object that knows the call.
+
+use super::Wrapper;
+use super::actions::{Found, Peek, Read};
+use super::extra::{Extra, entry};
+use super::methods::Table;
+use crate::core::hash::Hash;
+use crate::core::view::Hit;
+use crate::ffi::exact::Verdict;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::module::State;
+use crate::py::awaitable::Ready;
+use crate::py::key::{self, Key};
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+/// Arguments of a call that are kept.
+struct Kept {
+    values: Vec<Owned>,
+    positional: usize,
+    kwnames: Option<Owned>,
+}
+
+impl Kept {
+    fn of(args: &CallArgs<'_>) -> Self {
+        Self {
+            values: args.values().iter().map(|&value| Borrowed::to_owned(value)).collect(),
+            positional: args.positional().len(),
+            kwnames: args.kwnames().map(Borrowed::to_owned),
+        }
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
+        let values: Vec<_> = self.values.iter().map(Owned::borrow).collect();
+        work(&CallArgs::of(&values, self.positional, self.kwnames.as_ref().map(Owned::borrow)))
+    }
+}
+
+/// A call whose result is to be computed.
+#[repr(C)]
+struct Pending {
+    _ob_base: py::PyObject,
+    fields: Fields,
+}
+
+struct Fields {
+    wrapper: Owned,
+    args: Kept,
+    /// None if they are the same.
+    key_args: Option<Kept>,
+    hash: Hash,
+    /// The stale entry that this call is to replace.
+    old: Option<Owned>,
+}
+
+impl Fields {
+    fn wrapper(&self) -> &Wrapper {
+        // SAFETY: a wrapper, held by this object.
+        unsafe { Wrapper::of(self.wrapper.as_ptr()) }
+    }
+
+    fn extra(&self) -> Result<&Extra> {
+        self.wrapper().extra().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
+    }
+
+    fn with_key_args<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
+        self.key_args.as_ref().unwrap_or(&self.args).with(work)
+    }
+}
+
+/// A call of a cached coroutine function. Reenters: options, `__hash__` and `__eq__` of arguments.
+pub unsafe extern "C" fn coroutine_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    let _alive = this.keep_alive();
+    this.cache.welcome(this.owner());
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    object::to_slot(this.call_coroutine(&args))
+}
+
+impl Wrapper {
+    fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
+        let state = State::of_instance(self.as_object())?;
+        extra.with_key_args(args, |key_args| {
+            let hash = key::hash(key_args, self.typed)?;
+            let now = extra.options.now()?;
+            let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
+            let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
+                Hit::Value(value) => return Ready::create(state.ready_type.borrow(), extra.copied(value)?),
+                _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
+                    Found::Fresh(value) | Found::Stale(value) => {
+                        self.cache.count_hit();
+                        return Ready::create(state.ready_type.borrow(), extra.copied(value)?);
+                    }
+                    Found::Refresh(old) => Some(old),
+                    Found::Absent => None,
+                    Found::Unsettled => return self.call_function(args),
+                },
+            };
+            self.pending(state, c"run", args, key_args, hash, old)
+        })
+    }
+
+    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
+    pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
+        let state = State::of_instance(self.as_object())?;
+        extra.with_key_args(args, |key_args| {
+            let hash = key::hash(key_args, self.typed)?;
+            self.pending(state, c"refresh", args, key_args, hash, None)
+        })
+    }
+
+    fn pending(
+        &self,
+        state: &State,
+        what: &CStr,
+        args: &CallArgs<'_>,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        old: Option<Owned>,
+    ) -> Result<Owned> {
+        let same = ptr::eq(args.values(), key_args.values());
+        let fields = Fields {
+            wrapper: self.as_object().to_owned(),
+            args: Kept::of(args),
+            key_args: (!same).then(|| Kept::of(key_args)),
+            hash,
+            old,
+        };
+        // SAFETY: a field of a fresh object of ours.
+        let call = unsafe {
+            object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields))
+        }?;
+        // SAFETY: a terminated string.
+        let module = unsafe { py::PyImport_ImportModule(c"tamis._async".as_ptr()) };
+        // SAFETY: a new reference or null.
+        let module = unsafe { Owned::from_call(module) }?;
+        let function = module.borrow().attr(object::interned(what)?.borrow())?;
+        object::call_with(function.borrow(), &[call.borrow()])
+    }
+}
+
+/// # Safety
+/// The object is a pending call, held by the caller.
+unsafe fn fields<'a>(object: *mut py::PyObject) -> &'a Fields {
+    // SAFETY: as the caller says.
+    unsafe { &(*object.cast::<Pending>()).fields }
+}
+
+unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
+    // SAFETY: an object of this type.
+    let place = unsafe { &raw const (*object.cast::<Pending>()).fields };
+    // SAFETY: as above.
+    if let Some(old) = unsafe { &(*place).old } {
+        // A coroutine that was never awaited leaves the refresh to others.
+        entry(old).give_up_refresh();
+    }
+    // SAFETY: no reference is left.
+    unsafe { object::dealloc_plain(object, place) };
+}
+
+macro_rules! pending_methods {
+    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
+        unsafe extern "C" fn $name(
+            object: *mut py::PyObject,
+            args: *const *mut py::PyObject,
+            count: py::Py_ssize_t,
+            _kwnames: *mut py::PyObject,
+        ) -> *mut py::PyObject {
+            // SAFETY: a method of the type, called on an instance of it.
+            let $this = unsafe { fields(object) };
+            // SAFETY: the arguments of a method called with FASTCALL, during the call.
+            let $args = unsafe { CallArgs::new(args, count as usize, ptr::null_mut()) };
+            let $args = $args.values();
+            object::to_slot($body)
+        }
+    )*};
+}
+
+fn first<'a>(args: &[Borrowed<'a>]) -> Result<Borrowed<'a>> {
+    args.first().copied().ok_or_else(|| Raised::type_error(c"an argument is missing"))
+}
+
+pending_methods! {
+    coalesces = |this, _args| this.extra().map(|extra| object::boolean(extra.flights.is_some()));
+    join = |this, args| first(args).and_then(|flight| join_flight(this, flight));
+    leave = |this, args| first(args).and_then(|flight| leave_flight(this, flight));
+    peek = |this, _args| peek_value(this);
+    invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
+    store = |this, args| store_value(this, args);
+    miss = |this, _args| { this.wrapper().cache.count_miss(); Ok(object::none()) };
+    settled = |this, _args| { this.old.iter().for_each(|old| entry(old).give_up_refresh()); Ok(object::none()) };
+    coalesced = |this, args| first(args).and_then(|hit| count_coalesced(this, hit));
+    copied = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
+}
+
+fn join_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
+    let Some(flights) = &this.extra()?.flights else { return Ok(object::none()) };
+    this.with_key_args(|key_args| this.wrapper().join_flight(flights, key_args, this.hash, flight))
+        .map(|leader| leader.unwrap_or_else(object::none))
+}
+
+fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
+    if let Some(flights) = &this.extra()?.flights {
+        flights.remove(this.hash, &flight.to_owned());
+    }
+    Ok(object::none())
+}
+
+/// A tuple of the value that is there now, which counts as a hit, or None.
+fn peek_value(this: &Fields) -> Result<Owned> {
+    let now = this.extra()?.options.now()?;
+    match this.with_key_args(|key_args| this.wrapper().locate(this.hash, key_args, &mut Peek(now)))? {
+        Some(value) => {
+            this.wrapper().cache.count_hit();
+            object::tuple(&[value.borrow()])
+        }
+        None => Ok(object::none()),
+    }
+}
+
+fn store_value(this: &Fields, args: &[Borrowed<'_>]) -> Result<Owned> {
+    let value = first(args)?.to_owned();
+    let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
+    let extra = this.extra()?;
+    this.with_key_args(|key_args| this.wrapper().keep_optioned(extra, key_args, this.hash, &value, replace))?;
+    Ok(object::none())
+}
+
+fn count_coalesced(this: &Fields, hit: Borrowed<'_>) -> Result<Owned> {
+    this.extra()?.count_coalesced();
+    if hit.is_true()? {
+        this.wrapper().cache.count_hit()
+    } else {
+        this.wrapper().cache.count_miss()
+    }
+    Ok(object::none())
+}
+
+const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) -> py::PyMethodDef {
+    py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
+        ml_doc: ptr::null(),
+    }
+}
+
+static METHODS: Table<py::PyMethodDef, 11> = Table([
+    method(c"coalesces", coalesces),
+    method(c"join", join),
+    method(c"leave", leave),
+    method(c"peek", peek),
+    method(c"invoke", invoke),
+    method(c"store", store),
+    method(c"miss", miss),
+    method(c"settled", settled),
+    method(c"coalesced", coalesced),
+    method(c"copied", copied),
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    unsafe { std::mem::zeroed() },
+]);
+
+/// Makes the type, for one interpreter.
+pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    let methods: (c_int, *mut c_void) = (py::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast());
+    object::plain_type_with(module, c"tamis._core.pending", size_of::<Pending>(), pending_tp_dealloc, &[methods])
+}

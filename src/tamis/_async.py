@@ -1,0 +1,150 @@
+"""What a call of a cached coroutine function does when its result is not there.
+
+Hits never come here. A call is a small object of the compiled part that knows its arguments, their key and their cache.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any
+
+_VALUE, _ERROR, _ABANDONED = range(3)
+_Outcome = tuple[int, Any]
+
+
+class _Flight:
+    """One computation that tasks wait for, of any loop in any thread."""
+
+    __slots__ = ("outcome", "waiters", "waits_for")
+
+    def __init__(self) -> None:
+        self.outcome: _Outcome | None = None
+        self.waiters: list[tuple[Any, Any]] = []  # loops and their futures
+        self.waits_for: set[_Flight] = set()
+
+    def land(self, outcome: _Outcome) -> None:
+        with _lock:
+            self.outcome = outcome
+            waiters, self.waiters = self.waiters, []
+        running = _running_loop()
+        for loop, future in waiters:
+            if loop is running:
+                _deliver(future, outcome)
+                continue
+            with suppress(RuntimeError):  # that loop is closed, and its tasks with it
+                loop.call_soon_threadsafe(_deliver, future, outcome)
+
+
+# Guards the flights' fields. Held for a few lines that run no code of others.
+_lock = threading.Lock()
+# The flights that the running task leads, and those that it was started under.
+_leading: ContextVar[tuple[_Flight, ...]] = ContextVar("tamis_leading", default=())
+
+
+def _deliver(future: Any, outcome: _Outcome) -> None:
+    if not future.done():
+        # A result even for errors: nobody is told of one that nobody waits for any more.
+        future.set_result(outcome)
+
+
+def _running_loop() -> Any:
+    """Return asyncio's running loop, or None: another library's loop runs, or none."""
+    events = sys.modules.get("asyncio.events")
+    return None if events is None else events._get_running_loop()
+
+
+def _waits_for_one_of(flight: _Flight, own: tuple[_Flight, ...]) -> bool:
+    """Tell whether the flight waits, over however many others, for one of these."""
+    reached, at = [flight], 0
+    while at < len(reached):
+        if reached[at] in own:
+            return True
+        reached.extend(other for other in reached[at].waits_for if other not in reached)
+        at += 1
+    return False
+
+
+async def run(call: Any) -> Any:
+    """Compute the call's result, or wait for the task that does."""
+    loop = _running_loop()
+    if loop is None or not call.coalesces():
+        return await _compute(call)
+    while True:
+        flight = _Flight()
+        leader = call.join(flight)
+        if leader is None:
+            return await _lead(call, flight)
+        own = _leading.get()
+        future = None
+        with _lock:
+            outcome = leader.outcome
+            alone = outcome is None and _waits_for_one_of(leader, own)
+            if outcome is None and not alone:
+                future = loop.create_future()
+                leader.waiters.append((loop, future))
+                for flight in own:
+                    flight.waits_for.add(leader)
+        if alone:
+            return await _compute(call)
+        if future is not None:
+            try:
+                outcome = await future
+            finally:
+                with _lock:
+                    for flight in own:
+                        flight.waits_for.discard(leader)
+                    if (loop, future) in leader.waiters:
+                        leader.waiters.remove((loop, future))
+        kind, result = outcome
+        if kind == _VALUE:
+            call.coalesced(True)
+            return call.copied(result)
+        if kind == _ERROR:
+            call.coalesced(False)
+            raise result
+        # Its leader was called off: one of those who waited leads now.
+
+
+async def _lead(call: Any, flight: _Flight) -> Any:
+    found = call.peek()
+    if found is not None:
+        # Another flight has landed since the call was made.
+        call.leave(flight)
+        flight.land((_VALUE, found[0]))
+        return call.copied(found[0])
+    token = _leading.set((*_leading.get(), flight))
+    outcome: _Outcome = (_ABANDONED, None)
+    try:
+        value = await _compute(call)
+        outcome = (_VALUE, value)
+        return value
+    except Exception as error:
+        outcome = (_ERROR, error)
+        raise
+    finally:
+        # First, so that nobody joins who comes after the outcome.
+        call.leave(flight)
+        flight.land(outcome)
+        with suppress(ValueError):  # closed from another context
+            _leading.reset(token)
+
+
+async def _compute(call: Any) -> Any:
+    call.miss()
+    try:
+        value = await call.invoke()
+        call.store(value)
+    finally:
+        # If a stale entry is still there, another caller is to try.
+        call.settled()
+    return value
+
+
+async def refresh(call: Any) -> Any:
+    """Call the function, and store its result whatever is there."""
+    value = await call.invoke()
+    call.store(value, True)
+    return value
