@@ -43,17 +43,13 @@ def bind(
             raise ReferenceError("the instance of this cache is gone")
         return instance
 
-    call: Callable[..., Any]
-    if coroutine:
+    def call_function(*args: Any, **kwargs: Any) -> Any:
+        return function(owner(), *args, **kwargs)
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            return await function(owner(), *args, **kwargs)
+    async def call_coroutine_function(*args: Any, **kwargs: Any) -> Any:
+        return await function(owner(), *args, **kwargs)
 
-    else:
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return function(owner(), *args, **kwargs)
-
+    call: Callable[..., Any] = call_coroutine_function if coroutine else call_function
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         if hasattr(function, name):
             setattr(call, name, getattr(function, name))
