@@ -107,11 +107,7 @@ impl State {
     /// `tamis.CacheInfo`. Reenters on first use: an import.
     pub fn cache_info_class(&self) -> Result<Borrowed<'_>> {
         if self.cache_info_class.get().is_none() {
-            // SAFETY: a terminated string; a new reference or null.
-            let pointer = unsafe { py::PyImport_ImportModule(c"tamis._info".as_ptr()) };
-            // SAFETY: a new reference, or null with an exception set.
-            let module = unsafe { Owned::from_call(pointer) }?;
-            let class = module.borrow().attr(object::interned(c"CacheInfo")?.borrow())?;
+            let class = object::import(c"tamis._info", c"CacheInfo")?;
             // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
             drop(self.cache_info_class.set(Shared(class)));
         }

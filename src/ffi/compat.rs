@@ -26,7 +26,15 @@ mod finalizing;
 #[path = "compat/finalizing_public.rs"]
 mod finalizing;
 
+#[cfg(not(Py_3_12))]
+#[path = "compat/raise_triple.rs"]
+mod raising;
+#[cfg(Py_3_12)]
+#[path = "compat/raise_one.rs"]
+mod raising;
+
 pub use finalizing::is_finalizing;
+pub use raising::raise;
 pub use int::{Int, small_natural};
 
 /// Whether, on free-threaded builds, the first bit field of `PyASCIIObject.state` is a byte of its own

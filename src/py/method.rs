@@ -77,7 +77,7 @@ impl Method {
 
     /// Refuses what is no plain function of an instance, and says what to write instead. Reenters: imports.
     pub fn check(function: Borrowed<'_>) -> Result<()> {
-        object::call_with(helper(c"check")?.borrow(), &[function]).map(drop)
+        object::call_with(object::import(c"tamis._method", c"check")?.borrow(), &[function]).map(drop)
     }
 
     /// # Safety
@@ -142,7 +142,7 @@ impl Method {
             object::boolean(!found.is_null())
         };
         let bound = object::call_with(
-            helper(c"bind")?.borrow(),
+            object::import(c"tamis._method", c"bind")?.borrow(),
             &[
                 self.as_object(),
                 parts.function.borrow(),
@@ -181,14 +181,6 @@ impl Method {
         drop(gone);
         Ok(object::none())
     }
-}
-
-fn helper(name: &CStr) -> Result<Owned> {
-    // SAFETY: a terminated string.
-    let module = unsafe { py::PyImport_ImportModule(c"tamis._method".as_ptr()) };
-    // SAFETY: a new reference or null.
-    let module = unsafe { Owned::from_call(module) }?;
-    module.borrow().attr(object::interned(name)?.borrow())
 }
 
 /// A call: the instance, then the arguments that its cache gets. Reenters: as the cache does.

@@ -157,7 +157,7 @@ impl Options {
         let copy = match option(c"copy")? {
             None => Copy::No,
             Some(value) if exact::is_bool(value.borrow()) => match value.borrow().is_true()? {
-                true => Copy::By(import(c"copy", c"deepcopy")?),
+                true => Copy::By(object::import(c"copy", c"deepcopy")?),
                 false => Copy::No,
             },
             Some(value) if value.borrow().is_callable() => Copy::By(value),
@@ -370,14 +370,6 @@ fn check_backend(value: Borrowed<'_>) -> Result<()> {
         unsafe { py::PyUnicode_CompareWithASCIIString(value.as_ptr(), c"memory".as_ptr()) == 0 }
     };
     if is_memory { Ok(()) } else { Err(Raised::with(Kind::Value, c"backend takes 'memory', not %R", value)) }
-}
-
-fn import(module: &CStr, name: &CStr) -> Result<Owned> {
-    // SAFETY: a terminated string.
-    let pointer = unsafe { py::PyImport_ImportModule(module.as_ptr()) };
-    // SAFETY: a new reference or null.
-    let module = unsafe { Owned::from_call(pointer) }?;
-    module.borrow().attr(object::interned(name)?.borrow())
 }
 
 fn wrong(message: &'static CStr, value: Borrowed<'_>) -> Raised {

@@ -31,6 +31,13 @@ pub unsafe fn type_flags(kind: *mut py::PyTypeObject) -> c_ulong {
     unsafe { (*kind).tp_flags }
 }
 
+/// Whether the reference that this object is known by is the only one.
+#[inline(always)]
+pub fn is_only_reference(object: Borrowed<'_>) -> bool {
+    // SAFETY: a live object.
+    unsafe { py::Py_REFCNT(object.as_ptr()) == 1 }
+}
+
 /// A store that is used only while nothing else can run, and its counts.
 #[repr(C)]
 pub struct Cache<K, V> {

@@ -5,6 +5,7 @@ use crate::core::clock::{self, NEVER, Time};
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
+use crate::py::awaitable::Ready;
 use crate::py::entry::{Entry, Terms};
 use crate::py::key::Key;
 use crate::py::options::{self, Clock, Copy, Options, Ttl};
@@ -18,6 +19,8 @@ pub struct Extra {
     /// As they were given: a dict.
     given: Owned,
     pub(super) entry_type: Owned,
+    /// For coroutine functions, whose entries hold what a hit returns.
+    ready_type: Option<Owned>,
     ignored: Option<Ignored>,
     /// Whether the hit path needs nothing but a clock of ours.
     pub(super) quick: bool,
@@ -93,6 +96,7 @@ impl Extra {
             quick,
             ignored,
             flights,
+            ready_type: options.coroutine.then(|| state.ready_type.clone()),
             options,
             given: options::copied(given)?,
             entry_type: state.entry_type.clone(),
@@ -169,6 +173,31 @@ impl Extra {
         }
     }
 
+    /// What lies in the entry of a value: of a coroutine function's, what its hits return.
+    pub(super) fn inward(&self, value: &Owned) -> Result<Owned> {
+        match &self.ready_type {
+            Some(kind) => Ready::create(kind.borrow(), value.clone()),
+            None => Ok(value.clone()),
+        }
+    }
+
+    /// The value that such an object stands for.
+    pub(super) fn outward<'a>(&self, inside: &'a Owned) -> &'a Owned {
+        match &self.ready_type {
+            // SAFETY: so `inward` makes them.
+            Some(_) => unsafe { Ready::value_of(inside) },
+            None => inside,
+        }
+    }
+
+    /// What a hit of a coroutine function returns, of what lies in the entry. Reenters: `copy`.
+    pub(super) fn awaitable(&self, inside: Owned) -> Result<Owned> {
+        match self.options.copy {
+            Copy::No => Ok(inside),
+            Copy::By(_) => self.inward(&self.copied(self.outward(&inside).clone())?),
+        }
+    }
+
     /// Counts a call that another one's computation has answered.
     pub(super) fn count_coalesced(&self) {
         // Relaxed: a number alone.
@@ -226,7 +255,7 @@ impl Extra {
             if let Some(callback) = &self.options.on_evict {
                 let told = key.to_object().and_then(|key| {
                     let cause = object::interned(cause.text())?;
-                    let value = entry(&object).value();
+                    let value = self.outward(entry(&object).value());
                     object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
                 });
                 if told.is_err() {
@@ -251,11 +280,7 @@ impl Extra {
 
 impl Ignored {
     fn of(function: Borrowed<'_>, names: &Owned) -> Result<Self> {
-        // SAFETY: a terminated string.
-        let module = unsafe { py::PyImport_ImportModule(c"tamis._signature".as_ptr()) };
-        // SAFETY: a new reference or null.
-        let module = unsafe { Owned::from_call(module) }?;
-        let resolve = module.borrow().attr(object::interned(c"ignored")?.borrow())?;
+        let resolve = object::import(c"tamis._signature", c"ignored")?;
         let answer = object::call_with(resolve.borrow(), &[function, names.borrow()])?;
         let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
             return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));

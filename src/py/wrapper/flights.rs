@@ -110,6 +110,21 @@ fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
 }
 
 impl Wrapper {
+    /// Reenters: `__eq__` of keys.
+    fn join(
+        &self,
+        flights: &Flights,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        flight: Borrowed<'_>,
+    ) -> Result<Role> {
+        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
+        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
+            Role::NoMemory => Err(Raised::no_memory()),
+            role => Ok(role),
+        }
+    }
+
     /// The flight for a key that is there already, or None if this one is now. Reenters: `__eq__` of keys.
     pub fn join_flight(
         &self,
@@ -118,11 +133,9 @@ impl Wrapper {
         hash: Hash,
         flight: Borrowed<'_>,
     ) -> Result<Option<Owned>> {
-        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
-        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
-            Role::Lead | Role::Alone => Ok(None),
+        match self.join(flights, key_args, hash, flight)? {
             Role::Follow(other) => Ok(Some(other)),
-            Role::NoMemory => Err(Raised::no_memory()),
+            Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
         }
     }
 
@@ -137,14 +150,9 @@ impl Wrapper {
     ) -> Result<Owned> {
         loop {
             let flight = Flight::create(flights.kind.borrow())?;
-            let new = Some((Key::new(key_args, self.typed)?, flight.clone()));
-            let mut join = Join { hash, new };
-            let role = self.locate_in(flights.store(), hash, key_args, &mut join)?;
-            drop(join);
-            match role {
+            match self.join(flights, key_args, hash, flight.borrow())? {
                 Role::Lead => return self.lead(extra, flights, &flight, args, key_args, hash),
-                Role::Alone => return self.compute_alone(extra, args, key_args, hash),
-                Role::NoMemory => return Err(Raised::no_memory()),
+                Role::Alone | Role::NoMemory => return self.compute_alone(extra, args, key_args, hash),
                 Role::Follow(other) => {
                     // SAFETY: the objects in this store are flights.
                     let leading = unsafe { Flight::of(&other) };

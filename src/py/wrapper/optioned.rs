@@ -21,8 +21,9 @@ const COARSE_CLOCK: u8 = 1;
 const EXACT_CLOCK: u8 = 2;
 
 /// The hit path of caches whose options need nothing but a clock of ours: for one argument, a small natural number or the very
-/// `str` that is stored. All else goes on to [`optioned_vectorcall`]. Reenters: as that.
-unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
+/// `str` that is stored. All else goes on to [`optioned_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
+/// Reenters: as those.
+unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -51,8 +52,9 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
             return value.into_ptr();
         }
     }
+    let slow = if COROUTINE { coroutine_vectorcall } else { optioned_vectorcall };
     // SAFETY: this function's own arguments.
-    unsafe { optioned_vectorcall(callable, args, nargsf, kwnames) }
+    unsafe { slow(callable, args, nargsf, kwnames) }
 }
 
 /// What a hit does with an entry. Reads the clock now, outside of the borrow.
@@ -78,7 +80,7 @@ unsafe extern "C" fn optioned_vectorcall(
     let this = unsafe { Wrapper::of(callable) };
     let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
     object::to_slot(this.call_optioned(extra, &args))
@@ -155,7 +157,7 @@ impl Wrapper {
             extra.tell(left);
             return Ok(());
         }
-        let object = Entry::create(extra.entry_type.borrow(), value.clone(), terms, now)?;
+        let object = Entry::create(extra.entry_type.borrow(), extra.inward(value)?, terms, now)?;
         let new = Some((Key::new(key_args, self.typed)?, object));
         let mut put = Put { extra, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false };
         let outcome = self.locate(hash, key_args, &mut put);
@@ -213,14 +215,17 @@ impl Wrapper {
 
     /// The vectorcall function of a wrapper with options.
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
-        match extra.options.clock {
-            _ if bound == Bound::Off => None,
-            _ if extra.options.coroutine => Some(coroutine_vectorcall),
-            _ if !extra.quick => Some(optioned_vectorcall),
-            Clock::Unused => Some(quick_vectorcall::<NO_CLOCK>),
-            Clock::Coarse => Some(quick_vectorcall::<COARSE_CLOCK>),
-            Clock::Exact => Some(quick_vectorcall::<EXACT_CLOCK>),
-            Clock::Given(_) => Some(optioned_vectorcall),
-        }
+        let coroutine = extra.options.coroutine;
+        Some(match extra.options.clock {
+            _ if bound == Bound::Off => return None,
+            Clock::Unused if extra.quick && coroutine => quick_vectorcall::<NO_CLOCK, true>,
+            Clock::Unused if extra.quick => quick_vectorcall::<NO_CLOCK, false>,
+            Clock::Coarse if extra.quick && coroutine => quick_vectorcall::<COARSE_CLOCK, true>,
+            Clock::Coarse if extra.quick => quick_vectorcall::<COARSE_CLOCK, false>,
+            Clock::Exact if extra.quick && coroutine => quick_vectorcall::<EXACT_CLOCK, true>,
+            Clock::Exact if extra.quick => quick_vectorcall::<EXACT_CLOCK, false>,
+            _ if coroutine => coroutine_vectorcall,
+            _ => optioned_vectorcall,
+        })
     }
 }

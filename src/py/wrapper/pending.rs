@@ -10,7 +10,6 @@ use crate::core::view::Hit;
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
-use crate::py::awaitable::Ready;
 use crate::py::key::{self, Key};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -71,6 +70,7 @@ impl Fields {
 }
 
 /// A call of a cached coroutine function. Reenters: options, `__hash__` and `__eq__` of arguments.
+#[inline(never)]
 pub unsafe extern "C" fn coroutine_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -82,52 +82,53 @@ pub unsafe extern "C" fn coroutine_vectorcall(
     let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     object::to_slot(this.call_coroutine(&args))
 }
 
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
-        let state = State::of_instance(self.as_object())?;
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let now = extra.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
             let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
-                Hit::Value(value) => return Ready::create(state.ready_type.borrow(), extra.copied(value)?),
+                Hit::Value(inside) => return extra.awaitable(inside),
                 _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
-                    Found::Fresh(value) | Found::Stale(value) => {
+                    Found::Fresh(inside) | Found::Stale(inside) => {
                         self.cache.count_hit();
-                        return Ready::create(state.ready_type.borrow(), extra.copied(value)?);
+                        return extra.awaitable(inside);
                     }
                     Found::Refresh(old) => Some(old),
                     Found::Absent => None,
-                    Found::Unsettled => return self.call_function(args),
+                    Found::Unsettled => {
+                        self.cache.count_miss();
+                        return self.call_function(args);
+                    }
                 },
             };
-            self.pending(state, c"run", args, key_args, hash, old)
+            self.pending(c"run", args, key_args, hash, old)
         })
     }
 
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
     pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
-        let state = State::of_instance(self.as_object())?;
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
-            self.pending(state, c"refresh", args, key_args, hash, None)
+            self.pending(c"refresh", args, key_args, hash, None)
         })
     }
 
     fn pending(
         &self,
-        state: &State,
         what: &CStr,
         args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
         old: Option<Owned>,
     ) -> Result<Owned> {
+        let state = State::of_instance(self.as_object())?;
         let same = ptr::eq(args.values(), key_args.values());
         let fields = Fields {
             wrapper: self.as_object().to_owned(),
@@ -140,12 +141,7 @@ impl Wrapper {
         let call = unsafe {
             object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields))
         }?;
-        // SAFETY: a terminated string.
-        let module = unsafe { py::PyImport_ImportModule(c"tamis._async".as_ptr()) };
-        // SAFETY: a new reference or null.
-        let module = unsafe { Owned::from_call(module) }?;
-        let function = module.borrow().attr(object::interned(what)?.borrow())?;
-        object::call_with(function.borrow(), &[call.borrow()])
+        object::call_with(object::import(c"tamis._async", what)?.borrow(), &[call.borrow()])
     }
 }
 
@@ -218,11 +214,12 @@ fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
 
 /// A tuple of the value that is there now, which counts as a hit, or None.
 fn peek_value(this: &Fields) -> Result<Owned> {
-    let now = this.extra()?.options.now()?;
+    let extra = this.extra()?;
+    let now = extra.options.now()?;
     match this.with_key_args(|key_args| this.wrapper().locate(this.hash, key_args, &mut Peek(now)))? {
-        Some(value) => {
+        Some(inside) => {
             this.wrapper().cache.count_hit();
-            object::tuple(&[value.borrow()])
+            object::tuple(&[extra.outward(&inside).borrow()])
         }
         None => Ok(object::none()),
     }
