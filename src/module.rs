@@ -47,8 +47,36 @@ pub struct State {
     pub flight_type: Owned,
     /// Interned names.
     pub names: Names,
-    /// `tamis.CacheInfo`, once it was asked for.
-    cache_info_class: OnceLock<Shared>,
+    /// `tamis.CacheInfo`
+    pub cache_info_class: Imported,
+    /// What computes the result of a coroutine function.
+    pub run: Imported,
+}
+
+/// A name of one of our modules, imported when it is first asked for.
+pub struct Imported {
+    module: &'static CStr,
+    name: &'static CStr,
+    object: OnceLock<Shared>,
+}
+
+impl Imported {
+    const fn new(module: &'static CStr, name: &'static CStr) -> Self {
+        Self { module, name, object: OnceLock::new() }
+    }
+
+    /// The object. Reenters on first use: an import.
+    pub fn get(&self) -> Result<Borrowed<'_>> {
+        if self.object.get().is_none() {
+            let object = object::import(self.module, self.name)?;
+            // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
+            drop(self.object.set(Shared(object)));
+        }
+        match self.object.get() {
+            Some(Shared(object)) => Ok(object.borrow()),
+            None => Err(Raised::type_error(c"a part of tamis could not be imported")),
+        }
+    }
 }
 
 /// A reference that any thread of its interpreter may use.
@@ -80,7 +108,8 @@ impl State {
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
             names,
-            cache_info_class: OnceLock::new(),
+            cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
+            run: Imported::new(c"tamis._async", c"run"),
         })
     }
 
@@ -102,19 +131,6 @@ impl State {
         let state = unsafe { pointer.cast::<*const State>().as_ref() }.map_or(ptr::null(), |state| *state);
         // SAFETY: as above.
         unsafe { state.as_ref() }.ok_or_else(|| Raised::type_error(c"tamis._core is not initialised"))
-    }
-
-    /// `tamis.CacheInfo`. Reenters on first use: an import.
-    pub fn cache_info_class(&self) -> Result<Borrowed<'_>> {
-        if self.cache_info_class.get().is_none() {
-            let class = object::import(c"tamis._info", c"CacheInfo")?;
-            // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
-            drop(self.cache_info_class.set(Shared(class)));
-        }
-        match self.cache_info_class.get() {
-            Some(Shared(class)) => Ok(class.borrow()),
-            None => Err(Raised::type_error(c"tamis.CacheInfo could not be made")),
-        }
     }
 }
 
@@ -182,7 +198,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
-    let class = state.cache_info_class.get().map(|Shared(class)| class);
+    let imported = [&state.cache_info_class, &state.run].into_iter().filter_map(|name| name.object.get());
     let types = [
         &state.wrapper_type,
         &state.method_type,
@@ -191,7 +207,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.ready_type,
         &state.pending_type,
     ];
-    for object in types.into_iter().chain(class) {
+    for object in types.into_iter().chain(imported.map(|Shared(object)| object)) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {

@@ -139,6 +139,14 @@ impl Wrapper {
         }
     }
 
+    /// The flight for a key that is there. Reenters: `__eq__` of keys.
+    pub fn find_flight(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+        match self.locate_in(flights.store(), hash, key_args, &mut Join { hash, new: None })? {
+            Role::Follow(other) => Ok(Some(other)),
+            Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
+        }
+    }
+
     /// Computes, or waits for who computes. Reenters: the function, `__eq__` of keys, signal handlers, options.
     pub fn fly(
         &self,

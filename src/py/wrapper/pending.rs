@@ -6,6 +6,7 @@ use super::actions::{Found, Peek, Read};
 use super::extra::{Extra, entry};
 use super::methods::Table;
 use crate::core::hash::Hash;
+use crate::core::{OutOfMemory, boxed};
 use crate::core::view::Hit;
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
@@ -31,6 +32,10 @@ impl Kept {
         }
     }
 
+    fn held(&self) -> impl Iterator<Item = &Owned> {
+        self.values.iter().chain(&self.kwnames)
+    }
+
     fn with<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
         let values: Vec<_> = self.values.iter().map(Owned::borrow).collect();
         work(&CallArgs::of(&values, self.positional, self.kwnames.as_ref().map(Owned::borrow)))
@@ -44,7 +49,10 @@ struct Pending {
     fields: Fields,
 }
 
-struct Fields {
+/// None, which is zero, before it is written, in what the collector sees.
+struct Fields(Option<Box<Call>>);
+
+struct Call {
     wrapper: Owned,
     args: Kept,
     /// None if they are the same.
@@ -54,7 +62,7 @@ struct Fields {
     old: Option<Owned>,
 }
 
-impl Fields {
+impl Call {
     fn wrapper(&self) -> &Wrapper {
         // SAFETY: a wrapper, held by this object.
         unsafe { Wrapper::of(self.wrapper.as_ptr()) }
@@ -108,7 +116,8 @@ impl Wrapper {
                     }
                 },
             };
-            self.pending(c"run", args, key_args, hash, old)
+            let call = self.pending(args, key_args, hash, old)?;
+            object::call_with(State::of_instance(self.as_object())?.run.get()?, &[call.borrow()])
         })
     }
 
@@ -116,13 +125,13 @@ impl Wrapper {
     pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
-            self.pending(c"refresh", args, key_args, hash, None)
+            let call = self.pending(args, key_args, hash, None)?;
+            object::call_with(object::import(c"tamis._async", c"refresh")?.borrow(), &[call.borrow()])
         })
     }
 
     fn pending(
         &self,
-        what: &CStr,
         args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
@@ -130,33 +139,45 @@ impl Wrapper {
     ) -> Result<Owned> {
         let state = State::of_instance(self.as_object())?;
         let same = ptr::eq(args.values(), key_args.values());
-        let fields = Fields {
+        let call = Call {
             wrapper: self.as_object().to_owned(),
             args: Kept::of(args),
             key_args: (!same).then(|| Kept::of(key_args)),
             hash,
             old,
         };
+        let fields = Fields(Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?));
         // SAFETY: a field of a fresh object of ours.
-        let call = unsafe {
-            object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields))
-        }?;
-        object::call_with(object::import(c"tamis._async", what)?.borrow(), &[call.borrow()])
+        unsafe { object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields)) }
     }
 }
 
 /// # Safety
 /// The object is a pending call, held by the caller.
-unsafe fn fields<'a>(object: *mut py::PyObject) -> &'a Fields {
+unsafe fn call<'a>(object: *mut py::PyObject) -> &'a Call {
     // SAFETY: as the caller says.
-    unsafe { &(*object.cast::<Pending>()).fields }
+    let fields = unsafe { &(*object.cast::<Pending>()).fields };
+    let Some(call) = &fields.0 else { unreachable!("written before anybody knows the object") };
+    call
+}
+
+unsafe extern "C" fn pending_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+    // SAFETY: an object of this type; all zero, which is None, until its fields are written.
+    let fields = unsafe { &(*object.cast::<Pending>()).fields };
+    // What is stale lies in an entry, which the wrapper shows.
+    let held = fields.0.iter().flat_map(|call| {
+        std::iter::once(&call.wrapper).chain(call.args.held()).chain(call.key_args.iter().flat_map(Kept::held))
+    });
+    let held: Vec<_> = held.map(Owned::as_ptr).collect();
+    // SAFETY: live objects, and the collector's own function and argument.
+    unsafe { object::traverse_plain(object, &held, visit, arg) }
 }
 
 unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Pending>()).fields };
     // SAFETY: as above.
-    if let Some(old) = unsafe { &(*place).old } {
+    if let Some(old) = unsafe { &(*place).0 }.as_ref().and_then(|call| call.old.as_ref()) {
         // A coroutine that was never awaited leaves the refresh to others.
         entry(old).give_up_refresh();
     }
@@ -173,7 +194,7 @@ macro_rules! pending_methods {
             _kwnames: *mut py::PyObject,
         ) -> *mut py::PyObject {
             // SAFETY: a method of the type, called on an instance of it.
-            let $this = unsafe { fields(object) };
+            let $this = unsafe { call(object) };
             // SAFETY: the arguments of a method called with FASTCALL, during the call.
             let $args = unsafe { CallArgs::new(args, count as usize, ptr::null_mut()) };
             let $args = $args.values();
@@ -188,6 +209,7 @@ fn first<'a>(args: &[Borrowed<'a>]) -> Result<Borrowed<'a>> {
 
 pending_methods! {
     coalesces = |this, _args| this.extra().map(|extra| object::boolean(extra.flights.is_some()));
+    find = |this, _args| find_flight(this);
     join = |this, args| first(args).and_then(|flight| join_flight(this, flight));
     leave = |this, args| first(args).and_then(|flight| leave_flight(this, flight));
     peek = |this, _args| peek_value(this);
@@ -199,13 +221,19 @@ pending_methods! {
     copied = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
 }
 
-fn join_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
+fn join_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
     let Some(flights) = &this.extra()?.flights else { return Ok(object::none()) };
     this.with_key_args(|key_args| this.wrapper().join_flight(flights, key_args, this.hash, flight))
         .map(|leader| leader.unwrap_or_else(object::none))
 }
 
-fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
+fn find_flight(this: &Call) -> Result<Owned> {
+    let Some(flights) = &this.extra()?.flights else { return Ok(object::none()) };
+    let found = this.with_key_args(|key_args| this.wrapper().find_flight(flights, key_args, this.hash))?;
+    Ok(found.unwrap_or_else(object::none))
+}
+
+fn leave_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
     if let Some(flights) = &this.extra()?.flights {
         flights.remove(this.hash, &flight.to_owned());
     }
@@ -213,7 +241,7 @@ fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
 }
 
 /// A tuple of the value that is there now, which counts as a hit, or None.
-fn peek_value(this: &Fields) -> Result<Owned> {
+fn peek_value(this: &Call) -> Result<Owned> {
     let extra = this.extra()?;
     let now = extra.options.now()?;
     match this.with_key_args(|key_args| this.wrapper().locate(this.hash, key_args, &mut Peek(now)))? {
@@ -225,7 +253,7 @@ fn peek_value(this: &Fields) -> Result<Owned> {
     }
 }
 
-fn store_value(this: &Fields, args: &[Borrowed<'_>]) -> Result<Owned> {
+fn store_value(this: &Call, args: &[Borrowed<'_>]) -> Result<Owned> {
     let value = first(args)?.to_owned();
     let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
     let extra = this.extra()?;
@@ -233,7 +261,7 @@ fn store_value(this: &Fields, args: &[Borrowed<'_>]) -> Result<Owned> {
     Ok(object::none())
 }
 
-fn count_coalesced(this: &Fields, hit: Borrowed<'_>) -> Result<Owned> {
+fn count_coalesced(this: &Call, hit: Borrowed<'_>) -> Result<Owned> {
     this.extra()?.count_coalesced();
     if hit.is_true()? {
         this.wrapper().cache.count_hit()
@@ -252,8 +280,9 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 11> = Table([
+static METHODS: Table<py::PyMethodDef, 12> = Table([
     method(c"coalesces", coalesces),
+    method(c"find", find),
     method(c"join", join),
     method(c"leave", leave),
     method(c"peek", peek),
@@ -270,5 +299,6 @@ static METHODS: Table<py::PyMethodDef, 11> = Table([
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let methods: (c_int, *mut c_void) = (py::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast());
-    object::plain_type_with(module, c"tamis._core.pending", size_of::<Pending>(), pending_tp_dealloc, &[methods])
+    let slots = [(py::Py_tp_traverse, pending_tp_traverse as *mut c_void), methods];
+    object::plain_type_with(module, c"tamis._core.pending", size_of::<Pending>(), pending_tp_dealloc, &slots)
 }
