@@ -75,9 +75,20 @@ impl Method {
         Ok(made)
     }
 
-    /// Refuses what is no plain function of an instance, and says what to write instead. Reenters: imports.
-    pub fn check(function: Borrowed<'_>) -> Result<()> {
-        object::call_with(object::import(c"tamis._method", c"check")?.borrow(), &[function]).map(drop)
+    /// What a class method or a static method is made of: its type, the function, and whether that gets no instance. Reenters:
+    /// imports.
+    pub fn inside(function: Borrowed<'_>) -> Result<Option<(Owned, Owned, bool)>> {
+        if function.type_ptr() == &raw mut py::PyFunction_Type {
+            return Ok(None);
+        }
+        let found = object::call_with(object::import(c"tamis._method", c"inside")?.borrow(), &[function])?;
+        if found.borrow().is_none() {
+            return Ok(None);
+        }
+        let &[kind, function, is_static] = exact::tuple_items(found.borrow()) else {
+            return Err(Raised::type_error(c"tamis._method.inside must return three values"));
+        };
+        Ok(Some((kind.to_owned(), function.to_owned(), is_static.is_true()?)))
     }
 
     /// # Safety

@@ -62,6 +62,25 @@ impl Drop for Flights {
     }
 }
 
+/// Takes the flight for a key out.
+struct Forget;
+
+impl Action for Forget {
+    type Outcome = Option<(Key, Owned)>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        store.remove(id)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        None
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        None
+    }
+}
+
 /// Joins the flight for a key, or adds one.
 struct Join {
     hash: Hash,
@@ -137,6 +156,13 @@ impl Wrapper {
             Role::Follow(other) => Ok(Some(other)),
             Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
         }
+    }
+
+    /// Who calls with this key from now on is not to get what is being computed for it now; those who wait already do. Reenters:
+    /// `__eq__` of keys, finalizers.
+    pub fn forget_flight(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash) -> Result<()> {
+        let Some(flights) = &extra.flights else { return Ok(()) };
+        self.locate_in(flights.store(), hash, key_args, &mut Forget).map(drop)
     }
 
     /// The flight for a key that is there. Reenters: `__eq__` of keys.

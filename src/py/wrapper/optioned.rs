@@ -150,6 +150,9 @@ impl Wrapper {
         value: &Owned,
         replace_fresh: bool,
     ) -> Result<()> {
+        if self.bound == Bound::Off {
+            return Ok(());
+        }
         let (terms, now) = extra.terms(value.borrow())?;
         if terms.weight > extra.most_weight() {
             // Not stored, and what was stored before is out of date.
@@ -188,6 +191,7 @@ impl Wrapper {
                 self.invalidated();
             }
             extra.tell(left);
+            self.forget_flight(extra, key_args, hash)?;
             Ok(good)
         })
     }
@@ -196,7 +200,8 @@ impl Wrapper {
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
-            self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)
+            self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)?;
+            self.forget_flight(extra, key_args, hash)
         })
     }
 
@@ -217,7 +222,8 @@ impl Wrapper {
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
         let coroutine = extra.options.coroutine;
         Some(match extra.options.clock {
-            _ if bound == Bound::Off => return None,
+            // Nothing is stored, but those who come while it is computed wait for it.
+            _ if bound == Bound::Off && extra.flights.is_none() => return None,
             Clock::Unused if extra.quick && coroutine => quick_vectorcall::<NO_CLOCK, true>,
             Clock::Unused if extra.quick => quick_vectorcall::<NO_CLOCK, false>,
             Clock::Coarse if extra.quick && coroutine => quick_vectorcall::<COARSE_CLOCK, true>,
