@@ -2,7 +2,7 @@
 //! interpreter of a process has its own.
 
 use crate::ffi::sync::{self, FREE_THREADED};
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::{awaitable, decorator, entry, flight, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -144,6 +144,7 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the slot's own argument.
     let borrowed = unsafe { Borrowed::from_ptr(module) };
     sync::prepare();
+    clock::prepare();
     let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
         add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
