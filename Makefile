@@ -91,6 +91,10 @@ bench-options: venv ## what an option costs a hit
 	@$(PIP) .
 	$(BIN)/python bench/options.py $(ARGS)
 
+bench-coroutines: venv ## nanoseconds an await, beside an uncached coroutine function and async-lru
+	@$(PIP) . 'async-lru>=2'
+	$(BIN)/python bench/coroutines.py $(ARGS)
+
 bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
 	@$(PIP) .
 	$(BIN)/python bench/threads.py --json bench/build/threads.json $(ARGS)

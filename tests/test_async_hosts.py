@@ -120,7 +120,7 @@ def test_under_uvloop_tasks_coalesce_and_hit():
     assert calls.count(1) == 1
 
 
-# ---- what carries the value is used again, so nobody may see a trace of an earlier use ------------------------------------
+# ---- what carries the value is used again, so nobody may see a trace of an earlier use ------------------------------
 
 
 def next_of(iterator):
@@ -162,7 +162,13 @@ def test_nothing_that_was_done_to_a_caught_stop_iteration_shows_later():
         spoil(next_of(f(1).__await__()))
         assert by_hand(hits(f, 2)) == [value, value]
         stop = next_of(f(1).__await__())
-        assert (stop.value, stop.args, stop.__cause__, stop.__context__, vars(stop)) == (value, (value,), None, None, {})
+        assert (stop.value, stop.args, stop.__cause__, stop.__context__, vars(stop)) == (
+            value,
+            (value,),
+            None,
+            None,
+            {},
+        )
 
 
 def test_a_tuple_is_carried_whole():

@@ -34,8 +34,8 @@ mod raising;
 mod raising;
 
 pub use finalizing::is_finalizing;
-pub use raising::raise;
 pub use int::{Int, small_natural};
+pub use raising::raise;
 
 /// Whether, on free-threaded builds, the first bit field of `PyASCIIObject.state` is a byte of its own
 /// (Include/cpython/unicodeobject.h).

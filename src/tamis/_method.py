@@ -8,7 +8,7 @@ from typing import Any
 
 
 def inside(function: Any) -> tuple[type, Callable[..., Any], bool] | None:
-    """Return what a class method or static method is made of: its type, the function, and whether that gets no instance."""
+    """Return what a class or static method is made of: its type, the function, and whether that gets no instance."""
     for kind in (classmethod, staticmethod):
         if isinstance(function, kind):
             return type(function), function.__func__, kind is staticmethod

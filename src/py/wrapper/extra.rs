@@ -41,6 +41,8 @@ pub(super) struct Stats {
 
 /// Which arguments are left out of the key: see `tamis/_signature.py`.
 struct Ignored {
+    /// The first places that are left out, as bits.
+    mask: u64,
     places: Vec<usize>,
     rest_from: usize,
     names: Owned,
@@ -87,10 +89,8 @@ impl Extra {
     /// For this function. Reenters: imports, the function's signature.
     pub fn new(state: &State, function: Borrowed<'_>, options: Options, given: Borrowed<'_>) -> Result<Self> {
         let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, names)).transpose()?;
-        let quick = options.key.is_none()
-            && ignored.is_none()
-            && matches!(options.copy, Copy::No)
-            && !matches!(options.clock, Clock::Given(_));
+        let quick =
+            options.key.is_none() && matches!(options.copy, Copy::No) && !matches!(options.clock, Clock::Given(_));
         let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
         Ok(Self {
             quick,
@@ -122,6 +122,24 @@ impl Extra {
             .into_iter()
             .flatten()
             .map(Owned::borrow)
+    }
+
+    /// Whether arguments are left out of the key.
+    pub(super) fn ignores(&self) -> bool {
+        self.ignored.is_some()
+    }
+
+    /// The place of the only argument that is not ignored, if it is easily told.
+    #[inline(always)]
+    pub(super) fn only_place(&self, nargsf: usize, kwnames: *mut py::PyObject) -> Option<usize> {
+        let count = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
+        match &self.ignored {
+            Some(ignored) if kwnames.is_null() && count < u64::BITS as usize => {
+                let kept = !ignored.mask & ((1 << count) - 1);
+                kept.is_power_of_two().then_some(kept.trailing_zeros() as usize)
+            }
+            _ => None,
+        }
     }
 
     /// Runs `work` on the arguments that make the key. Reenters: `key`.
@@ -289,10 +307,14 @@ impl Ignored {
             // SAFETY: an int, as the function returns.
             unsafe { py::PyLong_AsSsize_t(object.as_ptr()) }
         };
+        let places: Vec<_> = exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect();
+        // -1 becomes larger than any count.
+        let rest_from = index(rest) as usize;
+        let is_left_out = |place: &usize| *place >= rest_from || places.contains(place);
         Ok(Self {
-            places: exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect(),
-            // -1 becomes larger than any count.
-            rest_from: index(rest) as usize,
+            mask: (0..u64::BITS as usize).filter(is_left_out).fold(0, |mask, place| mask | 1 << place),
+            places,
+            rest_from,
             names: names.to_owned(),
             collected_beside: (!collected_beside.is_none()).then(|| collected_beside.to_owned()),
         })

@@ -130,13 +130,7 @@ fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
 
 impl Wrapper {
     /// Reenters: `__eq__` of keys.
-    fn join(
-        &self,
-        flights: &Flights,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        flight: Borrowed<'_>,
-    ) -> Result<Role> {
+    fn join(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash, flight: Borrowed<'_>) -> Result<Role> {
         let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
         match self.locate_in(flights.store(), hash, key_args, &mut join)? {
             Role::NoMemory => Err(Raised::no_memory()),

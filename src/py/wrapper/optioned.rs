@@ -20,20 +20,26 @@ const NO_CLOCK: u8 = 0;
 const COARSE_CLOCK: u8 = 1;
 const EXACT_CLOCK: u8 = 2;
 
-/// The hit path of caches whose options need nothing but a clock of ours: for one argument, a small natural number or the very
-/// `str` that is stored. All else goes on to [`optioned_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
+/// The hit path of caches whose options need nothing but a clock of ours: for one argument, or one that is not ignored, a small
+/// natural number or the very `str` that is stored. All else goes on to [`optioned_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
 /// Reenters: as those.
-unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool>(
+unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, const IGNORING: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if is_single(nargsf, kwnames) {
-        // SAFETY: there is one argument, held by the caller.
-        let argument = unsafe { Borrowed::first_of(args) };
-        // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-        let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    let place = match this.extra() {
+        Some(extra) if IGNORING => extra.only_place(nargsf, kwnames),
+        _ => is_single(nargsf, kwnames).then_some(0),
+    };
+    if let Some(place) = place {
+        // SAFETY: there is an argument at this place.
+        let place = unsafe { args.add(place) };
+        // SAFETY: as above, held by the caller.
+        let argument = unsafe { Borrowed::first_of(place) };
         let mut found = Hit::Unsure(SlotId::NONE);
         if exact::is_int(argument) {
             // SAFETY: the type has just been seen.
@@ -52,7 +58,8 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool>(
             return value.into_ptr();
         }
     }
-    let slow = if COROUTINE { coroutine_vectorcall } else { optioned_vectorcall };
+    let slow: unsafe extern "C" fn(_, _, _, _) -> _ =
+        if COROUTINE { coroutine_vectorcall } else { optioned_vectorcall };
     // SAFETY: this function's own arguments.
     unsafe { slow(callable, args, nargsf, kwnames) }
 }
@@ -220,18 +227,24 @@ impl Wrapper {
 
     /// The vectorcall function of a wrapper with options.
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
-        let coroutine = extra.options.coroutine;
-        Some(match extra.options.clock {
-            // Nothing is stored, but those who come while it is computed wait for it.
-            _ if bound == Bound::Off && extra.flights.is_none() => return None,
-            Clock::Unused if extra.quick && coroutine => quick_vectorcall::<NO_CLOCK, true>,
-            Clock::Unused if extra.quick => quick_vectorcall::<NO_CLOCK, false>,
-            Clock::Coarse if extra.quick && coroutine => quick_vectorcall::<COARSE_CLOCK, true>,
-            Clock::Coarse if extra.quick => quick_vectorcall::<COARSE_CLOCK, false>,
-            Clock::Exact if extra.quick && coroutine => quick_vectorcall::<EXACT_CLOCK, true>,
-            Clock::Exact if extra.quick => quick_vectorcall::<EXACT_CLOCK, false>,
-            _ if coroutine => coroutine_vectorcall,
-            _ => optioned_vectorcall,
+        if bound == Bound::Off && extra.flights.is_none() {
+            return None;
+        }
+        Some(match (extra.options.coroutine, extra.ignores()) {
+            (true, true) => clocked_function::<true, true>(extra),
+            (true, false) => clocked_function::<true, false>(extra),
+            (false, true) => clocked_function::<false, true>(extra),
+            (false, false) => clocked_function::<false, false>(extra),
         })
+    }
+}
+
+fn clocked_function<const COROUTINE: bool, const IGNORING: bool>(extra: &Extra) -> py::vectorcallfunc {
+    match extra.options.clock {
+        Clock::Unused if extra.quick => quick_vectorcall::<NO_CLOCK, COROUTINE, IGNORING>,
+        Clock::Coarse if extra.quick => quick_vectorcall::<COARSE_CLOCK, COROUTINE, IGNORING>,
+        Clock::Exact if extra.quick => quick_vectorcall::<EXACT_CLOCK, COROUTINE, IGNORING>,
+        _ if COROUTINE => coroutine_vectorcall,
+        _ => optioned_vectorcall,
     }
 }

@@ -6,8 +6,8 @@ use super::actions::{Found, Peek, Read};
 use super::extra::{Extra, entry};
 use super::methods::Table;
 use crate::core::hash::Hash;
-use crate::core::{OutOfMemory, boxed};
 use crate::core::view::Hit;
+use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
@@ -130,13 +130,7 @@ impl Wrapper {
         })
     }
 
-    fn pending(
-        &self,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        old: Option<Owned>,
-    ) -> Result<Owned> {
+    fn pending(&self, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash, old: Option<Owned>) -> Result<Owned> {
         let state = State::of_instance(self.as_object())?;
         let same = ptr::eq(args.values(), key_args.values());
         let call = Call {
