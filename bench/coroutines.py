@@ -1,7 +1,7 @@
 """What awaiting a cached coroutine function takes: `python bench/coroutines.py`.
 
-Beside the function without a cache and, where it is installed, beside async-lru. All run inside one task, in turns; of many
-passes the least counts. Concurrent misses run as tasks of their own, a thousand on one key.
+Beside the function without a cache and, where it is installed, beside async-lru. All run inside one task, in turns, and
+of many passes the least counts. Concurrent misses run as tasks of their own, a thousand on one key.
 """
 
 from __future__ import annotations

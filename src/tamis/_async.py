@@ -9,7 +9,10 @@ import sys
 import threading
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 _VALUE, _ERROR, _ABANDONED = range(3)
 _Outcome = tuple[int, Any]
@@ -79,7 +82,7 @@ async def _outcome_of(leader: _Flight, loop: Any) -> _Outcome | None:
                 return None
             for flight in own:
                 flight.waits_for.add(leader)
-        future = loop.create_future()
+        future: asyncio.Future[_Outcome] = loop.create_future()
         waiter = (loop, future)
         leader.waiters.append(waiter)
     try:
