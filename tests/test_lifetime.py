@@ -1,4 +1,4 @@
-"""How wrappers and what they hold come to their end: long chains, deep calls, cycles, a last reference gone meanwhile."""
+"""How wrappers and what they hold come to an end: long chains, deep calls, cycles, a last reference gone meanwhile."""
 
 from __future__ import annotations
 
