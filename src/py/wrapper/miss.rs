@@ -1,7 +1,7 @@
 //! The way of a call that the hit path has not decided: an entry to be looked at more closely, or a miss.
 
 use super::Bound;
-use super::Wrapper;
+use super::{Keeper, Wrapper};
 use super::lookup::{Action, Candidate};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
@@ -266,7 +266,9 @@ impl Wrapper {
     pub fn miss_of(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
         self.miss(args, hash, generation, || Key::new(args, self.typed))
     }
+}
 
+impl Keeper {
     /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
     #[inline(never)]
     pub fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {

@@ -5,7 +5,7 @@ use super::actions::{Found, IsGood, Put, Read, TakeOut};
 use super::call::is_single;
 use super::extra::{Cause, Extra, entry};
 use super::pending::coroutine_vectorcall;
-use super::{Bound, Wrapper};
+use super::{Bound, Keeper, Wrapper};
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
@@ -118,7 +118,7 @@ impl Wrapper {
         })
     }
 
-    /// Reenters: the function, and as [`Wrapper::keep_optioned`]; with `single_flight` it may wait for another thread.
+    /// Reenters: the function, and as [`Keeper::keep_optioned`]; with `single_flight` it may wait for another thread.
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match &extra.flights {
             None => self.compute_alone(extra, args, key_args, hash),
@@ -138,7 +138,9 @@ impl Wrapper {
         self.keep_optioned(extra, key_args, hash, &value, false)?;
         Ok(value)
     }
+}
 
+impl Keeper {
     /// Stores a value. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what leaves.
     pub fn keep_optioned(
         &self,
@@ -176,7 +178,7 @@ impl Wrapper {
         })
     }
 
-    /// `cache_invalidate` with options. Reenters: as [`Wrapper::contains_optioned`], `on_evict`, finalizers.
+    /// `cache_invalidate` with options. Reenters: as [`Keeper::contains_optioned`], `on_evict`, finalizers.
     pub fn invalidate_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
@@ -190,15 +192,17 @@ impl Wrapper {
         })
     }
 
-    /// `cache_put` with options. Reenters: as [`Wrapper::keep_optioned`], `key`, `__hash__` of arguments.
+    /// `cache_put` with options. Reenters: as [`Keeper::keep_optioned`], `key`, `__hash__` of arguments.
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)
         })
     }
+}
 
-    /// `cache_refresh` with options. Reenters: the function, and as [`Wrapper::put_optioned`].
+impl Wrapper {
+    /// `cache_refresh` with options. Reenters: the function, and as [`Keeper::put_optioned`].
     pub fn refresh_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
         if extra.options.coroutine {
             return self.refresh_coroutine(extra, args);
