@@ -6,6 +6,7 @@ use super::{Bound, Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
+use crate::ffi::object::set_item;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::info;
@@ -209,14 +210,6 @@ impl Wrapper {
     }
 }
 
-fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
-    // SAFETY: a live dict, and live objects.
-    match unsafe { py::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } {
-        0 => Ok(()),
-        _ => Err(Raised::by_callee()),
-    }
-}
-
 /// What `functools.update_wrapper(wrapper, function)` does. Reenters: attributes of the function.
 pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'_>) -> Result<()> {
     // SAFETY: a wrapper has a dict; the call makes it and returns a new reference or null.
@@ -360,7 +353,8 @@ pub struct Table<T, const N: usize>(pub [T; N]);
 // SAFETY: names, functions and documentation, all of them constant.
 unsafe impl<T, const N: usize> Sync for Table<T, N> {}
 
-const fn with_arguments(
+/// A method that takes arguments by position and by name.
+pub const fn with_arguments(
     name: &'static CStr,
     function: py::PyCFunctionFastWithKeywords,
     doc: &'static CStr,
@@ -373,7 +367,8 @@ const fn with_arguments(
     }
 }
 
-const fn without_arguments(
+/// A method that takes none, or one, as the flags say.
+pub const fn without_arguments(
     name: &'static CStr,
     function: py::PyCFunction,
     flags: c_int,

@@ -6,6 +6,7 @@ mod extra;
 mod flights;
 mod keeper;
 mod lookup;
+mod mapped;
 mod methods;
 mod miss;
 mod optioned;
@@ -15,10 +16,12 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
 use crate::py::options::Options;
-use extra::Extra;
+pub use extra::Extra;
+pub use flights::{Errand, Flights};
 pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
-pub use methods::{Table, is_coroutine_function, update_wrapper};
+pub use mapped::Item;
+pub use methods::{Table, is_coroutine_function, update_wrapper, with_arguments, without_arguments};
 pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -263,16 +266,6 @@ unsafe extern "C" fn wrapper_tp_descr_get(
     if instance.is_none() { this.to_owned().into_ptr() } else { object::to_slot(object::bound_method(this, instance)) }
 }
 
-const fn member(name: &'static std::ffi::CStr, offset: usize) -> py::PyMemberDef {
-    py::PyMemberDef {
-        name: name.as_ptr(),
-        type_code: py::Py_T_PYSSIZET,
-        offset: offset as py::Py_ssize_t,
-        flags: py::Py_READONLY,
-        doc: ptr::null(),
-    }
-}
-
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let offsets = Offsets {
@@ -313,9 +306,9 @@ pub fn make_callable_type(
 ) -> Result<Owned> {
     let [dealloc, traverse, clear] = functions;
     let mut members = [
-        member(c"__vectorcalloffset__", offsets.vectorcall),
-        member(c"__dictoffset__", offsets.dict),
-        member(c"__weaklistoffset__", offsets.weakrefs),
+        object::member(c"__vectorcalloffset__", offsets.vectorcall),
+        object::member(c"__dictoffset__", offsets.dict),
+        object::member(c"__weaklistoffset__", offsets.weakrefs),
         // SAFETY: a table of C pointers and numbers, for which zero ends the list.
         unsafe { std::mem::zeroed() },
     ];
@@ -337,17 +330,7 @@ pub fn make_callable_type(
         | py::Py_TPFLAGS_METHOD_DESCRIPTOR
         | py::Py_TPFLAGS_IMMUTABLETYPE
         | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    let mut spec = py::PyType_Spec {
-        name: name.as_ptr(),
-        basicsize: size as c_int,
-        itemsize: 0,
-        flags: flags as std::ffi::c_uint,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the tables are whole; those that are not static are copied before the call returns.
-    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, ptr::null_mut()) };
-    // SAFETY: a new reference, or null with an exception set.
-    unsafe { Owned::from_call(pointer) }
+    object::type_from_slots(module, name, size, flags, &mut slots)
 }
 
 const fn slot(slot: c_int, pfunc: *mut c_void) -> py::PyType_Slot {

@@ -4,13 +4,15 @@
 use super::actions::{Found, IsGood, Put, Read, TakeOut};
 use super::call::is_single;
 use super::extra::{Cause, Extra, entry};
+use super::flights::Call;
 use super::pending::coroutine_vectorcall;
 use super::{Bound, Keeper, Wrapper};
+use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
-use crate::py::entry::Entry;
+use crate::py::entry::{Entry, Terms};
 use crate::py::key::{self, Key};
 use crate::py::options::Clock;
 use pyo3_ffi as py;
@@ -122,7 +124,7 @@ impl Wrapper {
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match &extra.flights {
             None => self.compute_alone(extra, args, key_args, hash),
-            Some(flights) => self.fly(extra, flights, args, key_args, hash),
+            Some(flights) => self.fly(flights, key_args, hash, &Call { wrapper: self, extra, args, key_args, hash }),
         }
     }
 
@@ -151,22 +153,37 @@ impl Keeper {
         replace_fresh: bool,
     ) -> Result<()> {
         let (terms, now) = extra.terms(value.borrow())?;
+        self.keep_on_terms(extra, key_args, hash, value, (terms, now), replace_fresh).map(drop)
+    }
+
+    /// Stores a value on these terms, as of now, or tells which one stays. Reenters: `__eq__` of keys, `on_evict`, finalizers of
+    /// what leaves.
+    pub fn keep_on_terms(
+        &self,
+        extra: &Extra,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        value: &Owned,
+        (terms, now): (Terms, Time),
+        replace_fresh: bool,
+    ) -> Result<Option<Owned>> {
         if terms.weight > extra.most_weight() {
             // Not stored, and what was stored before is out of date.
             let (_, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Replaced })?;
             extra.tell(left);
-            return Ok(());
+            return Ok(None);
         }
         let object = Entry::create(extra.entry_type.borrow(), value.clone(), terms, now)?;
         let new = Some((Key::new(key_args, self.typed)?, object));
-        let mut put = Put { extra, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false };
+        let left = Vec::new();
+        let mut put = Put { extra, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };
         let outcome = self.locate(hash, key_args, &mut put);
-        let Put { left, no_memory, new, spare, .. } = put;
+        let Put { left, no_memory, new, spare, stays, .. } = put;
         drop((new, spare));
         extra.tell(left);
         match outcome {
             Ok(()) if no_memory => Err(Raised::no_memory()),
-            outcome => outcome,
+            outcome => outcome.map(|()| stays),
         }
     }
 
