@@ -86,3 +86,4 @@ class SieveCache(SieveCacheBase, MutableMapping):
 
 # Where it is found, and where pickle looks for it.
 SieveCache.__module__ = "tamis"
+SieveCacheBase._lend(SieveCache)
