@@ -1,9 +1,9 @@
 //! Single flight: concurrent misses of one key compute once, and the others wait for that result.
 
-use super::{Keeper, Wrapper};
 use super::actions::Peek;
 use super::extra::Extra;
 use super::lookup::{Action, Entries};
+use super::{Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;

@@ -10,8 +10,8 @@ use crate::core::clock::{NEVER, Time, after};
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, Look, SlotId};
 use crate::ffi::exact::Verdict;
-use crate::ffi::sync::Store;
-use crate::ffi::{CallArgs, Owned, Raised, Result};
+use crate::ffi::sync::{FREE_THREADED, Store};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::entry::{Age, Terms};
 use crate::py::key::Key;
 use std::sync::atomic::Ordering;
@@ -123,6 +123,7 @@ pub struct Item {
 
 impl Keeper {
     /// The value for a key, marked as used. Counts a hit, or nothing. Reenters: `__eq__` of keys.
+    #[inline(always)]
     pub fn find(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
         let same = |key: &Key| key.compare(args, false) == Verdict::Same;
         if let Some(extra) = self.extra() {
@@ -166,6 +167,36 @@ impl Keeper {
         match self.extra() {
             Some(extra) => self.keep_optioned(extra, args, hash, &value, true),
             None => self.keep(args, hash, (Key::new(args, false)?, value), true),
+        }
+    }
+
+    /// [`Keeper::set`] without options, where most often one look at the store tells what to do. Reenters: as that.
+    #[inline(always)]
+    pub fn set_in_place(&self, args: &CallArgs<'_>, hash: Hash, value: Borrowed<'_>) -> Result<()> {
+        let entry = (Key::new(args, false)?, value.to_owned());
+        let done = self.cache.change(|store| {
+            let Some((id, _)) = store.first_candidate(hash) else {
+                let (key, value) = entry;
+                return Ok(store.insert(hash, key, value).map_err(|(key, value, _)| (key, value)));
+            };
+            // Where readers may see the entry, it takes more to replace it.
+            if FREE_THREADED || store.key(id).compare(args, false) != Verdict::Same {
+                return Err(entry);
+            }
+            store.mark(id);
+            let (key, value) = entry;
+            match store.replace(id, value, Key::duplicate) {
+                Ok(old) => Ok(Ok(old.map(|old| (key, old)))),
+                Err((value, _)) => Ok(Err((key, value))),
+            }
+        });
+        match done {
+            Ok(Ok(left)) => {
+                drop(left);
+                Ok(())
+            }
+            Ok(Err(_entry)) => Err(Raised::no_memory()),
+            Err(entry) => self.keep(args, hash, entry, true),
         }
     }
 

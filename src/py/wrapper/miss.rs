@@ -1,8 +1,8 @@
 //! The way of a call that the hit path has not decided: an entry to be looked at more closely, or a miss.
 
 use super::Bound;
-use super::{Keeper, Wrapper};
 use super::lookup::{Action, Candidate};
+use super::{Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::{Look, SlotId};

@@ -2,14 +2,13 @@
 //!
 //! `tamis/_mapping.py` makes `SieveCache` of it, with what `collections.abc.MutableMapping` can do with these methods.
 
-use super::decorator;
+mod methods;
+mod state;
+
 use super::key::{self, Key};
-use super::options::{self, Options};
-use super::wrapper::{Bound, Errand, Extra, Flights, Item, Keeper, Table, with_arguments, without_arguments};
-use crate::core::clock::NEVER;
+use super::wrapper::{Errand, Flights, Keeper};
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
-use crate::core::{OutOfMemory, boxed};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, exact, object};
 use crate::module::State;
@@ -101,6 +100,7 @@ impl Mapping {
     }
 
     /// The value for a key, marked as used, or nothing. Counts both. Reenters: `__hash__` and `__eq__` of keys.
+    #[inline(always)]
     fn find(&self, key: Borrowed<'_>) -> Result<Option<Owned>> {
         let keeper = self.keeper()?;
         self.with_key(key, |args, hash| {
@@ -134,6 +134,7 @@ impl Mapping {
 
     /// Runs `work` with the key as an argument, and its hash. Reenters: `__hash__`, which may take the caller's references
     /// away, and as `work` does.
+    #[inline(always)]
     fn with_key<R>(&self, key: Borrowed<'_>, work: impl FnOnce(&CallArgs<'_>, Hash) -> Result<R>) -> Result<R> {
         let _alive = self.as_object().to_owned();
         let held = key.to_owned();
@@ -162,6 +163,21 @@ impl Mapping {
     /// Reenters: `__hash__` and `__eq__` of keys, options, finalizers of what leaves.
     fn set(&self, key: Borrowed<'_>, value: Borrowed<'_>) -> Result<()> {
         let keeper = self.keeper()?;
+        let _alive = self.as_object().to_owned();
+        if keeper.extra.is_none() && self.parts().flights.get().is_none() {
+            let mut held = None;
+            let hash = match exact::hash_in_place(key) {
+                Some(hash) => hash,
+                None => {
+                    held = Some((key.to_owned(), value.to_owned()));
+                    exact::hash(key)?
+                }
+            };
+            let values = [key];
+            let done = keeper.set_in_place(&CallArgs::of_positional(&values), Hash::of(hash), value);
+            drop(held);
+            return done;
+        }
         let value = value.to_owned();
         self.with_key(key, |args, hash| {
             self.detach(keeper, args, hash)?;
@@ -245,151 +261,6 @@ impl Mapping {
         object::set_item(&stats, &name, coalesced.borrow())?;
         object::set_item(&stats, &size, object::count(self.keeper()?.good_len()? as u64)?.borrow())?;
         Ok(stats)
-    }
-
-    /// A new list of what `make` makes of each entry, from the oldest to the newest.
-    fn list(&self, make: impl Fn(Item) -> Result<Owned>) -> Result<(Owned, usize)> {
-        let (items, hand) = self.keeper()?.items()?;
-        // SAFETY: an attached thread.
-        let list = unsafe { py::PyList_New(0) };
-        // SAFETY: a new reference, or null with an exception set.
-        let list = unsafe { Owned::from_call(list) }?;
-        for item in items {
-            let made = make(item)?;
-            // SAFETY: a list and a live object, of which the list takes a reference of its own.
-            if unsafe { py::PyList_Append(list.as_ptr(), made.as_ptr()) } != 0 {
-                return Err(Raised::by_callee());
-            }
-        }
-        Ok((list, hand))
-    }
-
-    fn iterate(&self) -> Result<Owned> {
-        let (keys, _hand) = self.list(|item| item.key.to_object())?;
-        // SAFETY: a live list.
-        let iterator = unsafe { py::PyObject_GetIter(keys.as_ptr()) };
-        // SAFETY: a new reference, or null with an exception set.
-        unsafe { Owned::from_call(iterator) }
-    }
-
-    fn pairs(&self) -> Result<Owned> {
-        let pair = |item: Item| object::tuple(&[item.key.to_object()?.borrow(), item.value.borrow()]);
-        self.list(pair).map(|(list, _hand)| list)
-    }
-
-    /// What [`Mapping::restore`] takes, and the options.
-    fn snapshot(&self) -> Result<Owned> {
-        let keeper = self.keeper()?;
-        let (entries, hand) = self.list(|item| {
-            let left = match item.left {
-                NEVER => object::none(),
-                left => object::float(left as f64 / 1e9)?,
-            };
-            object::tuple(&[
-                item.key.to_object()?.borrow(),
-                item.value.borrow(),
-                object::boolean(item.marked).borrow(),
-                left.borrow(),
-                object::count(item.weight)?.borrow(),
-            ])
-        })?;
-        let options = match keeper.extra() {
-            Some(extra) => options::copied(extra.given())?,
-            None => options::empty()?,
-        };
-        let hand = object::count(hand as u64)?;
-        object::tuple(&[keeper.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
-    }
-
-    /// Puts entries of [`Mapping::snapshot`] in, and the hand where it was. Reenters: as [`Mapping::set`].
-    fn restore(&self, entries: Borrowed<'_>, hand: Borrowed<'_>) -> Result<Owned> {
-        let keeper = self.keeper()?;
-        // SAFETY: a live object.
-        let entries = unsafe { py::PySequence_Tuple(entries.as_ptr()) };
-        // SAFETY: a new reference, or null with an exception set.
-        let entries = unsafe { Owned::from_call(entries) }?;
-        for &entry in exact::tuple_items(entries.borrow()) {
-            let damaged = || Raised::type_error(c"a SieveCache's saved entry is a tuple of five");
-            if !exact::is_tuple(entry) {
-                return Err(damaged());
-            }
-            let &[key, value, marked, left, weight] = exact::tuple_items(entry) else { return Err(damaged()) };
-            let marked = marked.is_true()?;
-            let left = match options::ttl_of(left)? {
-                NEVER => NEVER,
-                left => left.max(1),
-            };
-            let weight = options::weight_of(weight)?;
-            self.with_key(key, |args, hash| {
-                let item = Item { key: Key::new(args, false)?, value: value.to_owned(), marked, left, weight };
-                keeper.put_item(args, hash, item)
-            })?;
-        }
-        keeper.set_hand(options::weight_of(hand)? as usize);
-        Ok(object::none())
-    }
-
-    /// `__init__`. Reenters: `__float__` and the like of odd values.
-    fn init(&self, args: Borrowed<'_>, keywords: Option<Borrowed<'_>>) -> Result<()> {
-        const TAKES: &CStr = c"SieveCache() takes maxsize, and by keyword ttl, weigher, maxweight and on_evict";
-        let mut maxsize = match *exact::tuple_items(args) {
-            [] => None,
-            [maxsize] => Some(maxsize.to_owned()),
-            _ => return Err(Raised::type_error(TAKES)),
-        };
-        let given = options::empty()?;
-        for (name, value) in keywords.map_or(Ok(Vec::new()), object::dict_items)? {
-            let is = |known: &CStr| {
-                exact::is_str_instance(name.borrow())
-                    // SAFETY: a str and a terminated string.
-                    && unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) } == 0
-            };
-            if is(c"maxsize") {
-                if maxsize.replace(value).is_some() {
-                    return Err(Raised::type_error(c"SieveCache() got maxsize both by position and by keyword"));
-                }
-            } else if !OPTIONS.iter().any(|known| is(known)) {
-                let message = c"SieveCache() got an unexpected keyword argument %R: it takes maxsize, and by keyword \
-                    ttl, weigher, maxweight and on_evict";
-                return Err(Raised::type_error_with(message, name.borrow()));
-            } else if !value.borrow().is_none() {
-                object::set_item(&given, &name, value.borrow())?;
-            }
-        }
-        let maxsize = maxsize.ok_or_else(|| Raised::type_error(TAKES))?;
-        let bound = bound_of(maxsize.borrow())?;
-        let extra = match Options::parse(given.borrow(), false)? {
-            Some(options) => {
-                let extra = Extra::new(self.state()?, self.as_object(), options, given.borrow())?;
-                Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
-            }
-            None => None,
-        };
-        // Imported now: `info()` may be called by a finalizer, inside of another import.
-        self.state()?.cache_info_class()?;
-        match self.parts().keeper.set(Keeper::new(bound, false, extra)?) {
-            Ok(()) => Ok(()),
-            Err(_other) => Err(Raised::type_error(c"SieveCache.__init__() has been called before")),
-        }
-    }
-}
-
-/// The options of a mapping.
-const OPTIONS: [&CStr; 4] = [c"ttl", c"weigher", c"maxweight", c"on_evict"];
-
-fn bound_of(maxsize: Borrowed<'_>) -> Result<Bound> {
-    if exact::is_bool(maxsize) {
-        return Err(Raised::type_error(c"maxsize takes an int of 1 or more, or None, not a bool"));
-    }
-    match decorator::bound_of(maxsize)? {
-        Some(Bound::Off) => {
-            Err(Raised::with(Kind::Value, c"maxsize takes an int of 1 or more, or None, not %R", maxsize))
-        }
-        Some(bound) => Ok(bound),
-        None => {
-            let message = c"maxsize takes an int of 1 or more, or None, not %.200s";
-            Err(Raised::type_error_naming_type(message, maxsize))
-        }
     }
 }
 
@@ -535,7 +406,9 @@ unsafe extern "C" fn mapping_mp_ass_subscript(
     // SAFETY: the slot's own argument.
     let key = unsafe { Borrowed::from_ptr(key) };
     if value.is_null() {
-        return object::to_status(this.take(key).and_then(|taken| taken.map(drop).ok_or_else(|| Raised::key_error(key))));
+        return object::to_status(
+            this.take(key).and_then(|taken| taken.map(drop).ok_or_else(|| Raised::key_error(key))),
+        );
     }
     // SAFETY: the slot's own argument, and not null.
     object::to_status(this.set(key, unsafe { Borrowed::from_ptr(value) }))
@@ -547,212 +420,6 @@ unsafe extern "C" fn mapping_sq_contains(object: *mut py::PyObject, key: *mut py
     // SAFETY: the slot's own argument.
     this.contains(unsafe { Borrowed::from_ptr(key) }).map_or(-1, c_int::from)
 }
-
-/// `get(key, default=None)`. The usual way to call it is told apart here, and the others in [`with_default`].
-unsafe extern "C" fn get(
-    object: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    count: py::Py_ssize_t,
-    kwnames: *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: a mapping, held by the caller.
-    let this = unsafe { Mapping::of(object) };
-    if count == 1 && kwnames.is_null() {
-        // SAFETY: there is one argument, held by the caller.
-        let key = unsafe { Borrowed::first_of(args) };
-        return match this.hit(key) {
-            Some(value) => value.into_ptr(),
-            None => object::to_slot(this.get(key, None)),
-        };
-    }
-    // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
-    let args = unsafe { CallArgs::new(args, count as usize, kwnames) };
-    let found = with_default(&args, c"get() takes a key, and a default (None)")
-        .and_then(|(key, default)| this.hit(key).map_or_else(|| this.get(key, default), Ok));
-    object::to_slot(found)
-}
-
-/// The arguments of a method that takes a key, and a default by position or by name.
-fn with_default<'a>(args: &CallArgs<'a>, takes: &CStr) -> Result<(Borrowed<'a>, Option<Borrowed<'a>>)> {
-    let values = args.values();
-    let by_name = args.kwnames().map_or(&[][..], exact::tuple_items);
-    let is_default = |name: &Borrowed<'_>| {
-        // SAFETY: a str and a terminated string.
-        unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), c"default".as_ptr()) == 0 }
-    };
-    match (values, by_name) {
-        (&[key], []) => Ok((key, None)),
-        (&[key, default], []) => Ok((key, Some(default))),
-        (&[key, default], [name]) if is_default(name) => Ok((key, Some(default))),
-        _ => Err(Raised::type_error(takes)),
-    }
-}
-
-macro_rules! methods {
-    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(
-            object: *mut py::PyObject,
-            args: *const *mut py::PyObject,
-            count: py::Py_ssize_t,
-            kwnames: *mut py::PyObject,
-        ) -> *mut py::PyObject {
-            // SAFETY: a mapping, held by the caller.
-            let $this = unsafe { Mapping::of(object) };
-            let _alive = $this.as_object().to_owned();
-            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
-            let $args = unsafe { CallArgs::new(args, count as usize, kwnames) };
-            object::to_slot($body)
-        }
-    )*};
-}
-
-methods! {
-    pop = |this, args| with_default(&args, c"pop() takes a key, and a default").and_then(|(key, default)| {
-        match (this.take(key)?, default) {
-            (Some(value), _) => Ok(value),
-            (None, Some(default)) => Ok(default.to_owned()),
-            (None, None) => Err(Raised::key_error(key)),
-        }
-    });
-    setdefault = |this, args| with_default(&args, c"setdefault() takes a key, and a default (None)")
-        .and_then(|(key, default)| this.set_default(key, default.unwrap_or(object::none().borrow())));
-    get_or_compute = |this, args| match (args.values(), args.kwnames().map_or(0, |names| exact::tuple_items(names).len())) {
-        (&[key, factory], 0) => this.get_or_compute(key, factory),
-        _ => Err(Raised::type_error(c"get_or_compute() takes a key and a factory, by position")),
-    };
-    peek = |this, args| match *args.values() {
-        [key] => this.peek(key),
-        _ => Err(Raised::type_error(c"_peek() takes a key")),
-    };
-    restore = |this, args| match *args.values() {
-        [entries, hand] => this.restore(entries, hand),
-        _ => Err(Raised::type_error(c"_restore() takes the entries and the hand")),
-    };
-}
-
-macro_rules! methods_without_arguments {
-    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
-            // SAFETY: a mapping, held by the caller.
-            let $this = unsafe { Mapping::of(object) };
-            let _alive = $this.as_object().to_owned();
-            object::to_slot($body)
-        }
-    )*};
-}
-
-methods_without_arguments! {
-    popitem = |this| this.pop_item();
-    clear = |this| this.clear();
-    info = |this| this.keeper().and_then(|keeper| keeper.info(this.state()?));
-    stats = |this| this.stats();
-    pairs = |this| this.pairs();
-    snapshot = |this| this.snapshot();
-}
-
-unsafe extern "C" fn maxsize(object: *mut py::PyObject, _closure: *mut c_void) -> *mut py::PyObject {
-    // SAFETY: a mapping, held by the caller.
-    object::to_slot(unsafe { Mapping::of(object) }.keeper().and_then(Keeper::maxsize))
-}
-
-/// CPython calls a method of the object's own type faster than one of a base: it tells by the type that the method belongs to.
-unsafe extern "C" fn lend(_self: *mut py::PyObject, class: *mut py::PyObject) -> *mut py::PyObject {
-    // SAFETY: the one argument of a function called with METH_O.
-    object::to_slot(lend_to(unsafe { Borrowed::from_ptr(class) }))
-}
-
-fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
-    // SAFETY: a live object.
-    if unsafe { py::PyType_Check(class.as_ptr()) } == 0 {
-        return Err(Raised::type_error(c"_lend() takes a class"));
-    }
-    for definition in METHODS.0.iter().filter(|definition| !definition.ml_name.is_null()) {
-        if definition.ml_flags & py::METH_STATIC != 0 {
-            continue;
-        }
-        let place = ptr::from_ref(definition).cast_mut();
-        // SAFETY: a class, and a static definition that C only reads.
-        let method = unsafe { py::PyDescr_NewMethod(class.as_ptr().cast(), place) };
-        // SAFETY: a new reference, or null with an exception set.
-        let method = unsafe { Owned::from_call(method) }?;
-        // SAFETY: a live class, a terminated string and a live object.
-        if unsafe { py::PyObject_SetAttrString(class.as_ptr(), definition.ml_name, method.as_ptr()) } != 0 {
-            return Err(Raised::by_callee());
-        }
-    }
-    Ok(object::none())
-}
-
-static METHODS: Table<py::PyMethodDef, 14> = Table([
-    with_arguments(
-        c"get",
-        get,
-        c"get($self, key, /, default=None)\n--\n\nThe value for the key, marked as used, or the default.",
-    ),
-    with_arguments(
-        c"pop",
-        pop,
-        c"pop($self, key, /, default=<unrepresentable>)\n--\n\n\
-          Take an entry out and return its value, or the default. Without one, KeyError.",
-    ),
-    without_arguments(
-        c"popitem",
-        popitem,
-        py::METH_NOARGS,
-        c"popitem($self, /)\n--\n\nTake the next victim out and return its key and value. KeyError if there is none.",
-    ),
-    with_arguments(
-        c"setdefault",
-        setdefault,
-        c"setdefault($self, key, /, default=None)\n--\n\n\
-          The value for the key, marked as used; where there is none, the default, which is stored.",
-    ),
-    with_arguments(
-        c"get_or_compute",
-        get_or_compute,
-        c"get_or_compute($self, key, factory, /)\n--\n\n\
-          The value for the key, marked as used; where there is none, that of factory(), which is stored.\n\n\
-          Threads that ask for one key at once compute once: the others wait for the one that computes.\n\
-          An error goes to all of them, and is not stored.",
-    ),
-    without_arguments(
-        c"clear",
-        clear,
-        py::METH_NOARGS,
-        c"clear($self, /)\n--\n\nDrop all entries and zero the counts.",
-    ),
-    without_arguments(
-        c"info",
-        info,
-        py::METH_NOARGS,
-        c"info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last clear().",
-    ),
-    without_arguments(
-        c"stats",
-        stats,
-        py::METH_NOARGS,
-        c"stats($self, /)\n--\n\nA new dict of all that was counted since the last clear(), and of the sizes.",
-    ),
-    without_arguments(c"_pairs", pairs, py::METH_NOARGS, c"A list of keys with their values, the oldest first."),
-    without_arguments(c"_snapshot", snapshot, py::METH_NOARGS, c"All that a copy needs."),
-    with_arguments(c"_peek", peek, c"A tuple of the value for a key, or an empty one. Marks and counts nothing."),
-    with_arguments(c"_restore", restore, c"Put the entries of a snapshot in."),
-    without_arguments(c"_lend", lend, py::METH_O | py::METH_STATIC, c"Give a subclass these methods as its own."),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
-]);
-
-static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
-    py::PyGetSetDef {
-        name: c"maxsize".as_ptr(),
-        get: Some(maxsize),
-        set: None,
-        doc: c"How many entries there may be, or None.".as_ptr(),
-        closure: ptr::null_mut(),
-    },
-    // SAFETY: as above.
-    unsafe { std::mem::zeroed() },
-]);
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
@@ -775,13 +442,11 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         slot(py::Py_mp_ass_subscript, mapping_mp_ass_subscript as *mut c_void),
         slot(py::Py_sq_contains, mapping_sq_contains as *mut c_void),
         slot(py::Py_tp_members, members.as_mut_ptr().cast()),
-        slot(py::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
-        slot(py::Py_tp_getset, ATTRIBUTES.0.as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_methods, methods::METHODS.0.as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_getset, methods::ATTRIBUTES.0.as_ptr().cast_mut().cast()),
         slot(0, ptr::null_mut()),
     ];
-    let flags = py::Py_TPFLAGS_DEFAULT
-        | py::Py_TPFLAGS_HAVE_GC
-        | py::Py_TPFLAGS_BASETYPE
-        | py::Py_TPFLAGS_IMMUTABLETYPE;
+    let flags =
+        py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_HAVE_GC | py::Py_TPFLAGS_BASETYPE | py::Py_TPFLAGS_IMMUTABLETYPE;
     object::type_from_slots(module, c"tamis._core.SieveCacheBase", size_of::<Mapping>(), flags, &mut slots)
 }
