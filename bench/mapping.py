@@ -11,6 +11,8 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import loops
@@ -22,32 +24,34 @@ SIZE = 1000
 # How long one pass is, in operations.
 PASS = 20_000
 
-Loop = Callable[[Any, list[Any]], None]
+
+def _get(mapping: Any, keys: list[Any], repeats: int) -> None:
+    for _ in repeat(None, repeats):
+        for key in keys:
+            mapping.get(key)
 
 
-def _get(mapping: Any, keys: list[Any]) -> None:
-    for key in keys:
-        mapping.get(key)
+def _subscript(mapping: Any, keys: list[Any], repeats: int) -> None:
+    for _ in repeat(None, repeats):
+        for key in keys:
+            mapping[key]
 
 
-def _subscript(mapping: Any, keys: list[Any]) -> None:
-    for key in keys:
-        mapping[key]
+def _contains(mapping: Any, keys: list[Any], repeats: int) -> None:
+    for _ in repeat(None, repeats):
+        for key in keys:
+            key in mapping  # noqa: B015
 
 
-def _contains(mapping: Any, keys: list[Any]) -> None:
-    for key in keys:
-        key in mapping  # noqa: B015
-
-
-def _put(mapping: Any, keys: list[Any]) -> None:
-    for key in keys:
-        mapping[key] = key
+def _put(mapping: Any, keys: list[Any], repeats: int) -> None:
+    for _ in repeat(None, repeats):
+        for key in keys:
+            mapping[key] = key
 
 
 def subjects(module: Any) -> dict[str, Callable[[], Any]]:
     """Name and maker of each, ours first."""
-    made: dict[str, Callable[[], Any]] = {module.__name__: lambda: module.SieveCache(SIZE), "dict": dict}
+    made: dict[str, Callable[[], Any]] = {module.__name__: partial(module.SieveCache, SIZE), "dict": dict}
     for package, name, of in (
         ("cachetools", "cachetools", "LRUCache"),
         ("lru", "lru-dict", "LRU"),
@@ -58,12 +62,12 @@ def subjects(module: Any) -> dict[str, Callable[[], Any]]:
         except ImportError as error:
             print(f"left out: {name} ({error})", file=sys.stderr)
         else:
-            made[name] = lambda peer=peer: peer(SIZE)
+            made[name] = partial(peer, SIZE)
     return made
 
 
 # Name, loop, kind of keys, whether keys are new each time, and what is asked: beside whom, and at most so many times.
-CASES: list[tuple[str, Loop, str, bool, list[tuple[str, float]]]] = [
+CASES: list[tuple[str, loops.LoopFunction, str, bool, list[tuple[str, float]]]] = [
     ("get, hit", _get, "int", False, [("dict", 1.2)]),
     ("get, hit", _get, "str", False, [("dict", 1.2)]),
     ("get, hit", _get, "tuple", False, [("dict", 1.2)]),
@@ -85,14 +89,16 @@ def keys_of(kind: str) -> Iterator[Any]:
         yield {"int": number, "str": f"key {number}", "tuple": (number, "key")}[kind]
 
 
-def passes(loop: Loop, kind: str, new: bool, makers: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def passes(
+    loop: loops.LoopFunction, kind: str, new: bool, makers: dict[str, Callable[[], Any]], rounds: int
+) -> dict[str, float]:
     """The least nanoseconds an operation of each subject."""
     source = keys_of(kind)
     keys = [next(source) for _ in range(KEYS)]
     kept = {name: make() for name, make in makers.items() if not (new and name == "dict")}
     own = {name: loops.fresh(loop) for name in kept}
     for mapping in kept.values():
-        _put(mapping, keys)
+        _put(mapping, keys, 1)
     least: dict[str, float] = {}
     gc.collect()
     gc.disable()
@@ -107,8 +113,7 @@ def passes(loop: Loop, kind: str, new: bool, makers: dict[str, Callable[[], Any]
             for name in names[shift:] + names[:shift]:
                 mapping, go = kept[name], own[name]
                 start = time.perf_counter_ns()
-                for _ in range(repeats):
-                    go(mapping, keys)
+                go(mapping, keys, repeats)
                 taken = (time.perf_counter_ns() - start) / (repeats * len(keys))
                 if turn:
                     least[name] = min(taken, least.get(name, taken))

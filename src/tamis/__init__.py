@@ -13,10 +13,15 @@ __all__ = ["CacheInfo", "SieveCache", "__version__", "cache", "cached_method", "
 
 def __getattr__(name: str) -> object:
     # Made when they are asked for: they need modules that take longer to import than tamis.
+    value: object
     if name == "CacheInfo":
-        from tamis._info import CacheInfo as value
+        from tamis._info import CacheInfo
+
+        value = CacheInfo
     elif name == "SieveCache":
-        from tamis._mapping import SieveCache as value
+        from tamis._mapping import SieveCache
+
+        value = SieveCache
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -1,5 +1,7 @@
 """SieveCache, the cache as a mapping. Its types are in _mapping.pyi."""
 
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
+
 import copyreg
 from collections.abc import ItemsView, MutableMapping, ValuesView
 from reprlib import recursive_repr
