@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
-use crate::py::{awaitable, decorator, entry, flight, method, wrapper};
+use crate::py::{awaitable, decorator, entry, flight, mapping, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -45,6 +45,8 @@ pub struct State {
     pub method_type: Owned,
     /// The type of computations that threads wait for.
     pub flight_type: Owned,
+    /// The type that `tamis.SieveCache` is made of.
+    mapping_type: Owned,
     /// Interned names.
     pub names: Names,
     /// `tamis.CacheInfo`
@@ -107,6 +109,7 @@ impl State {
             method_type: method::make_type(module)?,
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
+            mapping_type: mapping::make_type(module)?,
             names,
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             run: Imported::new(c"tamis._async", c"run"),
@@ -121,8 +124,14 @@ impl State {
 
     /// The state of the module that made the object's type.
     pub fn of_instance(object: Borrowed<'_>) -> Result<&State> {
-        // SAFETY: the type of a live object; null if no module made it.
-        Self::from_ptr(unsafe { py::PyType_GetModuleState(object.type_ptr()) })
+        // SAFETY: a live object's type is live.
+        Self::of_type(unsafe { Borrowed::from_ptr(object.type_ptr().cast()) })
+    }
+
+    /// The state of the module that made this type.
+    pub fn of_type(kind: Borrowed<'_>) -> Result<&State> {
+        // SAFETY: a live type; null if no module made it.
+        Self::from_ptr(unsafe { py::PyType_GetModuleState(kind.as_ptr().cast()) })
     }
 
     fn from_ptr<'a>(pointer: *mut c_void) -> Result<&'a State> {
@@ -148,6 +157,7 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
         add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
+        add(borrowed, c"SieveCacheBase", state.mapping_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;
         add(borrowed, c"__version__", object::interned(VERSION)?)?;
         Ok(state)
@@ -207,6 +217,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.flight_type,
         &state.ready_type,
         &state.pending_type,
+        &state.mapping_type,
     ];
     for object in types.into_iter().chain(imported.map(|Shared(object)| object)) {
         // SAFETY: the collector's own function and argument, and a live object.

@@ -109,6 +109,14 @@ class Last:
         except Exception:
             pass
 f.cache_put(Last(), "last")
+# The same as a mapping.
+mapping = tamis.SieveCache(8, on_evict=lambda *what: None)
+for number in range(50):
+    mapping[number] = mapping.get_or_compute(str(number), lambda: [number])
+assert len(mapping) == 8
+assert tamis.SieveCache.__mro__[1].__module__ == "tamis._core"
+mapping["me"] = mapping
+mapping["last"] = Last()
 '''
 """
 

@@ -418,6 +418,18 @@ impl<K, V, M: Memory> Store<K, V, M> {
         self.take_out(SlotId(id))
     }
 
+    /// As [`Store::evict`], but for somebody who wants the entry, so that it does not count as an eviction.
+    pub fn take_victim(&mut self) -> Option<(K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let evictions = self.evictions;
+        let victim = self.evict();
+        self.evictions = evictions;
+        victim
+    }
+
     /// [`Store::remove`], with a copy of the entry where readers may still see it.
     pub fn take_out(&mut self, id: SlotId) -> Option<(K, V)>
     where
@@ -525,6 +537,32 @@ impl<K, V, M: Memory> Store<K, V, M> {
     /// All that it holds, in no order of meaning: the entries, and what waits to be let go.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         pairs_of(&self.slots)
+    }
+
+    /// The oldest entry.
+    pub fn oldest(&self) -> Option<SlotId> {
+        self.newer(SlotId::NONE)
+    }
+
+    /// The next newer entry than this one, which is there.
+    pub fn newer(&self, id: SlotId) -> Option<SlotId> {
+        let newer = self.slot(id.0).links().prev;
+        (newer != SENTINEL).then_some(SlotId(newer))
+    }
+
+    /// Whether an entry is marked as used.
+    pub fn is_marked(&self, id: SlotId) -> bool {
+        self.slot(id.0).hash.get() & UNVISITED == 0
+    }
+
+    /// Whether the hand has stopped at this entry. At the oldest one it starts, too.
+    pub fn is_at_hand(&self, id: SlotId) -> bool {
+        self.hand == id.0
+    }
+
+    /// Puts the hand to an entry, from which it goes on.
+    pub fn set_hand(&mut self, id: SlotId) {
+        self.hand = id.0;
     }
 
     /// All entries with their marks, from the newest to the oldest.

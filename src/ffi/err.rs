@@ -1,6 +1,6 @@
 //! Exceptions as tokens.
 
-use super::object::{Borrowed, Owned};
+use super::object::{self, Borrowed, Owned};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_char};
 
@@ -16,6 +16,8 @@ pub enum Kind {
     Type,
     /// `ValueError`
     Value,
+    /// `KeyError`
+    Key,
 }
 
 impl Kind {
@@ -25,6 +27,8 @@ impl Kind {
             Self::Type => unsafe { py::PyExc_TypeError },
             // SAFETY: as above.
             Self::Value => unsafe { py::PyExc_ValueError },
+            // SAFETY: as above.
+            Self::Key => unsafe { py::PyExc_KeyError },
         }
     }
 }
@@ -76,6 +80,18 @@ impl Raised {
     #[cold]
     pub fn type_error_with(format: &'static CStr, object: Borrowed<'_>) -> Self {
         Self::with(Kind::Type, format, object)
+    }
+
+    /// `KeyError(key)`
+    #[cold]
+    pub fn key_error(key: Borrowed<'_>) -> Self {
+        // In a tuple, since a key that is one would be taken for several arguments.
+        match object::tuple(&[key]) {
+            // SAFETY: an attached thread, a class and a live object.
+            Ok(arguments) => unsafe { py::PyErr_SetObject(Kind::Key.class(), arguments.as_ptr()) },
+            Err(raised) => return raised,
+        }
+        Self(())
     }
 
     /// `MemoryError()`.

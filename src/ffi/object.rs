@@ -1,6 +1,6 @@
 //! References to Python objects: owned ones, which are given back when dropped, and borrowed ones.
 
-use super::{CallArgs, Raised, Result, sync};
+use super::{CallArgs, Raised, Result, exact, sync};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
@@ -250,6 +250,18 @@ pub fn plain_type_with(
     if more.iter().any(|&(slot, _)| slot == py::Py_tp_traverse) {
         flags |= py::Py_TPFLAGS_HAVE_GC;
     }
+    type_from_slots(module, name, size, flags, &mut slots)
+}
+
+/// A type of the module, for one interpreter. The slots end with one that is zero, and lead to whole tables.
+pub fn type_from_slots(
+    module: Borrowed<'_>,
+    name: &'static CStr,
+    size: usize,
+    flags: std::ffi::c_ulong,
+    slots: &mut [py::PyType_Slot],
+) -> Result<Owned> {
+    debug_assert!(slots.last().is_some_and(|last| last.slot == 0));
     let mut spec = py::PyType_Spec {
         name: name.as_ptr(),
         basicsize: size as c_int,
@@ -257,10 +269,21 @@ pub fn plain_type_with(
         flags: flags as std::ffi::c_uint,
         slots: slots.as_mut_ptr(),
     };
-    // SAFETY: the tables are whole, and copied before the call returns.
+    // SAFETY: the tables are whole; those that are not static are copied before the call returns.
     let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, std::ptr::null_mut()) };
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Owned::from_call(pointer) }
+}
+
+/// Tells CPython at which offset of an object a field of its own lies.
+pub const fn member(name: &'static CStr, offset: usize) -> py::PyMemberDef {
+    py::PyMemberDef {
+        name: name.as_ptr(),
+        type_code: py::Py_T_PYSSIZET,
+        offset: offset as py::Py_ssize_t,
+        flags: py::Py_READONLY,
+        doc: std::ptr::null(),
+    }
 }
 
 /// An instance of a [`plain_type`], with its fields at such an offset. Runs no Python code.
@@ -410,6 +433,32 @@ pub fn import(module: &CStr, name: &CStr) -> Result<Owned> {
     module.borrow().attr(interned(name)?.borrow())
 }
 
+/// `dict[name] = value`, in a dict whose keys are `str`.
+pub fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
+    // SAFETY: a live dict, and live objects.
+    match unsafe { py::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(Raised::by_callee()),
+    }
+}
+
+/// The items of a dict.
+pub fn dict_items(dict: Borrowed<'_>) -> Result<Vec<(Owned, Owned)>> {
+    // SAFETY: a live dict.
+    let list = unsafe { py::PyDict_Items(dict.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let list = unsafe { Owned::from_call(list) }?;
+    // SAFETY: a live list.
+    let tuple = unsafe { py::PyList_AsTuple(list.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let tuple = unsafe { Owned::from_call(tuple) }?;
+    let pairs = exact::tuple_items(tuple.borrow()).iter().filter_map(|&pair| match *exact::tuple_items(pair) {
+        [key, value] => Some((Borrowed::to_owned(key), Borrowed::to_owned(value))),
+        _ => None,
+    });
+    Ok(pairs.collect())
+}
+
 /// An interned `str`.
 pub fn interned(text: &CStr) -> Result<Owned> {
     // SAFETY: a terminated string; the call returns a new reference or null.
@@ -422,6 +471,14 @@ pub fn interned(text: &CStr) -> Result<Owned> {
 pub fn int(value: i64) -> Result<Owned> {
     // SAFETY: returns a new reference or null.
     let pointer = unsafe { py::PyLong_FromLongLong(value) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}
+
+/// A `float`.
+pub fn float(value: f64) -> Result<Owned> {
+    // SAFETY: returns a new reference or null.
+    let pointer = unsafe { py::PyFloat_FromDouble(value) };
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Owned::from_call(pointer) }
 }
@@ -457,4 +514,10 @@ pub fn to_slot(result: Result<Owned>) -> *mut py::PyObject {
         Ok(object) => object.into_ptr(),
         Err(_raised) => std::ptr::null_mut(),
     }
+}
+
+/// Turns a result into what slot functions of success and failure return.
+#[inline]
+pub fn to_status(result: Result<()>) -> c_int {
+    if result.is_ok() { 0 } else { -1 }
 }

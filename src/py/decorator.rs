@@ -104,7 +104,7 @@ fn size(entries: usize) -> Result<Owned> {
 }
 
 /// `maxsize` as functools takes it: an int, negative for 0, or None. Nothing if it is neither.
-fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
+pub fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
     if maxsize.is_none() {
         return Ok(Some(Bound::Unbounded));
     }

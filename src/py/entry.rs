@@ -77,6 +77,11 @@ impl Entry {
         self.fields.terms.weight
     }
 
+    /// When it expires, unless it is not read for too long before.
+    pub fn expires(&self) -> Time {
+        self.fields.terms.stale_until
+    }
+
     /// How good it is at this time.
     #[inline(always)]
     pub fn age(&self, now: Time) -> Age {

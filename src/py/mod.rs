@@ -6,6 +6,7 @@ pub mod entry;
 pub mod flight;
 pub mod info;
 pub mod key;
+pub mod mapping;
 pub mod method;
 pub mod options;
 pub mod wrapper;

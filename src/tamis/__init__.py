@@ -6,18 +6,26 @@ from tamis._core import __version__, cache, cached_method, lru_cache
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tamis._info import CacheInfo
+    from tamis._mapping import SieveCache
 
-__all__ = ["CacheInfo", "__version__", "cache", "cached_method", "lru_cache"]
+__all__ = ["CacheInfo", "SieveCache", "__version__", "cache", "cached_method", "lru_cache"]
 
 
 def __getattr__(name: str) -> object:
-    # Made with the first cache, or asked for: a named tuple needs modules that take longer to import than tamis.
+    # Made when they are asked for: they need modules that take longer to import than tamis.
+    value: object
     if name == "CacheInfo":
         from tamis._info import CacheInfo
 
-        globals()[name] = CacheInfo
-        return CacheInfo
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = CacheInfo
+    elif name == "SieveCache":
+        from tamis._mapping import SieveCache
+
+        value = SieveCache
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

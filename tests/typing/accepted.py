@@ -184,3 +184,27 @@ async def use() -> None:
 
 fetched.cache_put(b"", "x", retries=2)
 assert_type(fetched.cache_contains("x"), bool)
+
+
+def use_mapping() -> None:
+    mapping: tamis.SieveCache[int, str] = tamis.SieveCache(10, ttl=60, weigher=len, maxweight=100)
+    mapping[1] = "one"
+    assert_type(mapping[1], str)
+    assert_type(mapping.get(1), str | None)
+    assert_type(mapping.get(1, default="two"), str)
+    assert_type(mapping.get(1, 2), str | int)
+    assert_type(mapping.setdefault(1, "two"), str)
+    assert_type(mapping.get_or_compute(1, lambda: "three"), str)
+    assert_type(mapping.pop(1), str)
+    assert_type(mapping.popitem(), tuple[int, str])
+    assert_type(mapping.copy(), tamis.SieveCache[int, str])
+    assert_type(mapping.info(), CacheInfo)
+    assert_type(mapping.maxsize, int | None)
+    assert_type(mapping.stats()["evictions"], int)
+    for key, value in mapping.items():
+        assert_type(key, int)
+        assert_type(value, str)
+    mapping.update({2: "two"})
+    mapping.update([(3, "three")])
+    named = tamis.SieveCache[str, int](maxsize=None, on_evict=lambda key, value, cause: print(key + cause, value + 1))
+    named.update(a=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tamis
 from tamis import cache, lru_cache
 
 
@@ -82,3 +83,16 @@ async def fetched(url: str) -> bytes:
 
 fetched.cache_put("no bytes", "x")  # error
 fetched(1)  # error
+
+
+# Mappings.
+mapping: tamis.SieveCache[int, str] = tamis.SieveCache(10)
+mapping["1"] = "one"  # error
+mapping[1] = 1  # error
+whole = mapping[1]  # error
+mapping.get_or_compute(1, lambda: 1)  # error
+tamis.SieveCache()  # error
+tamis.SieveCache(1, 60)  # error
+tamis.SieveCache("1")  # error
+tamis.SieveCache[int, str](1, tti=1)  # error
+tamis.SieveCache[int, str](1, weigher=lambda value: value)  # error

@@ -105,6 +105,8 @@ pub struct Put<'a> {
     pub spare: Option<Key>,
     /// Nothing was stored, for want of memory.
     pub no_memory: bool,
+    /// The value that was to stay.
+    pub stays: Option<Owned>,
 }
 
 impl Put<'_> {
@@ -121,11 +123,6 @@ impl Put<'_> {
     fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64) {
         while self.extra.weight().saturating_add(weight) > self.extra.most_weight() && self.evict(store) {}
     }
-
-    fn add_weight(&self, weight: u64) {
-        // Relaxed: changed under the lock.
-        self.extra.weight.fetch_add(weight, Ordering::Relaxed);
-    }
 }
 
 impl Action for Put<'_> {
@@ -135,12 +132,13 @@ impl Action for Put<'_> {
         let object = store.value(id);
         let age = entry(object).age(self.now);
         if age == Age::Fresh && !self.replace_fresh {
+            self.stays = Some(entry(object).value().clone());
             return;
         }
         let (Some((key, new)), stored_key, old) = (self.new.take(), store.key(id).clone(), object.clone()) else {
             return;
         };
-        let weight = entry(&new).weight();
+        let (weight, until) = (entry(&new).weight(), entry(&new).expires());
         store.mark(id);
         match store.replace(id, new, Key::duplicate) {
             Ok(_old) => {
@@ -149,7 +147,7 @@ impl Action for Put<'_> {
                 self.extra.forget_weight(&old);
                 let cause = if age == Age::Expired { Cause::Expired } else { Cause::Replaced };
                 self.left.push((stored_key, old, cause));
-                self.add_weight(weight);
+                self.extra.remember(weight, until);
                 // The new entry may be among those that leave.
                 self.make_room(store, 0);
             }
@@ -162,13 +160,13 @@ impl Action for Put<'_> {
 
     fn absent(&mut self, store: &mut Store<Key, Owned>) {
         let Some((key, new)) = self.new.take() else { return };
-        let weight = entry(&new).weight();
+        let (weight, until) = (entry(&new).weight(), entry(&new).expires());
         self.make_room(store, weight);
         if store.is_full() {
             self.evict(store);
         }
         match store.insert(self.hash, key, new) {
-            Ok(_none) => self.add_weight(weight),
+            Ok(_none) => self.extra.remember(weight, until),
             Err((key, new, _)) => {
                 self.new = Some((key, new));
                 self.no_memory = true;

@@ -27,6 +27,8 @@ pub struct Extra {
     /// What is being computed, with `single_flight`.
     pub(super) flights: Option<Flights>,
     pub(super) weight: AtomicU64,
+    /// No entry in the store expires before this time.
+    pub(super) soonest: AtomicU64,
     pub(super) random: AtomicU64,
     pub(super) stats: Stats,
 }
@@ -101,6 +103,7 @@ impl Extra {
             given: options::copied(given)?,
             entry_type: state.entry_type.clone(),
             weight: AtomicU64::new(0),
+            soonest: AtomicU64::new(NEVER),
             random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
             stats: Stats::default(),
         })
@@ -281,6 +284,15 @@ impl Extra {
                     unsafe { py::PyErr_WriteUnraisable(callback.as_ptr()) };
                 }
             }
+        }
+    }
+
+    /// An entry has come into the store. Under the lock.
+    pub(super) fn remember(&self, weight: u64, until: Time) {
+        // Relaxed: changed under the lock, both.
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        if until != NEVER {
+            self.soonest.fetch_min(until, Ordering::Relaxed);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Single flight: concurrent misses of one key compute once, and the others wait for that result.
 
-use super::Wrapper;
 use super::actions::Peek;
 use super::extra::Extra;
 use super::lookup::{Action, Entries};
+use super::{Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
@@ -62,25 +62,6 @@ impl Drop for Flights {
     }
 }
 
-/// Takes the flight for a key out.
-struct Forget;
-
-impl Action for Forget {
-    type Outcome = Option<(Key, Owned)>;
-
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
-        store.remove(id)
-    }
-
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        None
-    }
-
-    fn unsettled(&mut self) -> Self::Outcome {
-        None
-    }
-}
-
 /// Joins the flight for a key, or adds one.
 struct Join {
     hash: Hash,
@@ -120,6 +101,26 @@ impl Action for Join {
     }
 }
 
+/// Takes a flight out.
+struct Detach;
+
+impl Action for Detach {
+    /// The flight, if it can be dropped now.
+    type Outcome = Option<(Key, Owned)>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        store.remove(id)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        None
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        None
+    }
+}
+
 /// Whether it is an error that concerns all who wait for the result, and not the leader's thread or task alone.
 fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
     // SAFETY: set up before any extension is imported.
@@ -128,17 +129,21 @@ fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
     unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
 }
 
-impl Wrapper {
-    /// Reenters: `__eq__` of keys.
-    fn join(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash, flight: Borrowed<'_>) -> Result<Role> {
-        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
-        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
-            Role::NoMemory => Err(Raised::no_memory()),
-            role => Ok(role),
-        }
-    }
+/// What a flight is made for: a result that is found, computed or shared.
+pub trait Errand {
+    /// The result, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does.
+    fn look_again(&self) -> Result<Option<Owned>>;
+    /// Computes the result and stores it, and counts a miss. Reenters: whatever computes.
+    fn compute(&self) -> Result<Owned>;
+    /// Another one's result is this caller's too. Reenters: `copy`.
+    fn share(&self, value: Owned) -> Result<Owned>;
+    /// Counts a call that another one's computation has answered.
+    fn count_coalesced(&self);
+}
 
-    /// The flight for a key that is there already, or None if this one is now. Reenters: `__eq__` of keys.
+impl Keeper {
+    /// The flight for a key that is there already, or None if this one is now, or if there is no telling. Reenters: `__eq__`
+    /// of keys.
     pub fn join_flight(
         &self,
         flights: &Flights,
@@ -146,17 +151,12 @@ impl Wrapper {
         hash: Hash,
         flight: Borrowed<'_>,
     ) -> Result<Option<Owned>> {
-        match self.join(flights, key_args, hash, flight)? {
+        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
+        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
+            Role::Lead | Role::Alone => Ok(None),
             Role::Follow(other) => Ok(Some(other)),
-            Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
+            Role::NoMemory => Err(Raised::no_memory()),
         }
-    }
-
-    /// Who calls with this key from now on is not to get what is being computed for it now; those who wait already do. Reenters:
-    /// `__eq__` of keys, finalizers.
-    pub fn forget_flight(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash) -> Result<()> {
-        let Some(flights) = &extra.flights else { return Ok(()) };
-        self.locate_in(flights.store(), hash, key_args, &mut Forget).map(drop)
     }
 
     /// The flight for a key that is there. Reenters: `__eq__` of keys.
@@ -167,90 +167,103 @@ impl Wrapper {
         }
     }
 
-    /// Computes, or waits for who computes. Reenters: the function, `__eq__` of keys, signal handlers, options.
-    pub fn fly(
-        &self,
-        extra: &Extra,
-        flights: &Flights,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-    ) -> Result<Owned> {
+    /// Takes the flight for a key out, if there is one: who calls from now on is not to get what is being computed now.
+    /// Reenters: `__eq__` of keys.
+    pub fn detach_flight(&self, flights: Option<&Flights>, key_args: &CallArgs<'_>, hash: Hash) -> Result<()> {
+        let Some(flights) = flights else { return Ok(()) };
+        self.locate_in(flights.store(), hash, key_args, &mut Detach).map(drop)
+    }
+
+    /// Computes, or waits for who computes. Reenters: as the errand does, `__eq__` of keys, signal handlers.
+    pub fn fly(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash, errand: &impl Errand) -> Result<Owned> {
         loop {
             let flight = Flight::create(flights.kind.borrow())?;
-            match self.join(flights, key_args, hash, flight.borrow())? {
-                Role::Lead => return self.lead(extra, flights, &flight, args, key_args, hash),
-                Role::Alone | Role::NoMemory => return self.compute_alone(extra, args, key_args, hash),
-                Role::Follow(other) => {
-                    // SAFETY: the objects in this store are flights.
-                    let leading = unsafe { Flight::of(&other) };
-                    if leading.is_of_another_process() {
-                        flights.remove(hash, &other);
-                        continue;
-                    }
-                    let waited = leading.wait().inspect_err(|_raised| self.cache.count_miss());
-                    match waited? {
-                        None => return self.compute_alone(extra, args, key_args, hash),
-                        Some(Outcome::Value(value)) => {
-                            self.cache.count_hit();
-                            extra.count_coalesced();
-                            return extra.copied(value);
-                        }
-                        Some(Outcome::Error(error)) => {
-                            self.cache.count_miss();
-                            extra.count_coalesced();
-                            return Err(Raised::again(error.borrow()));
-                        }
-                        // Its leader was called off: one of those who waited leads now.
-                        Some(Outcome::Abandoned) => {}
-                    }
+            let Some(other) = self.join_flight(flights, key_args, hash, flight.borrow())? else {
+                return lead(flights, &flight, hash, errand);
+            };
+            // SAFETY: the objects in this store are flights.
+            let leading = unsafe { Flight::of(&other) };
+            if leading.is_of_another_process() {
+                flights.remove(hash, &other);
+                continue;
+            }
+            let waited = leading.wait().inspect_err(|_raised| self.cache.count_miss());
+            match waited? {
+                None => return errand.compute(),
+                Some(Outcome::Value(value)) => {
+                    self.cache.count_hit();
+                    errand.count_coalesced();
+                    return errand.share(value);
                 }
+                Some(Outcome::Error(error)) => {
+                    self.cache.count_miss();
+                    errand.count_coalesced();
+                    return Err(Raised::again(error.borrow()));
+                }
+                // Its leader was called off: one of those who waited leads now.
+                Some(Outcome::Abandoned) => {}
             }
         }
     }
+}
 
-    /// Reenters: as [`Wrapper::fly`].
-    fn lead(
-        &self,
-        extra: &Extra,
-        flights: &Flights,
-        flight: &Owned,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-    ) -> Result<Owned> {
-        let result = self.compute_unless_there(extra, args, key_args, hash);
-        let (outcome, result) = match result {
-            Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
-            Err(raised) => {
-                let error = raised.take();
-                let outcome = match is_shared_with_all(error.borrow()) {
-                    true => Outcome::Error(error.clone()),
-                    false => Outcome::Abandoned,
-                };
-                (outcome, Err(error))
+/// Reenters: as the errand does.
+fn lead(flights: &Flights, flight: &Owned, hash: Hash, errand: &impl Errand) -> Result<Owned> {
+    // Another flight may have landed after this caller's look at the cache, and before this one began.
+    let result = errand.look_again().and_then(|there| there.map_or_else(|| errand.compute(), Ok));
+    let (outcome, result) = match result {
+        Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
+        Err(raised) => {
+            let error = raised.take();
+            let outcome = match is_shared_with_all(error.borrow()) {
+                true => Outcome::Error(error.clone()),
+                false => Outcome::Abandoned,
+            };
+            (outcome, Err(error))
+        }
+    };
+    // First, so that nobody joins who comes after the outcome.
+    flights.remove(hash, flight);
+    // SAFETY: a flight.
+    unsafe { Flight::of(flight) }.land(outcome);
+    result.map_err(|error| Raised::again(error.borrow()))
+}
+
+/// A call of a cached function.
+pub struct Call<'a> {
+    /// What is called.
+    pub wrapper: &'a Wrapper,
+    /// Its options.
+    pub extra: &'a Extra,
+    /// Its arguments.
+    pub args: &'a CallArgs<'a>,
+    /// Those that make the key.
+    pub key_args: &'a CallArgs<'a>,
+    /// Of the key.
+    pub hash: Hash,
+}
+
+impl Errand for Call<'_> {
+    fn look_again(&self) -> Result<Option<Owned>> {
+        let now = self.extra.options.now()?;
+        match self.wrapper.locate(self.hash, self.key_args, &mut Peek(now))? {
+            Some(value) => {
+                self.wrapper.cache.count_hit();
+                self.extra.copied(value).map(Some)
             }
-        };
-        // First, so that nobody joins who comes after the outcome.
-        flights.remove(hash, flight);
-        // SAFETY: a flight.
-        unsafe { Flight::of(flight) }.land(outcome);
-        result.map_err(|error| Raised::again(error.borrow()))
+            None => Ok(None),
+        }
     }
 
-    /// Another flight may have landed after this caller's look at the cache, and before this one began.
-    fn compute_unless_there(
-        &self,
-        extra: &Extra,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-    ) -> Result<Owned> {
-        let now = extra.options.now()?;
-        if let Some(value) = self.locate(hash, key_args, &mut Peek(now))? {
-            self.cache.count_hit();
-            return extra.copied(value);
-        }
-        self.compute_alone(extra, args, key_args, hash)
+    fn compute(&self) -> Result<Owned> {
+        self.wrapper.compute_alone(self.extra, self.args, self.key_args, self.hash)
+    }
+
+    fn share(&self, value: Owned) -> Result<Owned> {
+        self.extra.copied(value)
+    }
+
+    fn count_coalesced(&self) {
+        self.extra.count_coalesced();
     }
 }

@@ -3,7 +3,7 @@
 //! Comparing may run Python code, which may do anything to this cache. So a candidate that only its `__eq__` can judge
 //! is held by a reference of our own while the store is released, and asked for again afterwards.
 
-use super::Wrapper;
+use super::Keeper;
 use crate::core::hash::Hash;
 use crate::core::view::{NO_GENERATION, SlotId};
 use crate::ffi::exact::Verdict;
@@ -40,14 +40,14 @@ enum Step<T> {
     Ask(Candidate, Vec<Candidate>, u64),
 }
 
-impl Wrapper {
+impl Keeper {
     /// Searches the entry for these arguments and acts on it. Reenters: `__eq__` of keys, where types don't tell.
     #[inline(always)]
     pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
         self.locate_in(&self.cache, hash, args, action)
     }
 
-    /// [`Wrapper::locate`] in another store under the same keys. Reenters: as that.
+    /// [`Keeper::locate`] in another store under the same keys. Reenters: as that.
     #[inline(always)]
     pub fn locate_in<A: Action>(
         &self,
@@ -62,7 +62,7 @@ impl Wrapper {
         }
     }
 
-    /// [`Wrapper::locate`] where the first candidate is known, and only its `__eq__` can judge it. Reenters: as that.
+    /// [`Keeper::locate`] where the first candidate is known, and only its `__eq__` can judge it. Reenters: as that.
     pub fn locate_from<A: Action>(
         &self,
         hash: Hash,

@@ -2,9 +2,10 @@
 
 use super::extra::Extra;
 use super::lookup::Action;
-use super::{Bound, Wrapper};
+use super::{Bound, Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::view::SlotId;
+use crate::ffi::object::set_item;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
@@ -59,9 +60,9 @@ impl Action for Invalidate {
     }
 }
 
-impl Wrapper {
+impl Keeper {
     /// Reenters: `__hash__` and `__eq__` of arguments.
-    fn contains(&self, args: &CallArgs<'_>) -> Result<Owned> {
+    pub fn contains(&self, args: &CallArgs<'_>) -> Result<Owned> {
         if self.bound == Bound::Off {
             return Ok(object::boolean(false));
         }
@@ -88,7 +89,9 @@ impl Wrapper {
         drop(entry);
         Ok(object::boolean(was_there))
     }
+}
 
+impl Wrapper {
     /// Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     fn put(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some((value, args)) = args.split_first() else {
@@ -119,9 +122,11 @@ impl Wrapper {
         self.keep(args, hash, (Key::new(args, self.typed)?, value.clone()), true)?;
         Ok(value)
     }
+}
 
+impl Keeper {
     /// Reenters: finalizers of the entries.
-    fn clear(&self) -> Result<Owned> {
+    pub fn clear(&self) -> Result<Owned> {
         let mut left = Vec::new();
         let before = |store: &mut Store<Key, Owned>| {
             if let Some(extra) = self.extra() {
@@ -140,7 +145,8 @@ impl Wrapper {
         Ok(object::none())
     }
 
-    fn maxsize(&self) -> Result<Owned> {
+    /// `maxsize`, as it is told.
+    pub fn maxsize(&self) -> Result<Owned> {
         match self.bound {
             Bound::Unbounded => Ok(object::none()),
             Bound::Off => object::count(0),
@@ -149,7 +155,7 @@ impl Wrapper {
     }
 
     /// Reenters on first use: an import.
-    fn info(&self, state: &State) -> Result<Owned> {
+    pub fn info(&self, state: &State) -> Result<Owned> {
         let (hits, misses, entries, _) = self.cache.counts();
         info::cache_info(
             state,
@@ -157,7 +163,8 @@ impl Wrapper {
         )
     }
 
-    fn stats(&self) -> Result<Owned> {
+    /// A dict of all counts.
+    pub fn stats(&self) -> Result<Owned> {
         let (hits, misses, entries, evictions) = self.cache.counts();
         let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
         // SAFETY: an attached thread.
@@ -181,7 +188,9 @@ impl Wrapper {
         }
         Ok(dict)
     }
+}
 
+impl Wrapper {
     fn parameters(&self, state: &State) -> Result<Owned> {
         // SAFETY: returns a new reference or null.
         let pointer = unsafe { py::PyDict_New() };
@@ -198,14 +207,6 @@ impl Wrapper {
             }
         }
         Ok(parameters)
-    }
-}
-
-fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
-    // SAFETY: a live dict, and live objects.
-    match unsafe { py::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } {
-        0 => Ok(()),
-        _ => Err(Raised::by_callee()),
     }
 }
 
@@ -352,7 +353,8 @@ pub struct Table<T, const N: usize>(pub [T; N]);
 // SAFETY: names, functions and documentation, all of them constant.
 unsafe impl<T, const N: usize> Sync for Table<T, N> {}
 
-const fn with_arguments(
+/// A method that takes arguments by position and by name.
+pub const fn with_arguments(
     name: &'static CStr,
     function: py::PyCFunctionFastWithKeywords,
     doc: &'static CStr,
@@ -365,7 +367,8 @@ const fn with_arguments(
     }
 }
 
-const fn without_arguments(
+/// A method that takes none, or one, as the flags say.
+pub const fn without_arguments(
     name: &'static CStr,
     function: py::PyCFunction,
     flags: c_int,

@@ -1,8 +1,8 @@
 //! The way of a call that the hit path has not decided: an entry to be looked at more closely, or a miss.
 
 use super::Bound;
-use super::Wrapper;
 use super::lookup::{Action, Candidate};
+use super::{Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::{Look, SlotId};
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
 }
 
 /// Reads an entry as a call does.
-struct Get;
+pub struct Get;
 
 impl Action for Get {
     /// The value, or the generation in which there was none.
@@ -266,7 +266,9 @@ impl Wrapper {
     pub fn miss_of(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
         self.miss(args, hash, generation, || Key::new(args, self.typed))
     }
+}
 
+impl Keeper {
     /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
     #[inline(never)]
     pub fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {

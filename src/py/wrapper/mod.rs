@@ -4,40 +4,30 @@ mod actions;
 mod call;
 mod extra;
 mod flights;
+mod keeper;
 mod lookup;
+mod mapped;
 mod methods;
 mod miss;
 mod optioned;
 mod pending;
 
 use crate::core::{OutOfMemory, boxed};
-use crate::ffi::sync::Cache;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
-use crate::py::entry::Entry;
-use crate::py::key::Key;
 use crate::py::options::Options;
-use extra::Extra;
+pub use extra::Extra;
+pub use flights::{Errand, Flights};
+pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
-pub use methods::{Table, is_coroutine_function, update_wrapper};
+pub use mapped::Item;
+pub use methods::{Table, is_coroutine_function, update_wrapper, with_arguments, without_arguments};
 pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::ops::Deref;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// How many entries a cache may hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bound {
-    /// `maxsize` 0: nothing is stored.
-    Off,
-    /// `maxsize` above 0.
-    Entries(usize),
-    /// `maxsize` None.
-    Unbounded,
-}
 
 /// A cached function. The fields stand in the order of `wrapper_tp_traverse` and `wrapper_tp_clear`, those that a hit
 /// reads first. What CPython writes to lies in cells.
@@ -53,19 +43,22 @@ pub struct Wrapper {
 /// What a wrapper is made of besides CPython's own fields. Hits read the first.
 #[repr(C)]
 pub struct Parts {
-    cache: Cache<Key, Owned>,
-    /// What options need, where there are any.
-    extra: Option<Box<Extra>>,
-    bound: Bound,
-    typed: bool,
+    keeper: Keeper,
     /// Whether it may be made immortal where threads share it and CPython has no better way.
     shareable: bool,
-    /// How many entries `cache_invalidate()` has dropped.
-    invalidations: AtomicU64,
     /// The function, or None once the collector has taken this object apart.
     function: UnsafeCell<Owned>,
     /// `typed` as it was given, for `cache_parameters`. As `function`, None in the end.
     typed_given: UnsafeCell<Owned>,
+}
+
+impl Deref for Parts {
+    type Target = Keeper;
+
+    #[inline(always)]
+    fn deref(&self) -> &Keeper {
+        &self.keeper
+    }
 }
 
 impl Deref for Wrapper {
@@ -99,22 +92,13 @@ impl Wrapper {
             }
             None => None,
         };
-        let capacity = match bound {
-            Bound::Off => 1,
-            Bound::Entries(entries) => entries,
-            Bound::Unbounded => usize::MAX,
-        };
         let vectorcall = extra
             .as_ref()
             .and_then(|extra| Self::optioned_function(extra, bound))
             .unwrap_or_else(|| call::function_for(bound, is_typed));
         let parts = Parts {
-            cache: Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?,
-            extra,
-            bound,
-            typed: is_typed,
+            keeper: Keeper::new(bound, is_typed, extra)?,
             shareable,
-            invalidations: AtomicU64::new(0),
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
         };
@@ -179,17 +163,6 @@ impl Wrapper {
     }
 
     #[inline(always)]
-    fn extra(&self) -> Option<&Extra> {
-        self.extra.as_deref()
-    }
-
-    /// Counts an entry that `cache_invalidate()` has dropped.
-    fn invalidated(&self) {
-        // Relaxed: a number alone.
-        self.invalidations.fetch_add(1, Ordering::Relaxed);
-    }
-
-    #[inline(always)]
     fn as_object(&self) -> Borrowed<'_> {
         // SAFETY: this is a live object, held by whoever holds the borrow.
         unsafe { Borrowed::from_ptr(ptr::from_ref(self).cast_mut().cast()) }
@@ -211,19 +184,6 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     };
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
-    let entries = || {
-        this.cache.visit(|key, value| match key.visit(visit) {
-            // Nobody but this store knows an entry, so it is looked through.
-            // SAFETY: the values in the store of a cache with options are entries.
-            0 if this.extra.is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
-            0 => visit(value.as_ptr()),
-            stop => stop,
-        })
-    };
-    let extra = || {
-        let mut held = this.extra().into_iter().flat_map(Extra::held);
-        held.find_map(|object| Some(visit(object.as_ptr())).filter(|&stop| stop != 0)).unwrap_or(0)
-    };
     // SAFETY: nobody writes the field now: see `Wrapper::call_function`.
     let function = unsafe { &*this.function.get() }.as_ptr();
     // SAFETY: as above.
@@ -232,11 +192,8 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     let dict = unsafe { *this.dict.get() };
     // An instance shows its type (since 3.9).
     match visit(this.as_object().type_ptr().cast()) {
-        0 => match entries() {
-            0 => match extra() {
-                0 => [function, typed_given, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
-                stop => stop,
-            },
+        0 => match this.visit(visit) {
+            0 => [function, typed_given, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
             stop => stop,
         },
         stop => stop,
@@ -281,11 +238,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
     object::with_exception_aside(|| {
         let mut dropper = object::Dropper::new();
-        for (key, value) in parts.cache.into_contents() {
-            key.take_apart(|item| dropper.push(item));
-            dropper.push(value);
-        }
-        drop(parts.extra);
+        parts.keeper.take_apart(&mut dropper);
         dropper.push(parts.function.into_inner());
         dropper.push(parts.typed_given.into_inner());
         dict.into_iter().for_each(|dict| dropper.push(dict));
@@ -311,16 +264,6 @@ unsafe extern "C" fn wrapper_tp_descr_get(
     // SAFETY: the slot's own argument, and not null.
     let instance = unsafe { Borrowed::from_ptr(instance) };
     if instance.is_none() { this.to_owned().into_ptr() } else { object::to_slot(object::bound_method(this, instance)) }
-}
-
-const fn member(name: &'static std::ffi::CStr, offset: usize) -> py::PyMemberDef {
-    py::PyMemberDef {
-        name: name.as_ptr(),
-        type_code: py::Py_T_PYSSIZET,
-        offset: offset as py::Py_ssize_t,
-        flags: py::Py_READONLY,
-        doc: ptr::null(),
-    }
 }
 
 /// Makes the type, for one interpreter.
@@ -363,9 +306,9 @@ pub fn make_callable_type(
 ) -> Result<Owned> {
     let [dealloc, traverse, clear] = functions;
     let mut members = [
-        member(c"__vectorcalloffset__", offsets.vectorcall),
-        member(c"__dictoffset__", offsets.dict),
-        member(c"__weaklistoffset__", offsets.weakrefs),
+        object::member(c"__vectorcalloffset__", offsets.vectorcall),
+        object::member(c"__dictoffset__", offsets.dict),
+        object::member(c"__weaklistoffset__", offsets.weakrefs),
         // SAFETY: a table of C pointers and numbers, for which zero ends the list.
         unsafe { std::mem::zeroed() },
     ];
@@ -387,17 +330,7 @@ pub fn make_callable_type(
         | py::Py_TPFLAGS_METHOD_DESCRIPTOR
         | py::Py_TPFLAGS_IMMUTABLETYPE
         | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    let mut spec = py::PyType_Spec {
-        name: name.as_ptr(),
-        basicsize: size as c_int,
-        itemsize: 0,
-        flags: flags as std::ffi::c_uint,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the tables are whole; those that are not static are copied before the call returns.
-    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, ptr::null_mut()) };
-    // SAFETY: a new reference, or null with an exception set.
-    unsafe { Owned::from_call(pointer) }
+    object::type_from_slots(module, name, size, flags, &mut slots)
 }
 
 const fn slot(slot: c_int, pfunc: *mut c_void) -> py::PyType_Slot {

@@ -4,13 +4,15 @@
 use super::actions::{Found, IsGood, Put, Read, TakeOut};
 use super::call::is_single;
 use super::extra::{Cause, Extra, entry};
+use super::flights::Call;
 use super::pending::coroutine_vectorcall;
-use super::{Bound, Wrapper};
+use super::{Bound, Keeper, Wrapper};
+use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
-use crate::py::entry::Entry;
+use crate::py::entry::{Entry, Terms};
 use crate::py::key::{self, Key};
 use crate::py::options::Clock;
 use pyo3_ffi as py;
@@ -127,11 +129,11 @@ impl Wrapper {
         })
     }
 
-    /// Reenters: the function, and as [`Wrapper::keep_optioned`]; with `single_flight` it may wait for another thread.
+    /// Reenters: the function, and as [`Keeper::keep_optioned`]; with `single_flight` it may wait for another thread.
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match &extra.flights {
             None => self.compute_alone(extra, args, key_args, hash),
-            Some(flights) => self.fly(extra, flights, args, key_args, hash),
+            Some(flights) => self.fly(flights, key_args, hash, &Call { wrapper: self, extra, args, key_args, hash }),
         }
     }
 
@@ -147,7 +149,9 @@ impl Wrapper {
         self.keep_optioned(extra, key_args, hash, &value, false)?;
         Ok(value)
     }
+}
 
+impl Keeper {
     /// Stores a value. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what leaves.
     pub fn keep_optioned(
         &self,
@@ -161,22 +165,37 @@ impl Wrapper {
             return Ok(());
         }
         let (terms, now) = extra.terms(value.borrow())?;
+        self.keep_on_terms(extra, key_args, hash, value, (terms, now), replace_fresh).map(drop)
+    }
+
+    /// Stores a value on these terms, as of now, or tells which one stays. Reenters: `__eq__` of keys, `on_evict`, finalizers of
+    /// what leaves.
+    pub fn keep_on_terms(
+        &self,
+        extra: &Extra,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        value: &Owned,
+        (terms, now): (Terms, Time),
+        replace_fresh: bool,
+    ) -> Result<Option<Owned>> {
         if terms.weight > extra.most_weight() {
             // Not stored, and what was stored before is out of date.
             let (_, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Replaced })?;
             extra.tell(left);
-            return Ok(());
+            return Ok(None);
         }
         let object = Entry::create(extra.entry_type.borrow(), extra.inward(value)?, terms, now)?;
         let new = Some((Key::new(key_args, self.typed)?, object));
-        let mut put = Put { extra, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false };
+        let left = Vec::new();
+        let mut put = Put { extra, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };
         let outcome = self.locate(hash, key_args, &mut put);
-        let Put { left, no_memory, new, spare, .. } = put;
+        let Put { left, no_memory, new, spare, stays, .. } = put;
         drop((new, spare));
         extra.tell(left);
         match outcome {
             Ok(()) if no_memory => Err(Raised::no_memory()),
-            outcome => outcome,
+            outcome => outcome.map(|()| stays),
         }
     }
 
@@ -188,7 +207,7 @@ impl Wrapper {
         })
     }
 
-    /// `cache_invalidate` with options. Reenters: as [`Wrapper::contains_optioned`], `on_evict`, finalizers.
+    /// `cache_invalidate` with options. Reenters: as [`Keeper::contains_optioned`], `on_evict`, finalizers.
     pub fn invalidate_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
@@ -198,21 +217,23 @@ impl Wrapper {
                 self.invalidated();
             }
             extra.tell(left);
-            self.forget_flight(extra, key_args, hash)?;
+            self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
             Ok(good)
         })
     }
 
-    /// `cache_put` with options. Reenters: as [`Wrapper::keep_optioned`], `key`, `__hash__` of arguments.
+    /// `cache_put` with options. Reenters: as [`Keeper::keep_optioned`], `key`, `__hash__` of arguments.
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)?;
-            self.forget_flight(extra, key_args, hash)
+            self.detach_flight(extra.flights.as_ref(), key_args, hash)
         })
     }
+}
 
-    /// `cache_refresh` with options. Reenters: the function, and as [`Wrapper::put_optioned`].
+impl Wrapper {
+    /// `cache_refresh` with options. Reenters: the function, and as [`Keeper::put_optioned`].
     pub fn refresh_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
         if extra.options.coroutine {
             return self.refresh_coroutine(extra, args);

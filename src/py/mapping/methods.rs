@@ -1,0 +1,216 @@
+//! The methods of mappings.
+
+use super::Mapping;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::py::wrapper::{Keeper, Table, with_arguments, without_arguments};
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_void};
+use std::ptr;
+
+/// `get(key, default=None)`. The usual way to call it is told apart here, and the others in [`with_default`].
+unsafe extern "C" fn get(
+    object: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    count: py::Py_ssize_t,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: a mapping, held by the caller.
+    let this = unsafe { Mapping::of(object) };
+    if count == 1 && kwnames.is_null() {
+        // SAFETY: there is one argument, held by the caller.
+        let key = unsafe { Borrowed::first_of(args) };
+        return match this.hit(key) {
+            Some(value) => value.into_ptr(),
+            None => object::to_slot(this.get(key, None)),
+        };
+    }
+    // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
+    let args = unsafe { CallArgs::new(args, count as usize, kwnames) };
+    let found = with_default(&args, c"get() takes a key, and a default (None)")
+        .and_then(|(key, default)| this.hit(key).map_or_else(|| this.get(key, default), Ok));
+    object::to_slot(found)
+}
+
+/// The arguments of a method that takes a key, and a default by position or by name.
+fn with_default<'a>(args: &CallArgs<'a>, takes: &CStr) -> Result<(Borrowed<'a>, Option<Borrowed<'a>>)> {
+    let values = args.values();
+    let by_name = args.kwnames().map_or(&[][..], exact::tuple_items);
+    let is_default = |name: &Borrowed<'_>| {
+        // SAFETY: a str and a terminated string.
+        unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), c"default".as_ptr()) == 0 }
+    };
+    match (values, by_name) {
+        (&[key], []) => Ok((key, None)),
+        (&[key, default], []) => Ok((key, Some(default))),
+        (&[key, default], [name]) if is_default(name) => Ok((key, Some(default))),
+        _ => Err(Raised::type_error(takes)),
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
+        unsafe extern "C" fn $name(
+            object: *mut py::PyObject,
+            args: *const *mut py::PyObject,
+            count: py::Py_ssize_t,
+            kwnames: *mut py::PyObject,
+        ) -> *mut py::PyObject {
+            // SAFETY: a mapping, held by the caller.
+            let $this = unsafe { Mapping::of(object) };
+            let _alive = $this.as_object().to_owned();
+            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
+            let $args = unsafe { CallArgs::new(args, count as usize, kwnames) };
+            object::to_slot($body)
+        }
+    )*};
+}
+
+methods! {
+    pop = |this, args| with_default(&args, c"pop() takes a key, and a default").and_then(|(key, default)| {
+        match (this.take(key)?, default) {
+            (Some(value), _) => Ok(value),
+            (None, Some(default)) => Ok(default.to_owned()),
+            (None, None) => Err(Raised::key_error(key)),
+        }
+    });
+    setdefault = |this, args| with_default(&args, c"setdefault() takes a key, and a default (None)")
+        .and_then(|(key, default)| this.set_default(key, default.unwrap_or(object::none().borrow())));
+    get_or_compute = |this, args| match (args.values(), args.kwnames().map_or(0, |names| exact::tuple_items(names).len())) {
+        (&[key, factory], 0) => this.get_or_compute(key, factory),
+        _ => Err(Raised::type_error(c"get_or_compute() takes a key and a factory, by position")),
+    };
+    peek = |this, args| match *args.values() {
+        [key] => this.peek(key),
+        _ => Err(Raised::type_error(c"_peek() takes a key")),
+    };
+    restore = |this, args| match *args.values() {
+        [entries, hand] => this.restore(entries, hand),
+        _ => Err(Raised::type_error(c"_restore() takes the entries and the hand")),
+    };
+}
+
+macro_rules! methods_without_arguments {
+    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
+        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
+            // SAFETY: a mapping, held by the caller.
+            let $this = unsafe { Mapping::of(object) };
+            let _alive = $this.as_object().to_owned();
+            object::to_slot($body)
+        }
+    )*};
+}
+
+methods_without_arguments! {
+    popitem = |this| this.pop_item();
+    clear = |this| this.clear();
+    info = |this| this.keeper().and_then(|keeper| keeper.info(this.state()?));
+    stats = |this| this.stats();
+    pairs = |this| this.pairs();
+    snapshot = |this| this.snapshot();
+}
+
+unsafe extern "C" fn maxsize(object: *mut py::PyObject, _closure: *mut c_void) -> *mut py::PyObject {
+    // SAFETY: a mapping, held by the caller.
+    object::to_slot(unsafe { Mapping::of(object) }.keeper().and_then(Keeper::maxsize))
+}
+
+/// CPython calls a method of the object's own type faster than one of a base: it tells by the type that the method belongs to.
+unsafe extern "C" fn lend(_self: *mut py::PyObject, class: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: the one argument of a function called with METH_O.
+    object::to_slot(lend_to(unsafe { Borrowed::from_ptr(class) }))
+}
+
+fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
+    // SAFETY: a live object.
+    if unsafe { py::PyType_Check(class.as_ptr()) } == 0 {
+        return Err(Raised::type_error(c"_lend() takes a class"));
+    }
+    for definition in METHODS.0.iter().filter(|definition| !definition.ml_name.is_null()) {
+        if definition.ml_flags & py::METH_STATIC != 0 {
+            continue;
+        }
+        let place = ptr::from_ref(definition).cast_mut();
+        // SAFETY: a class, and a static definition that C only reads.
+        let method = unsafe { py::PyDescr_NewMethod(class.as_ptr().cast(), place) };
+        // SAFETY: a new reference, or null with an exception set.
+        let method = unsafe { Owned::from_call(method) }?;
+        // SAFETY: a live class, a terminated string and a live object.
+        if unsafe { py::PyObject_SetAttrString(class.as_ptr(), definition.ml_name, method.as_ptr()) } != 0 {
+            return Err(Raised::by_callee());
+        }
+    }
+    Ok(object::none())
+}
+
+/// The methods.
+pub static METHODS: Table<py::PyMethodDef, 14> = Table([
+    with_arguments(
+        c"get",
+        get,
+        c"get($self, key, /, default=None)\n--\n\nThe value for the key, marked as used, or the default.",
+    ),
+    with_arguments(
+        c"pop",
+        pop,
+        c"pop($self, key, /, default=<unrepresentable>)\n--\n\n\
+          Take an entry out and return its value, or the default. Without one, KeyError.",
+    ),
+    without_arguments(
+        c"popitem",
+        popitem,
+        py::METH_NOARGS,
+        c"popitem($self, /)\n--\n\nTake the next victim out and return its key and value. KeyError if there is none.",
+    ),
+    with_arguments(
+        c"setdefault",
+        setdefault,
+        c"setdefault($self, key, /, default=None)\n--\n\n\
+          The value for the key, marked as used; where there is none, the default, which is stored.",
+    ),
+    with_arguments(
+        c"get_or_compute",
+        get_or_compute,
+        c"get_or_compute($self, key, factory, /)\n--\n\n\
+          The value for the key, marked as used; where there is none, that of factory(), which is stored.\n\n\
+          Threads that ask for one key at once compute once: the others wait for the one that computes.\n\
+          An error goes to all of them, and is not stored.",
+    ),
+    without_arguments(
+        c"clear",
+        clear,
+        py::METH_NOARGS,
+        c"clear($self, /)\n--\n\nDrop all entries and zero the counts.",
+    ),
+    without_arguments(
+        c"info",
+        info,
+        py::METH_NOARGS,
+        c"info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last clear().",
+    ),
+    without_arguments(
+        c"stats",
+        stats,
+        py::METH_NOARGS,
+        c"stats($self, /)\n--\n\nA new dict of all that was counted since the last clear(), and of the sizes.",
+    ),
+    without_arguments(c"_pairs", pairs, py::METH_NOARGS, c"A list of keys with their values, the oldest first."),
+    without_arguments(c"_snapshot", snapshot, py::METH_NOARGS, c"All that a copy needs."),
+    with_arguments(c"_peek", peek, c"A tuple of the value for a key, or an empty one. Marks and counts nothing."),
+    with_arguments(c"_restore", restore, c"Put the entries of a snapshot in."),
+    without_arguments(c"_lend", lend, py::METH_O | py::METH_STATIC, c"Give a subclass these methods as its own."),
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    unsafe { std::mem::zeroed() },
+]);
+
+/// The attributes that are no methods.
+pub static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
+    py::PyGetSetDef {
+        name: c"maxsize".as_ptr(),
+        get: Some(maxsize),
+        set: None,
+        doc: c"How many entries there may be, or None.".as_ptr(),
+        closure: ptr::null_mut(),
+    },
+    // SAFETY: as above.
+    unsafe { std::mem::zeroed() },
+]);

@@ -1,0 +1,449 @@
+//! `SieveCacheBase`: a mapping on the same store and hit path as cached functions.
+//!
+//! `tamis/_mapping.py` makes `SieveCache` of it, with what `collections.abc.MutableMapping` can do with these methods.
+
+mod methods;
+mod state;
+
+use super::key::{self, Key};
+use super::wrapper::{Errand, Flights, Keeper};
+use crate::core::hash::Hash;
+use crate::core::view::Hit;
+use crate::ffi::err::Kind;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, exact, object};
+use crate::module::State;
+use pyo3_ffi as py;
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A mapping. What CPython writes to lies in a cell.
+#[repr(C)]
+struct Mapping {
+    _ob_base: UnsafeCell<py::PyObject>,
+    parts: UnsafeCell<Parts>,
+    weakrefs: UnsafeCell<*mut py::PyObject>,
+}
+
+/// Taken out by the collector alone, of garbage that nobody calls.
+struct Parts {
+    /// Filled by `__init__`.
+    keeper: OnceLock<Keeper>,
+    /// What is being computed, once `get_or_compute` was called.
+    flights: OnceLock<Flights>,
+    /// How many calls another one's computation has answered.
+    coalesced: AtomicU64,
+}
+
+impl Parts {
+    const fn new() -> Self {
+        Self { keeper: OnceLock::new(), flights: OnceLock::new(), coalesced: AtomicU64::new(0) }
+    }
+}
+
+const NOT_MADE: &CStr = c"SieveCache.__init__() has not been called";
+
+impl Mapping {
+    /// # Safety
+    /// The object is a live mapping, and the caller holds it for `'a`.
+    #[inline(always)]
+    unsafe fn of<'a>(object: *mut py::PyObject) -> &'a Self {
+        // SAFETY: as the caller says.
+        unsafe { &*object.cast::<Self>() }
+    }
+
+    #[inline(always)]
+    fn as_object(&self) -> Borrowed<'_> {
+        // SAFETY: this is a live object, held by whoever holds the borrow.
+        unsafe { Borrowed::from_ptr(ptr::from_ref(self).cast_mut().cast()) }
+    }
+
+    #[inline(always)]
+    fn parts(&self) -> &Parts {
+        // SAFETY: written in `mapping_tp_clear` alone, of garbage that nobody calls.
+        unsafe { &*self.parts.get() }
+    }
+
+    #[inline(always)]
+    fn keeper(&self) -> Result<&Keeper> {
+        self.parts().keeper.get().ok_or_else(|| Raised::type_error(NOT_MADE))
+    }
+
+    /// The module's state. The object's type may be a subclass that is no type of this module.
+    fn state(&self) -> Result<&State> {
+        const OURS: py::destructor = mapping_tp_dealloc;
+        let mut kind = self.as_object().type_ptr();
+        // SAFETY: a live type; the chain of bases ends below our own, whose function no other type has.
+        while unsafe { (*kind).tp_dealloc }.map(|dealloc| dealloc as usize) != Some(OURS as usize) {
+            // SAFETY: as above.
+            kind = unsafe { (*kind).tp_base };
+        }
+        // SAFETY: the object's type holds its bases.
+        State::of_type(unsafe { Borrowed::from_ptr(kind.cast()) })
+    }
+
+    /// The hit path, of small natural numbers and of the very objects that are stored where their hash is at hand, if there are no
+    /// options. Else nothing, and [`Mapping::find`] is to look further. Counts a hit.
+    #[inline(always)]
+    fn hit(&self, key: Borrowed<'_>) -> Option<Owned> {
+        let keeper = self.parts().keeper.get().filter(|keeper| keeper.extra.is_none())?;
+        let found = if exact::is_int(key) {
+            // SAFETY: the type has just been seen.
+            let value = compat::small_natural(unsafe { exact::as_int(key) })?;
+            keeper.cache.hit(Hash::of(u64::from(value)), Key::is_telling_int)
+        } else {
+            keeper.cache.hit(Hash::of(exact::hash_in_place(key)?), |stored| stored.is_object(key))
+        };
+        if let Hit::Value(value) = found { Some(value) } else { None }
+    }
+
+    /// The value for a key, marked as used, or nothing. Counts both. Reenters: `__hash__` and `__eq__` of keys.
+    #[inline(always)]
+    fn find(&self, key: Borrowed<'_>) -> Result<Option<Owned>> {
+        let keeper = self.keeper()?;
+        self.with_key(key, |args, hash| {
+            let found = keeper.find(args, hash)?;
+            if found.is_none() {
+                keeper.cache.count_miss();
+            }
+            Ok(found)
+        })
+    }
+
+    /// `self.get(key, default)`, where [`Mapping::hit`] has found nothing. Reenters: as [`Mapping::find`].
+    #[inline(never)]
+    fn get(&self, key: Borrowed<'_>, default: Option<Borrowed<'_>>) -> Result<Owned> {
+        let found = self.find(key)?;
+        Ok(found.or_else(|| default.map(Borrowed::to_owned)).unwrap_or_else(object::none))
+    }
+
+    /// `self[key]`, as above. Reenters: as [`Mapping::find`], and `__missing__` of a subclass.
+    #[inline(never)]
+    fn subscript(&self, key: Borrowed<'_>) -> Result<Owned> {
+        let (alive, key) = (self.as_object().to_owned(), key.to_owned());
+        if let Some(value) = self.find(key.borrow())? {
+            return Ok(value);
+        }
+        match alive.borrow().attr(object::interned(c"__missing__")?.borrow()) {
+            Ok(method) => object::call_with(method.borrow(), &[key.borrow()]),
+            Err(raised) => raised.unless_attribute_error().and_then(|()| Err(Raised::key_error(key.borrow()))),
+        }
+    }
+
+    /// Runs `work` with the key as an argument, and its hash. Reenters: `__hash__`, which may take the caller's references
+    /// away, and as `work` does.
+    #[inline(always)]
+    fn with_key<R>(&self, key: Borrowed<'_>, work: impl FnOnce(&CallArgs<'_>, Hash) -> Result<R>) -> Result<R> {
+        let _alive = self.as_object().to_owned();
+        let held = key.to_owned();
+        let values = [held.borrow()];
+        let args = CallArgs::of_positional(&values);
+        let hash = key::hash(&args, false)?;
+        work(&args, hash)
+    }
+
+    /// Reenters: as [`Mapping::find`].
+    fn peek(&self, key: Borrowed<'_>) -> Result<Owned> {
+        let keeper = self.keeper()?;
+        let found = self.with_key(key, |args, hash| keeper.peek(args, hash))?;
+        let found: Vec<_> = found.iter().map(Owned::borrow).collect();
+        object::tuple(&found)
+    }
+
+    /// Who calls `get_or_compute` from now on is not to get what is being computed now. Reenters: `__eq__` of keys.
+    fn detach(&self, keeper: &Keeper, args: &CallArgs<'_>, hash: Hash) -> Result<()> {
+        keeper.detach_flight(self.parts().flights.get(), args, hash)
+    }
+
+    /// Reenters: `__hash__` and `__eq__` of keys, options, finalizers of what leaves.
+    fn set(&self, key: Borrowed<'_>, value: Borrowed<'_>) -> Result<()> {
+        let keeper = self.keeper()?;
+        let _alive = self.as_object().to_owned();
+        if keeper.extra.is_none() && self.parts().flights.get().is_none() {
+            let mut held = None;
+            let hash = match exact::hash_in_place(key) {
+                Some(hash) => hash,
+                None => {
+                    held = Some((key.to_owned(), value.to_owned()));
+                    exact::hash(key)?
+                }
+            };
+            let values = [key];
+            let done = keeper.set_in_place(&CallArgs::of_positional(&values), Hash::of(hash), value);
+            drop(held);
+            return done;
+        }
+        let value = value.to_owned();
+        self.with_key(key, |args, hash| {
+            self.detach(keeper, args, hash)?;
+            keeper.set(args, hash, value)
+        })
+    }
+
+    /// Takes an entry out. Reenters: as [`Mapping::set`].
+    fn take(&self, key: Borrowed<'_>) -> Result<Option<Owned>> {
+        let keeper = self.keeper()?;
+        self.with_key(key, |args, hash| {
+            self.detach(keeper, args, hash)?;
+            keeper.take(args, hash)
+        })
+    }
+
+    fn contains(&self, key: Borrowed<'_>) -> Result<bool> {
+        let keeper = self.keeper()?;
+        let values = [key];
+        let _alive = self.as_object().to_owned();
+        keeper.contains(&CallArgs::of_positional(&values))?.borrow().is_true()
+    }
+
+    fn flights(&self) -> Result<&Flights> {
+        let flights = &self.parts().flights;
+        if flights.get().is_none() {
+            // Whoever comes second drops their own.
+            drop(flights.set(Flights::new(self.state()?)?));
+        }
+        flights.get().ok_or_else(|| Raised::type_error(NOT_MADE))
+    }
+
+    /// `get_or_compute(key, factory)`. Reenters: as [`Mapping::set`], the factory, signal handlers.
+    fn get_or_compute(&self, key: Borrowed<'_>, factory: Borrowed<'_>) -> Result<Owned> {
+        if !factory.is_callable() {
+            let message = c"get_or_compute() takes a factory that is called without arguments, not %.200s";
+            return Err(Raised::type_error_naming_type(message, factory));
+        }
+        let keeper = self.keeper()?;
+        self.with_key(key, |args, hash| match keeper.find(args, hash)? {
+            Some(value) => Ok(value),
+            None => {
+                let errand = Computation { mapping: self, keeper, args, hash, factory: factory.to_owned() };
+                keeper.fly(self.flights()?, args, hash, &errand)
+            }
+        })
+    }
+
+    /// Reenters: as [`Mapping::set`].
+    fn set_default(&self, key: Borrowed<'_>, default: Borrowed<'_>) -> Result<Owned> {
+        if let Some(value) = self.find(key)? {
+            return Ok(value);
+        }
+        let keeper = self.keeper()?;
+        self.with_key(key, |args, hash| keeper.set_default(args, hash, default.to_owned()))
+    }
+
+    /// Reenters: `on_evict`, finalizers.
+    fn pop_item(&self) -> Result<Owned> {
+        match self.keeper()?.take_victim()? {
+            Some((key, value)) => object::tuple(&[key.to_object()?.borrow(), value.borrow()]),
+            None => Err(Raised::new(Kind::Key, c"popitem(): the cache is empty")),
+        }
+    }
+
+    /// Reenters: `on_evict`, finalizers.
+    fn clear(&self) -> Result<Owned> {
+        if let Some(flights) = self.parts().flights.get() {
+            flights.forget();
+        }
+        // Relaxed: a number alone.
+        self.parts().coalesced.store(0, Ordering::Relaxed);
+        self.keeper()?.clear()
+    }
+
+    fn stats(&self) -> Result<Owned> {
+        let stats = self.keeper()?.stats()?;
+        // Relaxed: a number alone.
+        let coalesced = object::count(self.parts().coalesced.load(Ordering::Relaxed))?;
+        let (name, size) = (object::interned(c"coalesced")?, object::interned(c"currsize")?);
+        object::set_item(&stats, &name, coalesced.borrow())?;
+        object::set_item(&stats, &size, object::count(self.keeper()?.good_len()? as u64)?.borrow())?;
+        Ok(stats)
+    }
+}
+
+/// A call of `get_or_compute`.
+struct Computation<'a> {
+    mapping: &'a Mapping,
+    keeper: &'a Keeper,
+    args: &'a CallArgs<'a>,
+    hash: Hash,
+    factory: Owned,
+}
+
+impl Errand for Computation<'_> {
+    fn look_again(&self) -> Result<Option<Owned>> {
+        let found = self.keeper.peek(self.args, self.hash)?;
+        if found.is_some() {
+            self.keeper.cache.count_hit();
+        }
+        Ok(found)
+    }
+
+    fn compute(&self) -> Result<Owned> {
+        self.keeper.cache.count_miss();
+        let value = object::call_with(self.factory.borrow(), &[])?;
+        self.keeper.set_default(self.args, self.hash, value)
+    }
+
+    fn share(&self, value: Owned) -> Result<Owned> {
+        Ok(value)
+    }
+
+    fn count_coalesced(&self) {
+        // Relaxed: a number alone.
+        self.mapping.parts().coalesced.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+unsafe extern "C" fn mapping_tp_new(
+    kind: *mut py::PyTypeObject,
+    _args: *mut py::PyObject,
+    _keywords: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: a ready type, this one or a subclass.
+    let object = unsafe { py::PyType_GenericAlloc(kind, 0) };
+    if !object.is_null() {
+        let this = object.cast::<Mapping>();
+        // SAFETY: a fresh object of this type, which nobody else knows yet.
+        let place = unsafe { &raw mut (*this).parts };
+        // SAFETY: as above. The other fields are zero, as they should be.
+        unsafe { place.write(UnsafeCell::new(Parts::new())) };
+    }
+    object
+}
+
+unsafe extern "C" fn mapping_tp_init(
+    object: *mut py::PyObject,
+    args: *mut py::PyObject,
+    keywords: *mut py::PyObject,
+) -> c_int {
+    // SAFETY: a mapping, held by the caller.
+    let this = unsafe { Mapping::of(object) };
+    // SAFETY: the tuple of the call's arguments.
+    let args = unsafe { Borrowed::from_ptr(args) };
+    // SAFETY: the dict of the call's keyword arguments, and not null.
+    let keywords = (!keywords.is_null()).then(|| unsafe { Borrowed::from_ptr(keywords) });
+    object::to_status(this.init(args, keywords))
+}
+
+unsafe extern "C" fn mapping_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+    let visit = |object: *mut py::PyObject| {
+        // SAFETY: the collector's own function and argument; it is shown live objects alone.
+        if object.is_null() { 0 } else { unsafe { visit(object, arg) } }
+    };
+    // SAFETY: a mapping.
+    let this = unsafe { Mapping::of(object) };
+    // An instance shows its type (since 3.9).
+    match visit(this.as_object().type_ptr().cast()) {
+        0 => this.parts().keeper.get().map_or(0, |keeper| keeper.visit(visit)),
+        stop => stop,
+    }
+}
+
+unsafe extern "C" fn mapping_tp_clear(object: *mut py::PyObject) -> c_int {
+    // SAFETY: a mapping.
+    let this = unsafe { Mapping::of(object) };
+    // SAFETY: nobody is inside a method of garbage.
+    let Parts { keeper, flights, .. } = unsafe { this.parts.get().replace(Parts::new()) };
+    let mut dropper = object::Dropper::new();
+    if let Some(keeper) = keeper.into_inner() {
+        keeper.take_apart(&mut dropper);
+    }
+    drop(flights);
+    0
+}
+
+unsafe extern "C" fn mapping_tp_dealloc(object: *mut py::PyObject) {
+    // SAFETY: an object that the collector tracks, on its way out.
+    unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+    // SAFETY: a live object. Callbacks may run, while it is whole but for its weak references.
+    unsafe { py::PyObject_ClearWeakRefs(object) };
+    object::with_exception_aside(|| {
+        // SAFETY: a mapping, to which no reference is left. What it leaves behind needs no drop.
+        unsafe { mapping_tp_clear(object) };
+    });
+    // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
+    unsafe { py::PyObject_GC_Del(object.cast()) };
+    // SAFETY: the reference of the object that is gone.
+    unsafe { py::Py_DECREF(kind.cast()) };
+}
+
+unsafe extern "C" fn mapping_tp_iter(object: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a mapping, held by the caller.
+    object::to_slot(unsafe { Mapping::of(object) }.iterate())
+}
+
+unsafe extern "C" fn mapping_mp_length(object: *mut py::PyObject) -> py::Py_ssize_t {
+    // SAFETY: a mapping, held by the caller.
+    let this = unsafe { Mapping::of(object) };
+    let _alive = this.as_object().to_owned();
+    this.keeper().and_then(Keeper::good_len).map_or(-1, |len| len as py::Py_ssize_t)
+}
+
+unsafe extern "C" fn mapping_mp_subscript(object: *mut py::PyObject, key: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a mapping, held by the caller.
+    let this = unsafe { Mapping::of(object) };
+    // SAFETY: the slot's own argument.
+    let key = unsafe { Borrowed::from_ptr(key) };
+    match this.hit(key) {
+        Some(value) => value.into_ptr(),
+        None => object::to_slot(this.subscript(key)),
+    }
+}
+
+unsafe extern "C" fn mapping_mp_ass_subscript(
+    object: *mut py::PyObject,
+    key: *mut py::PyObject,
+    value: *mut py::PyObject,
+) -> c_int {
+    // SAFETY: a mapping, held by the caller.
+    let this = unsafe { Mapping::of(object) };
+    // SAFETY: the slot's own argument.
+    let key = unsafe { Borrowed::from_ptr(key) };
+    if value.is_null() {
+        return object::to_status(
+            this.take(key).and_then(|taken| taken.map(drop).ok_or_else(|| Raised::key_error(key))),
+        );
+    }
+    // SAFETY: the slot's own argument, and not null.
+    object::to_status(this.set(key, unsafe { Borrowed::from_ptr(value) }))
+}
+
+unsafe extern "C" fn mapping_sq_contains(object: *mut py::PyObject, key: *mut py::PyObject) -> c_int {
+    // SAFETY: a mapping, held by the caller.
+    let this = unsafe { Mapping::of(object) };
+    // SAFETY: the slot's own argument.
+    this.contains(unsafe { Borrowed::from_ptr(key) }).map_or(-1, c_int::from)
+}
+
+/// Makes the type, for one interpreter.
+pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    let mut members = [
+        object::member(c"__weaklistoffset__", std::mem::offset_of!(Mapping, weakrefs)),
+        // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+        unsafe { std::mem::zeroed() },
+    ];
+    let slot = |slot: c_int, pfunc: *mut c_void| py::PyType_Slot { slot, pfunc };
+    let mut slots = [
+        slot(py::Py_tp_doc, c"What tamis.SieveCache is made of.".as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_new, mapping_tp_new as *mut c_void),
+        slot(py::Py_tp_init, mapping_tp_init as *mut c_void),
+        slot(py::Py_tp_dealloc, mapping_tp_dealloc as *mut c_void),
+        slot(py::Py_tp_traverse, mapping_tp_traverse as *mut c_void),
+        slot(py::Py_tp_clear, mapping_tp_clear as *mut c_void),
+        slot(py::Py_tp_iter, mapping_tp_iter as *mut c_void),
+        slot(py::Py_mp_length, mapping_mp_length as *mut c_void),
+        slot(py::Py_mp_subscript, mapping_mp_subscript as *mut c_void),
+        slot(py::Py_mp_ass_subscript, mapping_mp_ass_subscript as *mut c_void),
+        slot(py::Py_sq_contains, mapping_sq_contains as *mut c_void),
+        slot(py::Py_tp_members, members.as_mut_ptr().cast()),
+        slot(py::Py_tp_methods, methods::METHODS.0.as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_getset, methods::ATTRIBUTES.0.as_ptr().cast_mut().cast()),
+        slot(0, ptr::null_mut()),
+    ];
+    let flags =
+        py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_HAVE_GC | py::Py_TPFLAGS_BASETYPE | py::Py_TPFLAGS_IMMUTABLETYPE;
+    object::type_from_slots(module, c"tamis._core.SieveCacheBase", size_of::<Mapping>(), flags, &mut slots)
+}

@@ -1,0 +1,160 @@
+//! What goes into a mapping as a whole, and comes out of it.
+
+use super::Mapping;
+use crate::core::clock::NEVER;
+use crate::core::{OutOfMemory, boxed};
+use crate::ffi::err::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
+use crate::py::decorator;
+use crate::py::key::Key;
+use crate::py::options::{self, Options};
+use crate::py::wrapper::{Bound, Extra, Item, Keeper};
+use pyo3_ffi as py;
+use std::ffi::CStr;
+
+impl Mapping {
+    /// A new list of what `make` makes of each entry, from the oldest to the newest.
+    fn list(&self, make: impl Fn(Item) -> Result<Owned>) -> Result<(Owned, usize)> {
+        let (items, hand) = self.keeper()?.items()?;
+        // SAFETY: an attached thread.
+        let list = unsafe { py::PyList_New(0) };
+        // SAFETY: a new reference, or null with an exception set.
+        let list = unsafe { Owned::from_call(list) }?;
+        for item in items {
+            let made = make(item)?;
+            // SAFETY: a list and a live object, of which the list takes a reference of its own.
+            if unsafe { py::PyList_Append(list.as_ptr(), made.as_ptr()) } != 0 {
+                return Err(Raised::by_callee());
+            }
+        }
+        Ok((list, hand))
+    }
+
+    pub(super) fn iterate(&self) -> Result<Owned> {
+        let (keys, _hand) = self.list(|item| item.key.to_object())?;
+        // SAFETY: a live list.
+        let iterator = unsafe { py::PyObject_GetIter(keys.as_ptr()) };
+        // SAFETY: a new reference, or null with an exception set.
+        unsafe { Owned::from_call(iterator) }
+    }
+
+    pub(super) fn pairs(&self) -> Result<Owned> {
+        let pair = |item: Item| object::tuple(&[item.key.to_object()?.borrow(), item.value.borrow()]);
+        self.list(pair).map(|(list, _hand)| list)
+    }
+
+    /// What [`Mapping::restore`] takes, and the options.
+    pub(super) fn snapshot(&self) -> Result<Owned> {
+        let keeper = self.keeper()?;
+        let (entries, hand) = self.list(|item| {
+            let left = match item.left {
+                NEVER => object::none(),
+                left => object::float(left as f64 / 1e9)?,
+            };
+            object::tuple(&[
+                item.key.to_object()?.borrow(),
+                item.value.borrow(),
+                object::boolean(item.marked).borrow(),
+                left.borrow(),
+                object::count(item.weight)?.borrow(),
+            ])
+        })?;
+        let options = match keeper.extra() {
+            Some(extra) => options::copied(extra.given())?,
+            None => options::empty()?,
+        };
+        let hand = object::count(hand as u64)?;
+        object::tuple(&[keeper.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
+    }
+
+    /// Puts entries of [`Mapping::snapshot`] in, and the hand where it was. Reenters: as [`Mapping::set`].
+    pub(super) fn restore(&self, entries: Borrowed<'_>, hand: Borrowed<'_>) -> Result<Owned> {
+        let keeper = self.keeper()?;
+        // SAFETY: a live object.
+        let entries = unsafe { py::PySequence_Tuple(entries.as_ptr()) };
+        // SAFETY: a new reference, or null with an exception set.
+        let entries = unsafe { Owned::from_call(entries) }?;
+        for &entry in exact::tuple_items(entries.borrow()) {
+            let damaged = || Raised::type_error(c"a SieveCache's saved entry is a tuple of five");
+            if !exact::is_tuple(entry) {
+                return Err(damaged());
+            }
+            let &[key, value, marked, left, weight] = exact::tuple_items(entry) else { return Err(damaged()) };
+            let marked = marked.is_true()?;
+            let left = match options::ttl_of(left)? {
+                NEVER => NEVER,
+                left => left.max(1),
+            };
+            let weight = options::weight_of(weight)?;
+            self.with_key(key, |args, hash| {
+                let item = Item { key: Key::new(args, false)?, value: value.to_owned(), marked, left, weight };
+                keeper.put_item(args, hash, item)
+            })?;
+        }
+        keeper.set_hand(options::weight_of(hand)? as usize);
+        Ok(object::none())
+    }
+
+    /// `__init__`. Reenters: `__float__` and the like of odd values.
+    pub(super) fn init(&self, args: Borrowed<'_>, keywords: Option<Borrowed<'_>>) -> Result<()> {
+        const TAKES: &CStr = c"SieveCache() takes maxsize, and by keyword ttl, weigher, maxweight and on_evict";
+        let mut maxsize = match *exact::tuple_items(args) {
+            [] => None,
+            [maxsize] => Some(maxsize.to_owned()),
+            _ => return Err(Raised::type_error(TAKES)),
+        };
+        let given = options::empty()?;
+        for (name, value) in keywords.map_or(Ok(Vec::new()), object::dict_items)? {
+            let is = |known: &CStr| {
+                exact::is_str_instance(name.borrow())
+                    // SAFETY: a str and a terminated string.
+                    && unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) } == 0
+            };
+            if is(c"maxsize") {
+                if maxsize.replace(value).is_some() {
+                    return Err(Raised::type_error(c"SieveCache() got maxsize both by position and by keyword"));
+                }
+            } else if !OPTIONS.iter().any(|known| is(known)) {
+                let message = c"SieveCache() got an unexpected keyword argument %R: it takes maxsize, and by keyword \
+                    ttl, weigher, maxweight and on_evict";
+                return Err(Raised::type_error_with(message, name.borrow()));
+            } else if !value.borrow().is_none() {
+                object::set_item(&given, &name, value.borrow())?;
+            }
+        }
+        let maxsize = maxsize.ok_or_else(|| Raised::type_error(TAKES))?;
+        let bound = bound_of(maxsize.borrow())?;
+        let extra = match Options::parse(given.borrow(), false)? {
+            Some(options) => {
+                let extra = Extra::new(self.state()?, self.as_object(), options, given.borrow())?;
+                Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
+            }
+            None => None,
+        };
+        // Imported now: `info()` may be called by a finalizer, inside of another import.
+        self.state()?.cache_info_class.get()?;
+        match self.parts().keeper.set(Keeper::new(bound, false, extra)?) {
+            Ok(()) => Ok(()),
+            Err(_other) => Err(Raised::type_error(c"SieveCache.__init__() has been called before")),
+        }
+    }
+}
+
+/// The options of a mapping.
+const OPTIONS: [&CStr; 4] = [c"ttl", c"weigher", c"maxweight", c"on_evict"];
+
+fn bound_of(maxsize: Borrowed<'_>) -> Result<Bound> {
+    if exact::is_bool(maxsize) {
+        return Err(Raised::type_error(c"maxsize takes an int of 1 or more, or None, not a bool"));
+    }
+    match decorator::bound_of(maxsize)? {
+        Some(Bound::Off) => {
+            Err(Raised::with(Kind::Value, c"maxsize takes an int of 1 or more, or None, not %R", maxsize))
+        }
+        Some(bound) => Ok(bound),
+        None => {
+            let message = c"maxsize takes an int of 1 or more, or None, not %.200s";
+            Err(Raised::type_error_naming_type(message, maxsize))
+        }
+    }
+}

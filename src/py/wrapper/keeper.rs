@@ -1,0 +1,84 @@
+//! What a cache is besides its callable: the store, and what options need. A cached function has one, and so has a mapping.
+
+use super::extra::Extra;
+use crate::core::OutOfMemory;
+use crate::ffi::sync::Cache;
+use crate::ffi::{Owned, Raised, Result, object};
+use crate::py::entry::Entry;
+use crate::py::key::Key;
+use pyo3_ffi as py;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many entries a cache may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// `maxsize` 0: nothing is stored.
+    Off,
+    /// `maxsize` above 0.
+    Entries(usize),
+    /// `maxsize` None.
+    Unbounded,
+}
+
+/// Keeps values under keys. Hits read the first field.
+#[repr(C)]
+pub struct Keeper {
+    pub(in crate::py) cache: Cache<Key, Owned>,
+    /// What options need, where there are any.
+    pub(in crate::py) extra: Option<Box<Extra>>,
+    pub(super) bound: Bound,
+    pub(super) typed: bool,
+    /// How many entries `cache_invalidate()` has dropped.
+    pub(super) invalidations: AtomicU64,
+}
+
+impl Keeper {
+    /// An empty one.
+    pub fn new(bound: Bound, typed: bool, extra: Option<Box<Extra>>) -> Result<Self> {
+        let capacity = match bound {
+            Bound::Off => 1,
+            Bound::Entries(entries) => entries,
+            Bound::Unbounded => usize::MAX,
+        };
+        let cache = Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
+        Ok(Self { cache, extra, bound, typed, invalidations: AtomicU64::new(0) })
+    }
+
+    /// What options need, where there are any.
+    #[inline(always)]
+    pub fn extra(&self) -> Option<&Extra> {
+        self.extra.as_deref()
+    }
+
+    /// Counts an entry that was dropped because somebody asked for it.
+    pub fn invalidated(&self) {
+        // Relaxed: a number alone.
+        self.invalidations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Shows the collector all that it holds, until it says stop. Nothing else runs meanwhile.
+    pub fn visit(&self, visit: impl Fn(*mut py::PyObject) -> c_int + Copy) -> c_int {
+        let stop = self.cache.visit(|key, value| match key.visit(visit) {
+            // Nobody but this store knows an entry, so it is looked through.
+            // SAFETY: the values in the store of a cache with options are entries.
+            0 if self.extra.is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
+            0 => visit(value.as_ptr()),
+            stop => stop,
+        });
+        if stop != 0 {
+            return stop;
+        }
+        let mut held = self.extra().into_iter().flat_map(Extra::held);
+        held.find_map(|object| Some(visit(object.as_ptr())).filter(|&stop| stop != 0)).unwrap_or(0)
+    }
+
+    /// Drops all that it holds. Reenters: finalizers.
+    pub fn take_apart(self, dropper: &mut object::Dropper) {
+        for (key, value) in self.cache.into_contents() {
+            key.take_apart(|item| dropper.push(item));
+            dropper.push(value);
+        }
+        drop(self.extra);
+    }
+}
