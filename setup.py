@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 from setuptools_rust import Binding, RustExtension, Strip
 
 ROOT = Path(__file__).parent
@@ -50,6 +51,32 @@ def require_rust() -> None:
         sys.exit(f"tamis: building needs Python's headers (no Python.h in {missing}); Debian has them in python3-dev")
 
 
+class BuildPackage(build_py):
+    """Puts the C header beside the package's files. For editable installs it stays where it is: see tamis.get_include()."""
+
+    header = "include/tamis.h"
+
+    def run(self) -> None:
+        """Copy all files."""
+        super().run()
+        if not self.editable_mode:
+            self.mkpath(str(Path(self.target).parent))
+            self.copy_file(self.header, self.target, preserve_mode=False)
+
+    @property
+    def target(self) -> str:
+        """Where the header goes."""
+        return str(Path(self.build_lib, "tamis", self.header))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """List what run() makes."""
+        return [*super().get_outputs(include_bytecode), *([] if self.editable_mode else [self.target])]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """List what run() makes, and of what."""
+        return {**super().get_output_mapping(), **({} if self.editable_mode else {self.target: self.header})}
+
+
 # Whether anything but these was asked for. Options and their values do no harm: no command is named like one.
 commands = {"build", "build_ext", "build_rust", "bdist_wheel", "editable_wheel", "install", "develop"} & set(sys.argv)
 needs_build = bool(commands)
@@ -72,5 +99,6 @@ setup(
             cargo_manifest_args=["--locked"] if manifest == Path("Cargo.toml") else [],
         )
     ],
+    cmdclass={"build_py": BuildPackage},
     zip_safe=False,
 )

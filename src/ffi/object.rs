@@ -410,6 +410,18 @@ pub fn import(module: &CStr, name: &CStr) -> Result<Owned> {
     module.borrow().attr(interned(name)?.borrow())
 }
 
+/// The names and values of a dict that nobody changes meanwhile.
+pub fn dict_items(dict: Borrowed<'_>) -> impl Iterator<Item = (Borrowed<'_>, Borrowed<'_>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: a dict, and three places of ours.
+        let more = unsafe { py::PyDict_Next(dict.as_ptr(), &raw mut at, &raw mut key, &raw mut value) };
+        // SAFETY: the dict holds both as long as it stands unchanged.
+        (more != 0).then(|| unsafe { (Borrowed::from_ptr(key), Borrowed::from_ptr(value)) })
+    })
+}
+
 /// An interned `str`.
 pub fn interned(text: &CStr) -> Result<Owned> {
     // SAFETY: a terminated string; the call returns a new reference or null.

@@ -51,8 +51,7 @@ impl Action for Read<'_> {
             }
             Age::Stale => {
                 entry.touch(self.now);
-                // Relaxed: a number alone.
-                self.extra.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
+                self.extra.count_stale_hit();
                 Found::Stale(entry.value().clone())
             }
             Age::Expired => Found::Absent,

@@ -109,7 +109,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
 }
 
 /// Reads an entry as a call does.
-struct Get;
+pub(super) struct Get;
 
 impl Action for Get {
     /// The value, or the generation in which there was none.
