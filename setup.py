@@ -58,7 +58,7 @@ def require_rust() -> None:
 
 
 class BuildPackage(build_py):
-    """Puts the C header beside the package's files. For editable installs it stays where it is: see tamis.get_include()."""
+    """Puts the C header beside the package's files. For editable installs it stays where it is: see get_include()."""
 
     header = "include/tamis.h"
 
@@ -116,12 +116,23 @@ class BuildStaticLibrary(Command):
         if built.returncode != 0:
             sys.exit("tamis: cargo could not build the static library")
         artifacts = [json.loads(line) for line in built.stdout.splitlines()]
-        files = [name for artifact in artifacts for name in artifact.get("filenames", []) if name.endswith("libtamis.a")]
+        files = [
+            name for artifact in artifacts for name in artifact.get("filenames", []) if name.endswith("libtamis.a")
+        ]
         return files[-1]
 
 
 # Whether anything but these was asked for. Options and their values do no harm: no command is named like one.
-BUILDING = {"build", "build_ext", "build_rust", "build_staticlib", "bdist_wheel", "editable_wheel", "install", "develop"}
+BUILDING = {
+    "build",
+    "build_ext",
+    "build_rust",
+    "build_staticlib",
+    "bdist_wheel",
+    "editable_wheel",
+    "install",
+    "develop",
+}
 commands = BUILDING & set(sys.argv)
 needs_build = bool(commands)
 if needs_build:

@@ -1,4 +1,4 @@
-"""examples/embed: a program with Python and tamis in it, built from the static library, and run as it is and under valgrind."""
+"""examples/embed: a program with Python and tamis in it, built with the static library, and run, under valgrind too."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 # What each interpreter does.
-INTERPRETERS = IN_INTERPRETERS + """
+INTERPRETERS = (
+    IN_INTERPRETERS
+    + """
 WORK = '''
 import gc
 import tamis
@@ -63,6 +65,7 @@ class Last:
 f.cache_put(Last(), "last")
 '''
 """
+)
 
 
 def test_import_and_use_in_a_hundred_interpreters_one_after_the_other():

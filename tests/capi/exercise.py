@@ -1,4 +1,7 @@
-"""Calls every function of the C API in turn, errors included: for runs under valgrind. `exercise.py FOLDER`, of the built modules."""
+"""Calls every function of the C API in turn, errors included, for runs under valgrind: `exercise.py FOLDER`.
+
+The folder is that of the built modules.
+"""
 
 from __future__ import annotations
 
