@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 import tamis
 
@@ -33,8 +36,16 @@ def build(folder: Path) -> Path:
     return folder
 
 
+def require_compiler(language: str) -> None:
+    """Skip the test of a language that can't be compiled here."""
+    compiler = shlex.split(sysconfig.get_config_var("CXX" if language == "cpp" else "CC"))[0]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"the compiler of this interpreter's extension modules, {compiler!r}, was not found")
+
+
 def load(folder: Path, language: str) -> ModuleType:
     """Import one of the modules, once."""
+    require_compiler(language)
     name = f"use_tamis_{language}"
     if name not in sys.modules:
         path = folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))

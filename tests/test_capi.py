@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import sysconfig
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from capi_tools import HERE, Refuse, Thing, listed, run
+from capi_tools import HERE, Refuse, Thing, listed, require_compiler, run
 
 import tamis
 import tamis._core
@@ -28,10 +27,10 @@ def test_get_include_of_a_broken_installation_says_so(tmp_path, monkeypatch):
         tamis.get_include()
 
 
-@pytest.mark.parametrize(("suffix", "compiler", "standard"), [("c", "cc", "c11"), ("cpp", "c++", "c++17")])
-def test_header_compiles_without_warnings(tmp_path, suffix, compiler, standard):
-    assert shutil.which(compiler), f"the tests of the C API need {compiler}"
-    source = tmp_path / f"alone.{suffix}"
+@pytest.mark.parametrize(("language", "compiler", "standard"), [("c", "cc", "c11"), ("cpp", "c++", "c++17")])
+def test_header_compiles_without_warnings(tmp_path, language, compiler, standard):
+    require_compiler(language)
+    source = tmp_path / f"alone.{language}"
     source.write_text(
         "#include <tamis.h>\n#include <tamis.h>\nconst TamisAPI *api(void);\n"
         "const TamisAPI *api(void) { return tamis_import(); }\n"

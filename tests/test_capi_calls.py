@@ -12,7 +12,7 @@ import weakref
 from typing import Any
 
 import pytest
-from capi_tools import LANGUAGES, PACKAGE_FOLDER, BadEq, BadHash, Refuse, Thing, listed
+from capi_tools import LANGUAGES, PACKAGE_FOLDER, BadEq, BadHash, Refuse, Thing, listed, require_compiler
 from interpreter_tools import IN_INTERPRETERS
 from subprocess_tools import run_child
 
@@ -387,6 +387,7 @@ def test_several_threads_use_one_cache_at_once(api):
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter is built with the GIL")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_module_that_uses_the_api_does_not_switch_the_gil_on(capi_folder, language):
+    require_compiler(language)
     output = run_child(
         f"""
         import sys
@@ -434,6 +435,7 @@ else:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_interpreter_of_several_threads_has_caches_of_its_own_behind_one_table(capi_folder, language):
+    require_compiler(language)
     paths = [PACKAGE_FOLDER, str(capi_folder)]
     code = f"""
 sys.path[:0] = {paths!r}

@@ -417,8 +417,9 @@ pub fn dict_items(dict: Borrowed<'_>) -> impl Iterator<Item = (Borrowed<'_>, Bor
         let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: a dict, and three places of ours.
         let more = unsafe { py::PyDict_Next(dict.as_ptr(), &raw mut at, &raw mut key, &raw mut value) };
-        // SAFETY: the dict holds both as long as it stands unchanged.
-        (more != 0).then(|| unsafe { (Borrowed::from_ptr(key), Borrowed::from_ptr(value)) })
+        // SAFETY: the dict holds what it showed for as long as it stands unchanged.
+        let held = |object| unsafe { Borrowed::from_ptr(object) };
+        (more != 0).then(|| (held(key), held(value)))
     })
 }
 

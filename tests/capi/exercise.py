@@ -1,6 +1,6 @@
 """Calls every function of the C API in turn, errors included, for runs under valgrind: `exercise.py FOLDER`.
 
-The folder is that of the built modules.
+The folder is that of the built modules, in C and in C++.
 """
 
 from __future__ import annotations

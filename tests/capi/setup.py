@@ -1,4 +1,11 @@
-"""Builds the extension modules that test_capi.py uses, as any project that uses tamis.h would."""
+"""Builds the extension modules that the tests of the C API use, as any project that uses tamis.h would.
+
+The one in C++ only where there is a compiler for it.
+"""
+
+import shlex
+import shutil
+import sysconfig
 
 from setuptools import Extension, setup
 
@@ -19,8 +26,8 @@ def extension(name: str, source: str, standard: str) -> Extension:
     )
 
 
-setup(
-    name="use-tamis",
-    version="0",
-    ext_modules=[extension("use_tamis_c", "use_tamis.c", "c11"), extension("use_tamis_cpp", "use_tamis.cpp", "c++17")],
-)
+modules = [extension("use_tamis_c", "use_tamis.c", "c11")]
+if shutil.which(shlex.split(sysconfig.get_config_var("CXX"))[0]):
+    modules.append(extension("use_tamis_cpp", "use_tamis.cpp", "c++17"))
+
+setup(name="use-tamis", version="0", ext_modules=modules)
