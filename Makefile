@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-mapping bench-threads bench-reclamation stress develop sdist wheel clean tools venv
+.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-coroutines bench-mapping bench-threads bench-reclamation stress test-capi-valgrind staticlib develop sdist wheel clean tools venv
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ test-sanitizers: tools ## run the core's tests under ThreadSanitizer and Address
 test-python: venv ## build, and run the tests in Python
 	@$(PIP) '.[$(EXTRAS)]'
 	$(BIN)/python -m pytest $(ARGS)
+
+test-capi-valgrind: venv ## run all functions of the C API under valgrind
+	@command -v valgrind >/dev/null || { echo "tamis: the command 'valgrind' was not found" >&2; exit 2; }
+	@$(PIP) '.[test]'
+	cd tests/capi && $(abspath $(BIN))/python setup.py --quiet build_ext --build-temp $(abspath build/capi) --build-lib $(abspath build/capi)
+	$(BIN)/python tests/memcheck.py $(BIN)/python tests/capi/exercise.py build/capi
 
 lint: venv ## rustfmt, clippy, ruff, mypy and pyright
 	@$(PIP) '.[test,lint]'
@@ -115,6 +121,10 @@ stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 
 develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
 	@$(PIP) --editable '.[$(EXTRAS)]'
+
+staticlib: venv ## build libtamis.a for PYTHON, for programs that embed it, with what belongs to it into build/embed
+	@$(PIP) 'setuptools>=77' 'setuptools-rust>=1.10'
+	$(BIN)/python setup.py --quiet build_staticlib $(ARGS)
 
 sdist: venv ## build the source distribution into dist/
 	@$(PIP) build

@@ -1,13 +1,20 @@
-"""Builds ``tamis._core``, the compiled part, with setuptools-rust. Everything else is in pyproject.toml."""
+"""Builds ``tamis._core``, the compiled part, with setuptools-rust. Everything else is in pyproject.toml.
 
+``python setup.py build_staticlib`` builds what programs that embed Python link with instead.
+"""
+
+import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Command, setup
+from setuptools.command.build_py import build_py
 from setuptools_rust import Binding, RustExtension, Strip
 
 ROOT = Path(__file__).parent
@@ -50,12 +57,89 @@ def require_rust() -> None:
         sys.exit(f"tamis: building needs Python's headers (no Python.h in {missing}); Debian has them in python3-dev")
 
 
+class BuildPackage(build_py):
+    """Puts the C header beside the package's files. For editable installs it stays where it is: see get_include()."""
+
+    header = "include/tamis.h"
+
+    def run(self) -> None:
+        """Copy all files."""
+        super().run()
+        if not self.editable_mode:
+            self.mkpath(str(Path(self.target).parent))
+            self.copy_file(self.header, self.target, preserve_mode=False)
+
+    @property
+    def target(self) -> str:
+        """Where the header goes."""
+        return str(Path(self.build_lib, "tamis", self.header))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """List what run() makes."""
+        return [*super().get_outputs(include_bytecode), *([] if self.editable_mode else [self.target])]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """List what run() makes, and of what."""
+        return {**super().get_output_mapping(), **({} if self.editable_mode else {self.target: self.header})}
+
+
+class BuildStaticLibrary(Command):
+    """Builds libtamis.a, and what belongs to it. docs/embedding.md tells how to use them."""
+
+    description = "build libtamis.a, tamis.zip and tamis.h, for programs that embed Python"
+    user_options = [("build-dir=", "d", "where they go (default: build/embed)")]  # noqa: RUF012 (setuptools' own way)
+
+    def initialize_options(self) -> None:
+        """Set the defaults."""
+        self.build_dir = str(Path("build", "embed"))
+
+    def finalize_options(self) -> None:
+        """Have nothing to work out."""
+
+    def run(self) -> None:
+        """Build all three."""
+        folder = Path(self.build_dir)
+        (folder / "include").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.archive(), folder / "libtamis.a")
+        shutil.copyfile(ROOT / "include" / "tamis.h", folder / "include" / "tamis.h")
+        # Not compressed, so that Python can read it without zlib.
+        with zipfile.ZipFile(folder / "tamis.zip", "w", zipfile.ZIP_STORED) as archive:
+            for path in sorted((ROOT / "src" / "tamis").glob("*.py")):
+                archive.write(path, f"tamis/{path.name}")
+
+    def archive(self) -> str:
+        """Let cargo build the library, and say where it lies."""
+        command = [os.environ.get("CARGO", "cargo"), "rustc", "--release", "--lib", "--crate-type", "staticlib"]
+        command += [*CARGO_ARGS, "--manifest-path", str(manifest), "--message-format", "json-render-diagnostics"]
+        command += ["--features", os.environ.get("TAMIS_FEATURES", "")]
+        built = subprocess.run(command, env=CARGO_ENVIRONMENT, stdout=subprocess.PIPE, check=False)
+        if built.returncode != 0:
+            sys.exit("tamis: cargo could not build the static library")
+        artifacts = [json.loads(line) for line in built.stdout.splitlines()]
+        files = [
+            name for artifact in artifacts for name in artifact.get("filenames", []) if name.endswith("libtamis.a")
+        ]
+        return files[-1]
+
+
 # Whether anything but these was asked for. Options and their values do no harm: no command is named like one.
-commands = {"build", "build_ext", "build_rust", "bdist_wheel", "editable_wheel", "install", "develop"} & set(sys.argv)
+BUILDING = {
+    "build",
+    "build_ext",
+    "build_rust",
+    "build_staticlib",
+    "bdist_wheel",
+    "editable_wheel",
+    "install",
+    "develop",
+}
+commands = BUILDING & set(sys.argv)
 needs_build = bool(commands)
 if needs_build:
     require_rust()
 manifest = manifest_for_this_interpreter() if needs_build else Path("Cargo.toml")
+CARGO_ARGS = ["--locked"] if manifest == Path("Cargo.toml") else []
+CARGO_ENVIRONMENT = {**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1", "PYO3_PYTHON": sys.executable}
 
 setup(
     version=version(),
@@ -67,10 +151,11 @@ setup(
             binding=Binding.NoBinding,
             debug=False,
             strip=Strip.Debug,
-            env={**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1", "PYO3_PYTHON": sys.executable},
+            env=CARGO_ENVIRONMENT,
             features=os.environ.get("TAMIS_FEATURES", "").split(),
-            cargo_manifest_args=["--locked"] if manifest == Path("Cargo.toml") else [],
+            cargo_manifest_args=CARGO_ARGS,
         )
     ],
+    cmdclass={"build_py": BuildPackage, "build_staticlib": BuildStaticLibrary},
     zip_safe=False,
 )

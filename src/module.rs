@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
-use crate::py::{awaitable, decorator, entry, flight, mapping, method, wrapper};
+use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -159,6 +159,7 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
         add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
         add(borrowed, c"SieveCacheBase", state.mapping_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;
+        add(borrowed, c"_C_API", capsule::new()?)?;
         add(borrowed, c"__version__", object::interned(VERSION)?)?;
         Ok(state)
     });
@@ -167,6 +168,23 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the memory is there before the exec slots run.
     unsafe { place.write(Box::into_raw(Box::new(state))) };
     0
+}
+
+/// This interpreter's copy of the module. Reenters: the import, and what stands in the place of `__import__`.
+pub fn imported() -> Result<Owned> {
+    // SAFETY: a terminated string.
+    let pointer = unsafe { py::PyImport_ImportModule(DEFINITION_NAME.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let module = unsafe { Owned::from_call(pointer) }?;
+    // SAFETY: a live object. Null for a module that was not made from a definition, and with an exception if it is none.
+    let definition = unsafe { py::PyModule_GetDef(module.as_ptr()) };
+    if definition == DEFINITION.0.get() {
+        return Ok(module);
+    }
+    // What is wrong is said in other words.
+    // SAFETY: an attached thread.
+    unsafe { py::PyErr_Clear() };
+    Err(Raised::type_error(c"something else stands in the place of tamis._core in sys.modules"))
 }
 
 fn require_layouts() -> Result<()> {
@@ -269,9 +287,11 @@ static SLOTS: Tables<[py::PyModuleDef_Slot; SLOT_COUNT]> = {
     Tables(std::cell::UnsafeCell::new(slots))
 };
 
+const DEFINITION_NAME: &CStr = c"tamis._core";
+
 static DEFINITION: Tables<py::PyModuleDef> = Tables(std::cell::UnsafeCell::new(py::PyModuleDef {
     m_base: py::PyModuleDef_HEAD_INIT,
-    m_name: c"tamis._core".as_ptr(),
+    m_name: DEFINITION_NAME.as_ptr(),
     m_doc: c"The compiled part of tamis.".as_ptr(),
     m_size: size_of::<*mut State>() as py::Py_ssize_t,
     m_methods: FUNCTIONS.0.get().cast(),

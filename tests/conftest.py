@@ -1,10 +1,28 @@
 """Settings that all test files share."""
 
-import os
+from __future__ import annotations
 
+import os
+from pathlib import Path
+from types import ModuleType
+
+import capi_tools
+import pytest
 from hypothesis import settings
 
 # No deadline: how long an example takes tells of the machine, not of the cache.
 settings.register_profile("default-for-tamis", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default-for-tamis")
+
+
+@pytest.fixture(scope="session")
+def capi_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the modules that use the C API are, built."""
+    return capi_tools.build(tmp_path_factory.mktemp("capi") / "capi")
+
+
+@pytest.fixture(params=capi_tools.LANGUAGES)
+def api(request: pytest.FixtureRequest, capi_folder: Path) -> ModuleType:
+    """One of these modules."""
+    return capi_tools.load(capi_folder, request.param)

@@ -5,63 +5,17 @@ from __future__ import annotations
 import sys
 
 import pytest
+from interpreter_tools import IN_INTERPRETERS
 from subprocess_tools import run_child
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL"
 )
 
-# The same few calls over three modules, of which each version has at least one.
-INTERPRETERS = """
-import os, sys, threading
-
-if sys.version_info >= (3, 14):
-    from concurrent import interpreters
-
-    def create():
-        return interpreters.create()
-
-    def run(interpreter, code):
-        interpreter.exec(code)
-
-    def destroy(interpreter):
-        interpreter.close()
-
-elif sys.version_info >= (3, 13):
-    import _interpreters
-
-    def create():
-        return _interpreters.create("isolated")
-
-    def run(interpreter, code):
-        error = _interpreters.exec(interpreter, code)
-        if error is not None:
-            raise RuntimeError(error.errdisplay)
-
-    def destroy(interpreter):
-        _interpreters.destroy(interpreter)
-
-else:
-    import _xxsubinterpreters
-
-    def create():
-        return _xxsubinterpreters.create(isolated=True)
-
-    def run(interpreter, code):
-        _xxsubinterpreters.run_string(interpreter, code)
-
-    def destroy(interpreter):
-        _xxsubinterpreters.destroy(interpreter)
-
-
-def in_new_interpreter(code):
-    interpreter = create()
-    try:
-        run(interpreter, code)
-    finally:
-        destroy(interpreter)
-
-
+# What each interpreter does.
+INTERPRETERS = (
+    IN_INTERPRETERS
+    + """
 WORK = '''
 import gc
 import tamis
@@ -119,6 +73,7 @@ mapping["me"] = mapping
 mapping["last"] = Last()
 '''
 """
+)
 
 
 def test_import_and_use_in_a_hundred_interpreters_one_after_the_other():

@@ -155,7 +155,30 @@ fn cached_method(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     lru_cache_of(module, args, true)
 }
 
-fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -> Result<Owned> {
+/// `lru_cache(**options)(function)`, for C: without options, `lru_cache(function)`. `options` is a dict.
+///
+/// Reenters: as [`Wrapper::decorate`], iteration over `ignore`.
+pub fn around(module: Borrowed<'_>, function: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> {
+    // A copy, which nobody else changes.
+    let options = options.map_or_else(options::empty, options::copied)?;
+    let items = object::dict_items(options.borrow())?;
+    let (names, values): (Vec<_>, Vec<_>) = items.iter().map(|(name, value)| (name.borrow(), value.borrow())).unzip();
+    if let Some(&name) = names.iter().find(|&&name| !exact::is_str_instance(name)) {
+        return Err(Raised::type_error_naming_type(c"options have names (str), not %.200s", name));
+    }
+    let kwnames = if names.is_empty() { None } else { Some(object::tuple(&names)?) };
+    let args = CallArgs::of(&values, 0, kwnames.as_ref().map(Owned::borrow));
+    let (mut options, maxsize) = lru_cache_options(&args, false)?;
+    if let Some(maxsize) = maxsize {
+        let message = c"maxsize takes an int or None, not %.200s";
+        options.bound = bound_of(maxsize)?.ok_or_else(|| Raised::type_error_naming_type(message, maxsize))?;
+    }
+    options.decorate(module, function)
+}
+
+/// What `lru_cache` was called with, and what was given for `maxsize`, which may be the function. Reenters: iteration over
+/// `ignore`.
+fn lru_cache_options<'a>(args: &CallArgs<'a>, per_instance: bool) -> Result<(Options, Option<Borrowed<'a>>)> {
     let (mut maxsize, mut typed) = match *args.positional() {
         [] => (None, None),
         [maxsize] => (Some(maxsize), None),
@@ -178,6 +201,11 @@ fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -
     if let Some(typed) = typed {
         options.typed = typed.to_owned();
     }
+    Ok((options, maxsize))
+}
+
+fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -> Result<Owned> {
+    let (mut options, maxsize) = lru_cache_options(args, per_instance)?;
     let Some(maxsize) = maxsize else {
         return options.into_decorator(module);
     };

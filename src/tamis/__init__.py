@@ -8,7 +8,19 @@ if TYPE_CHECKING:
     from tamis._info import CacheInfo
     from tamis._mapping import SieveCache
 
-__all__ = ["CacheInfo", "SieveCache", "__version__", "cache", "cached_method", "lru_cache"]
+__all__ = ["CacheInfo", "SieveCache", "__version__", "cache", "cached_method", "get_include", "lru_cache"]
+
+
+def get_include() -> str:
+    """Name the directory that tamis.h is in, for those who compile against it."""
+    import os
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Beside this file once it is installed; where it is written in a source tree, which an editable install points to.
+    for folder in (os.path.join(here, "include"), os.path.join(here, os.pardir, os.pardir, "include")):
+        if os.path.isfile(os.path.join(folder, "tamis.h")):
+            return os.path.normpath(folder)
+    raise FileNotFoundError(f"tamis.h is not there: {here} is no whole installation of tamis")
 
 
 def __getattr__(name: str) -> object:

@@ -21,6 +21,8 @@ class _Build(TypedDict):
     free_threaded: bool
 
 BUILD: _Build
+# The capsule behind tamis.h.
+_C_API: object
 
 _Seconds: TypeAlias = float | timedelta
 _Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]

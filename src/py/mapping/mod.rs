@@ -195,7 +195,7 @@ impl Mapping {
         let keeper = self.keeper()?;
         let values = [key];
         let _alive = self.as_object().to_owned();
-        keeper.contains(&CallArgs::of_positional(&values))?.borrow().is_true()
+        keeper.contains(&CallArgs::of_positional(&values))
     }
 
     fn flights(&self) -> Result<&Flights> {
@@ -247,7 +247,7 @@ impl Mapping {
         }
         // Relaxed: a number alone.
         self.parts().coalesced.store(0, Ordering::Relaxed);
-        self.keeper()?.clear()
+        self.keeper()?.clear().map(|()| object::none())
     }
 
     fn stats(&self) -> Result<Owned> {

@@ -9,7 +9,6 @@ use crate::ffi::Owned;
 use crate::ffi::sync::Store;
 use crate::py::entry::Age;
 use crate::py::key::Key;
-use std::sync::atomic::Ordering;
 
 /// Reads an entry as a call does.
 pub struct Read<'a> {
@@ -51,8 +50,7 @@ impl Action for Read<'_> {
             }
             Age::Stale => {
                 entry.touch(self.now);
-                // Relaxed: a number alone.
-                self.extra.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
+                self.extra.count_stale_hit();
                 Found::Stale(entry.value().clone())
             }
             Age::Expired => Found::Absent,

@@ -320,7 +320,7 @@ pub fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
 
 impl Wrapper {
     #[inline(always)]
-    fn hit(&self, hash: Hash, same: impl FnOnce(&Key) -> bool) -> Hit<Owned> {
+    pub(super) fn hit(&self, hash: Hash, same: impl FnOnce(&Key) -> bool) -> Hit<Owned> {
         self.cache.hit(hash, same)
     }
 

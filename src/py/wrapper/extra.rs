@@ -219,6 +219,12 @@ impl Extra {
         }
     }
 
+    /// Counts a call that a stale entry has answered.
+    pub(super) fn count_stale_hit(&self) {
+        // Relaxed: a number alone.
+        self.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a call that another one's computation has answered.
     pub(super) fn count_coalesced(&self) {
         // Relaxed: a number alone.

@@ -61,25 +61,25 @@ impl Action for Invalidate {
 }
 
 impl Keeper {
-    /// Reenters: `__hash__` and `__eq__` of arguments.
-    pub fn contains(&self, args: &CallArgs<'_>) -> Result<Owned> {
+    /// Whether there is an entry. Reenters: `__hash__` and `__eq__` of arguments.
+    pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
         if self.bound == Bound::Off {
-            return Ok(object::boolean(false));
+            return Ok(false);
         }
         if let Some(extra) = self.extra() {
-            return self.contains_optioned(extra, args).map(object::boolean);
+            return self.contains_optioned(extra, args);
         }
         let hash = key::hash(args, self.typed)?;
-        self.locate(hash, args, &mut Contains).map(object::boolean)
+        self.locate(hash, args, &mut Contains)
     }
 
-    /// Reenters: `__hash__` and `__eq__` of arguments, finalizers of the entry.
-    fn invalidate(&self, args: &CallArgs<'_>) -> Result<Owned> {
+    /// Drops an entry, and tells whether it was there. Reenters: `__hash__` and `__eq__` of arguments, finalizers of the entry.
+    pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
         if self.bound == Bound::Off {
-            return Ok(object::boolean(false));
+            return Ok(false);
         }
         if let Some(extra) = self.extra() {
-            return self.invalidate_optioned(extra, args).map(object::boolean);
+            return self.invalidate_optioned(extra, args);
         }
         let hash = key::hash(args, self.typed)?;
         let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
@@ -87,25 +87,21 @@ impl Keeper {
             self.invalidated();
         }
         drop(entry);
-        Ok(object::boolean(was_there))
+        Ok(was_there)
     }
 }
 
 impl Wrapper {
-    /// Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
-    fn put(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let Some((value, args)) = args.split_first() else {
-            return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
-        };
-        if let Some(extra) = self.extra()
-            && self.bound != Bound::Off
-        {
-            self.put_optioned(extra, &args, value)?;
-        } else if self.bound != Bound::Off {
-            let hash = key::hash(&args, self.typed)?;
-            self.keep(&args, hash, (Key::new(&args, self.typed)?, value.to_owned()), true)?;
+    /// Stores a value. Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
+    pub fn put(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        if self.bound == Bound::Off {
+            return Ok(());
         }
-        Ok(object::none())
+        if let Some(extra) = self.extra() {
+            return self.put_optioned(extra, args, value);
+        }
+        let hash = key::hash(args, self.typed)?;
+        self.keep(args, hash, (Key::new(args, self.typed)?, value.to_owned()), true)
     }
 
     /// Reenters: the function, `__hash__` and `__eq__` of arguments, finalizers of what leaves.
@@ -125,8 +121,8 @@ impl Wrapper {
 }
 
 impl Keeper {
-    /// Reenters: finalizers of the entries.
-    pub fn clear(&self) -> Result<Owned> {
+    /// Drops all entries and counts from zero again. Reenters: finalizers of the entries.
+    pub fn clear(&self) -> Result<()> {
         let mut left = Vec::new();
         let before = |store: &mut Store<Key, Owned>| {
             if let Some(extra) = self.extra() {
@@ -142,16 +138,21 @@ impl Keeper {
             extra.tell(left);
         }
         contents.for_each(drop);
-        Ok(object::none())
+        Ok(())
+    }
+
+    /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
+    pub fn most_entries(&self) -> Option<usize> {
+        match self.bound {
+            Bound::Off => Some(0),
+            Bound::Entries(entries) => Some(entries),
+            Bound::Unbounded => None,
+        }
     }
 
     /// `maxsize`, as it is told.
     pub fn maxsize(&self) -> Result<Owned> {
-        match self.bound {
-            Bound::Unbounded => Ok(object::none()),
-            Bound::Off => object::count(0),
-            Bound::Entries(entries) => object::count(entries as u64),
-        }
+        self.most_entries().map_or_else(|| Ok(object::none()), |most| object::count(most as u64))
     }
 
     /// Reenters on first use: an import.
@@ -163,17 +164,13 @@ impl Keeper {
         )
     }
 
-    /// A dict of all counts.
-    pub fn stats(&self) -> Result<Owned> {
+    /// All that is counted, by name.
+    pub fn counts(&self) -> [(&'static CStr, u64); 9] {
         let (hits, misses, entries, evictions) = self.cache.counts();
         let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
-        // SAFETY: an attached thread.
-        let dict = unsafe { py::PyDict_New() };
-        // SAFETY: a new reference, or null with an exception set.
-        let dict = unsafe { Owned::from_call(dict) }?;
         // Relaxed: a number alone.
         let invalidations = self.invalidations.load(Ordering::Relaxed);
-        for (name, value) in [
+        [
             (c"hits", hits),
             (c"misses", misses),
             (c"evictions", evictions),
@@ -183,7 +180,16 @@ impl Keeper {
             (c"coalesced", coalesced),
             (c"currsize", entries as u64),
             (c"weight", weight),
-        ] {
+        ]
+    }
+
+    /// A dict of all that is counted.
+    pub fn stats(&self) -> Result<Owned> {
+        // SAFETY: an attached thread.
+        let dict = unsafe { py::PyDict_New() };
+        // SAFETY: a new reference, or null with an exception set.
+        let dict = unsafe { Owned::from_call(dict) }?;
+        for (name, value) in self.counts() {
             set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
         }
         Ok(dict)
@@ -302,6 +308,14 @@ pub fn look_like_coroutine_function(wrapper: Borrowed<'_>, function: Borrowed<'_
     Ok(())
 }
 
+/// `cache_put(value, /, *args, **kwargs)`. Reenters: as [`Wrapper::put`].
+fn put_first(this: &Wrapper, args: CallArgs<'_>) -> Result<Owned> {
+    let Some((value, args)) = args.split_first() else {
+        return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
+    };
+    this.put(&args, value).map(|()| object::none())
+}
+
 macro_rules! methods {
     ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
         unsafe extern "C" fn $name(
@@ -332,16 +346,16 @@ macro_rules! methods_without_arguments {
 }
 
 methods! {
-    cache_contains = |this, args| this.contains(&args);
-    cache_invalidate = |this, args| this.invalidate(&args);
-    cache_put = |this, args| this.put(&args);
+    cache_contains = |this, args| this.contains(&args).map(object::boolean);
+    cache_invalidate = |this, args| this.invalidate(&args).map(object::boolean);
+    cache_put = |this, args| put_first(this, args);
     cache_refresh = |this, args| this.refresh(&args);
 }
 
 methods_without_arguments! {
     cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
-    cache_clear = |this| this.clear();
+    cache_clear = |this| this.clear().map(|()| object::none());
     cache_stats = |this| this.stats();
     reduce = |this| State::of_instance(this.as_object()).and_then(|state| this.as_object().attr(state.names.qualname.borrow()));
     copy = |this| Ok(this.as_object().to_owned());

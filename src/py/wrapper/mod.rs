@@ -2,6 +2,7 @@
 
 mod actions;
 mod call;
+mod direct;
 mod extra;
 mod flights;
 mod keeper;
@@ -158,7 +159,7 @@ impl Wrapper {
     /// A reference to this wrapper, for as long as Python code runs: C code may call it by a reference that this code
     /// takes away.
     #[inline(always)]
-    fn keep_alive(&self) -> Owned {
+    pub fn keep_alive(&self) -> Owned {
         self.as_object().to_owned()
     }
 

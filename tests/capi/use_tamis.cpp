@@ -1,0 +1,2 @@
+// The same file as C++17.
+#include "use_tamis.c"
