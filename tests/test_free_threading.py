@@ -277,27 +277,28 @@ def forking(threads, forks):
 
     warnings.simplefilter("ignore")
 
+    # No lists and no cells: CPython locks them, and a child may find one locked for a thread that it hasn't got.
     @lru_cache(maxsize=16)
     def f(key):
-        return [key]
+        return (key,)
 
     stop = threading.Event()
 
-    def work(seed):
+    def work(f, stop, seed):
         number = seed
         while not stop.is_set():
             number += 1
-            assert f(number % 40) == [number % 40]
+            assert f(number % 40) == (number % 40,)
             if number % 1000 == 0:
                 f.cache_clear()
 
-    def in_child():
-        def call():
-            for number in range(100):
-                assert f(number % 30) == [number % 30]
+    def call(f):
+        for number in range(100):
+            assert f(number % 30) == (number % 30,)
 
-        call()
-        running = [threading.Thread(target=call) for _ in range(3)]
+    def in_child(f, call):
+        call(f)
+        running = [threading.Thread(target=call, args=(f,)) for _ in range(3)]
         for thread in running:
             thread.start()
         for thread in running:
@@ -307,7 +308,7 @@ def forking(threads, forks):
         assert f.cache_info().currsize == 0
         return lru_cache(maxsize=4)(str)(5) == "5"
 
-    running = [threading.Thread(target=work, args=(seed,)) for seed in range(threads)]
+    running = [threading.Thread(target=work, args=(f, stop, seed)) for seed in range(threads)]
     for thread in running:
         thread.start()
     try:
@@ -317,7 +318,7 @@ def forking(threads, forks):
                 signal.alarm(20)
                 status = 1
                 try:
-                    status = 0 if in_child() else 2
+                    status = 0 if in_child(f, call) else 2
                     del f
                     gc.collect()
                 finally:
