@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-mapping bench-threads bench-reclamation stress develop sdist wheel clean tools venv
+.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-mapping bench-programs bench-threads bench-reclamation stress develop sdist wheel clean tools venv
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,10 @@ bench-options: venv ## what an option costs a hit
 bench-mapping: venv ## SieveCache beside dict, cachetools, lru-dict and cachebox
 	@$(PIP) . cachetools lru-dict cachebox
 	$(BIN)/python bench/mapping.py $(ARGS)
+
+bench-programs: venv ## real programs with functools' caches and with tamis's: sympy, black, mypy
+	@$(PIP) . sympy black mypy
+	$(BIN)/python bench/programs.py $(ARGS)
 
 bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
 	@$(PIP) .

@@ -45,12 +45,19 @@ PROGRAMS = {
     "exit with a message": "import sys; sys.exit('a message')",
     "exit without a status": "raise SystemExit",
     "error": "def f():\n    1 / 0\n\nf()\n",
-    "error with a cause": "def f():\n    raise KeyError(1) from ValueError(2)\ntry:\n    f()\nexcept KeyError:\n    [][1]\n",
+    "error with a cause": """
+        def f():
+            raise KeyError(1) from ValueError(2)
+        try:
+            f()
+        except KeyError:
+            [][1]
+    """,
     "syntax error": "x = 1\nif x\n",
     "error in an import": "import json\njson.loads('{')\n",
     "no main": "import __main__\nprint(__main__.answer)\n",
     "own hook": "import sys\nsys.excepthook = lambda *what: print('hook', what[0], what[2].tb_lineno)\n1 / 0\n",
-    "hook that fails": "import sys\ndef hook(*what): raise KeyError(5)\nsys.excepthook = hook\nprint(1)\nraise SystemExit(4)\n",
+    "hook that is not called": "import sys\nsys.excepthook = lambda *what: print(what)\nraise SystemExit(4)\n",
     "hook that exits": "import sys\nsys.excepthook = lambda *what: sys.exit(7)\n1 / 0\n",
     "interrupt": "raise KeyboardInterrupt",
     "interrupt by a signal": "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)\n",
@@ -58,7 +65,11 @@ PROGRAMS = {
     "exit function": "import atexit\natexit.register(print, 'at exit')\nprint('in')\n",
     "threads": "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()\n",
     "standard input": "print(input())",
-    "last error": "import atexit, sys\natexit.register(lambda: print(sys.last_type, sys.last_traceback.tb_lineno))\n\n1 / 0\n",
+    "last error": """
+        import atexit, sys
+        atexit.register(lambda: print(sys.last_type, sys.last_traceback.tb_lineno))
+        1 / 0
+    """,
     "pickle of main": "import pickle\nclass C: pass\nprint(type(pickle.loads(pickle.dumps(C()))) is C)\n",
     "coding": "# coding: latin-1\nprint(ascii('\xe9'))\n",
     "group": "raise ExceptionGroup('g', [ValueError(1)])" if sys.version_info >= (3, 11) else "raise ValueError",
@@ -251,7 +262,7 @@ def test_rich_lays_the_table_out_if_it_is_there(folder):
 
 @pytest.mark.parametrize(
     ("ending", "status"),
-    [("1 / 0", 1), ("raise SystemExit(5)", 5), ("import sys; sys.stderr.close()", 0), ("import os; os.chdir('/')", 0)],
+    [("1 / 0", 1), ("raise SystemExit(5)", 5), ("import sys; sys.stderr.close()", 0), ("import os; os.chdir('/')", 0), ("import os; os._exit(6)", 6)],
 )
 def test_the_report_comes_however_the_program_ends(folder, ending, status):
     write(folder / "program.py", f"import functools\nf = functools.cache(abs)\nf(1)\n{ending}\n")

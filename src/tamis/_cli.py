@@ -1,7 +1,7 @@
 """The command line: `python -m tamis COMMAND`.
 
-Commands parse their own arguments, in `COMMANDS`. What `run` does before the program begins imports as little as can be: code
-that is imported before functools is patched keeps what it has.
+The commands are in `COMMANDS`, and parse their own arguments. What `run` does before the program begins imports as
+little as can be: code that is imported before functools is patched keeps what it has.
 """
 
 from __future__ import annotations
@@ -136,20 +136,12 @@ def run(arguments: list[str]) -> None:
     if path is not None and form is None:
         form = "table"
     if form is not None:
-        from tamis._report import Registry
-
-        registry = Registry()
-        registry.begin()
+        _begin_report(form, path)
     from tamis._patch import patch
 
     patch()
     from tamis import _run
 
-    if form is not None:
-        try:
-            registry.report_at_exit(form, path)
-        except OSError as error:
-            fail(f"run: can't write the report to {path!r}: {error.strerror}")
     target, rest = arguments[0], arguments[1:]
     try:
         if as_module:
@@ -158,6 +150,17 @@ def run(arguments: list[str]) -> None:
             _run.run_script(target, rest)
     except _run.CannotRun as reason:
         fail(f"run: {reason}")
+
+
+def _begin_report(form: str, path: str | None) -> None:
+    from tamis._report import Registry
+
+    registry = Registry()
+    try:
+        registry.report_at_exit(form, path)
+    except OSError as error:
+        fail(f"run: can't write the report to {path!r}: {error.strerror}")
+    registry.begin()
 
 
 def _parser(name: str, help_text: str) -> ArgumentParser:

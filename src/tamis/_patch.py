@@ -66,10 +66,10 @@ def _settle() -> None:
 
 
 def patch() -> Patch:
-    """Put tamis.lru_cache and tamis.cache in the place of those of functools, for code that is imported afterwards.
+    """Put tamis.lru_cache and tamis.cache in the place of functools' own, for code that is imported afterwards.
 
-    Calling it again changes nothing. unpatch() puts back what was there; so does the end of a `with patch():` block, the
-    outermost one where they are nested. Functions that were decorated meanwhile stay what they are.
+    Calling it again changes nothing. unpatch() puts back what was there; so does the end of a `with patch():` block, of
+    the outermost one where they are nested. Functions that were decorated meanwhile stay what they are.
     """
     global _wanted
     with _lock:

@@ -15,7 +15,7 @@ from tamis import _core
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TextIO
+    from typing import Any, NoReturn, TextIO
 
 TITLES = ("where", "function", "calls", "hit rate", "evictions", "entries", "maxsize")
 
@@ -65,7 +65,7 @@ class Registry:
     """All caches that are made while it records."""
 
     def __init__(self) -> None:
-        # By the cache's address while it lives. Each operation on these is one of dict's and list's own, which threads share.
+        # By the cache's address while it lives. Threads share both: each operation is one of dict's and list's own.
         self._living: dict[int, Record] = {}
         self._dead: list[Record] = []
 
@@ -126,7 +126,7 @@ class Registry:
             setattr(tamis, name, self.recording(getattr(tamis, name)))
 
     def report_at_exit(self, form: str, path: str | None) -> None:
-        """Write the report when the program ends, after what other exit functions do. Raises OSError now if it can't."""
+        """Write the report when the program ends, after other exit functions. Raises OSError now if it can't."""
         process = os.getpid()
         if path is not None:
             # The program may go to another folder.
@@ -147,6 +147,17 @@ class Registry:
                     write(self.rows(), form, file)
 
         atexit.register(report)
+        leave = os._exit
+
+        @functools.wraps(leave)
+        def report_and_leave(status: int) -> NoReturn:
+            # Some programs end by it to save time. It runs no exit functions, so this is the last moment.
+            try:
+                report()
+            finally:
+                leave(status)
+
+        os._exit = report_and_leave
 
 
 def write(rows: list[dict[str, Any]], form: str, stream: TextIO | None) -> None:
@@ -176,9 +187,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _short(path: str) -> str:
     """The path below the working directory or the folder of packages that it is in."""
     folders = [os.getcwd(), *sys.path]
-    below = [
-        path[len(folder) + 1 :] for folder in folders if folder and path.startswith(folder.rstrip(os.sep) + os.sep)
-    ]
+    starts = [folder.rstrip(os.sep) + os.sep for folder in folders if folder]
+    below = [path[len(start) :] for start in starts if path.startswith(start)]
     return min(below, key=len, default=path)
 
 
@@ -194,10 +204,8 @@ def _plain(rows: list[dict[str, Any]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(TITLES))]
 
     def laid_out(line: list[str]) -> str:
-        cells = [
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths))
-        ]
+        cells = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
+        cells += [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
@@ -210,8 +218,8 @@ def _write_by_rich(rows: list[dict[str, Any]], stream: TextIO) -> bool:
     if not rows:
         return False
     try:
-        from rich.console import Console
-        from rich.table import Table
+        from rich.console import Console  # pyright: ignore[reportMissingImports]
+        from rich.table import Table  # pyright: ignore[reportMissingImports]
     except ImportError:
         return False
     table = Table(title=_summary(rows), title_justify="left")

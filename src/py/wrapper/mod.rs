@@ -167,9 +167,8 @@ impl Wrapper {
     fn tell_of_death(&self) {
         object::with_exception_aside(|| {
             let Some(callable) = State::of_instance(self.as_object()).ok().and_then(State::on_death) else { return };
-            let told = object::count(self.as_object().as_ptr().addr() as u64).and_then(|address| {
-                object::call_with(callable.borrow(), &[address.borrow(), self.stats()?.borrow()])
-            });
+            let told = object::count(self.as_object().as_ptr().addr() as u64)
+                .and_then(|address| object::call_with(callable.borrow(), &[address.borrow(), self.stats()?.borrow()]));
             if told.is_err() {
                 // SAFETY: an attached thread with an exception set, and a live object.
                 unsafe { py::PyErr_WriteUnraisable(callable.as_ptr()) };
