@@ -14,7 +14,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-coroutines bench-mapping bench-threads bench-reclamation stress test-capi-valgrind staticlib develop sdist wheel clean tools venv
+# No target is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +105,10 @@ bench-coroutines: venv ## nanoseconds an await, beside an uncached coroutine fun
 bench-mapping: venv ## SieveCache beside dict, cachetools, lru-dict and cachebox
 	@$(PIP) . cachetools lru-dict cachebox
 	$(BIN)/python bench/mapping.py $(ARGS)
+
+bench-programs: venv ## real programs with functools' caches and with tamis's: sympy, black, mypy
+	@$(PIP) . sympy black mypy
+	$(BIN)/python bench/programs.py $(ARGS)
 
 bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
 	@$(PIP) .

@@ -7,7 +7,7 @@ use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, w
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The version, from Cargo.toml.
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -53,6 +53,8 @@ pub struct State {
     pub cache_info_class: Imported,
     /// What computes the result of a coroutine function.
     pub run: Imported,
+    /// What is told of cached functions that die. Held for moments in which no Python code runs.
+    on_death: Mutex<Option<Shared>>,
 }
 
 /// A name of one of our modules, imported when it is first asked for.
@@ -113,6 +115,7 @@ impl State {
             names,
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             run: Imported::new(c"tamis._async", c"run"),
+            on_death: Mutex::new(None),
         })
     }
 
@@ -140,6 +143,21 @@ impl State {
         let state = unsafe { pointer.cast::<*const State>().as_ref() }.map_or(ptr::null(), |state| *state);
         // SAFETY: as above.
         unsafe { state.as_ref() }.ok_or_else(|| Raised::type_error(c"tamis._core is not initialised"))
+    }
+
+    /// What is told of cached functions that die, if anything.
+    pub fn on_death(&self) -> Option<Owned> {
+        let held = self.on_death.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().map(|Shared(callable)| callable.clone())
+    }
+
+    /// Has this callable told of cached functions that die: of the address, and what `cache_stats()` would return. Reenters:
+    /// finalizers of the one before.
+    pub fn set_on_death(&self, callable: Option<Owned>) {
+        let mut held = self.on_death.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *held, callable.map(Shared));
+        drop(held);
+        drop(before);
     }
 }
 
@@ -206,14 +224,16 @@ fn add(module: Borrowed<'_>, name: &CStr, value: Owned) -> Result<()> {
 fn build_facts() -> Result<Owned> {
     let profile = if cfg!(debug_assertions) { c"debug" } else { c"release" };
     let index = if cfg!(feature = "hashbrown-index") { c"hashbrown" } else { c"words" };
-    // SAFETY: the format takes three strings and an object, in this order.
+    // SAFETY: the format takes six strings, and one with an object, in this order.
     let facts = unsafe {
         py::Py_BuildValue(
-            c"{s:s,s:s,s:O}".as_ptr(),
+            c"{s:s,s:s,s:s,s:O}".as_ptr(),
             c"profile".as_ptr(),
             profile.as_ptr(),
             c"index".as_ptr(),
             index.as_ptr(),
+            c"lock".as_ptr(),
+            sync::lock_mode().as_ptr(),
             c"free_threaded".as_ptr(),
             object::boolean(FREE_THREADED).as_ptr(),
         )
@@ -237,7 +257,10 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.pending_type,
         &state.mapping_type,
     ];
-    for object in types.into_iter().chain(imported.map(|Shared(object)| object)) {
+    // Nobody is inside the lock while the collector runs.
+    let on_death = state.on_death.try_lock().ok();
+    let on_death = on_death.as_ref().and_then(|held| held.as_ref());
+    for object in types.into_iter().chain(imported.chain(on_death).map(|Shared(object)| object)) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {
@@ -267,10 +290,28 @@ struct Tables<T>(std::cell::UnsafeCell<T>);
 // SAFETY: Rust code never looks inside after the tables were made.
 unsafe impl<T> Sync for Tables<T> {}
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 4]> = {
+unsafe extern "C" fn on_death(module: *mut py::PyObject, callable: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a function of the module gets it as its self.
+    let state = State::of_module(unsafe { Borrowed::from_ptr(module) });
+    // SAFETY: the one argument of a function called with METH_O.
+    let callable = unsafe { Borrowed::from_ptr(callable) };
+    object::to_slot(state.map(|state| {
+        state.set_on_death((!callable.is_none()).then(|| callable.to_owned()));
+        object::none()
+    }))
+}
+
+const ON_DEATH: py::PyMethodDef = py::PyMethodDef {
+    ml_name: c"_on_death".as_ptr(),
+    ml_meth: py::PyMethodDefPointer { PyCFunction: on_death },
+    ml_flags: py::METH_O,
+    ml_doc: c"Have a callable told of each cached function that dies: its id, and its last cache_stats().".as_ptr(),
+};
+
+static FUNCTIONS: Tables<[py::PyMethodDef; 5]> = {
     let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, unsafe { std::mem::zeroed() }]))
+    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, ON_DEATH, unsafe { std::mem::zeroed() }]))
 };
 
 const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;

@@ -7,8 +7,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tamis._info import CacheInfo
     from tamis._mapping import SieveCache
+    from tamis._patch import patch, unpatch
 
-__all__ = ["CacheInfo", "SieveCache", "__version__", "cache", "cached_method", "get_include", "lru_cache"]
+__all__ = [
+    "CacheInfo",
+    "SieveCache",
+    "__version__",
+    "cache",
+    "cached_method",
+    "get_include",
+    "lru_cache",
+    "patch",
+    "unpatch",
+]
 
 
 def get_include() -> str:
@@ -34,6 +45,10 @@ def __getattr__(name: str) -> object:
         from tamis._mapping import SieveCache
 
         value = SieveCache
+    elif name in ("patch", "unpatch"):
+        from tamis import _patch
+
+        value = getattr(_patch, name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

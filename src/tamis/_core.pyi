@@ -18,11 +18,14 @@ __version__: str
 class _Build(TypedDict):
     profile: str
     index: str
+    lock: Literal["gil", "hazards", "mutex"]
     free_threaded: bool
 
 BUILD: _Build
 # The capsule behind tamis.h.
 _C_API: object
+
+def _on_death(callable: Callable[[int, dict[str, int]], object] | None, /) -> None: ...
 
 _Seconds: TypeAlias = float | timedelta
 _Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]

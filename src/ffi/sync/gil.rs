@@ -8,7 +8,7 @@ use crate::core::view::{Hit, Look, SlotId, Verdict};
 use crate::ffi::object::Borrowed;
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::{c_int, c_ulong};
+use std::ffi::{CStr, c_int, c_ulong};
 
 pub use crate::ffi::compat::count::{decref, incref};
 
@@ -20,6 +20,11 @@ pub type Store<K, V> = store::Store<K, V, Local>;
 
 /// What has to be done once in the process, before the first cache is made.
 pub fn prepare() {}
+
+/// What keeps threads apart, in a word.
+pub fn lock_mode() -> &'static CStr {
+    c"gil"
+}
 
 /// `tp_flags`
 ///

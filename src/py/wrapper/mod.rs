@@ -163,6 +163,20 @@ impl Wrapper {
         self.as_object().to_owned()
     }
 
+    /// Tells whoever wants to know what has come of this cache, of which no Python code may get hold any more. Reenters: that
+    /// callable.
+    fn tell_of_death(&self) {
+        object::with_exception_aside(|| {
+            let Some(callable) = State::of_instance(self.as_object()).ok().and_then(State::on_death) else { return };
+            let told = object::count(self.as_object().as_ptr().addr() as u64)
+                .and_then(|address| object::call_with(callable.borrow(), &[address.borrow(), self.stats()?.borrow()]));
+            if told.is_err() {
+                // SAFETY: an attached thread with an exception set, and a live object.
+                unsafe { py::PyErr_WriteUnraisable(callable.as_ptr()) };
+            }
+        });
+    }
+
     #[inline(always)]
     fn as_object(&self) -> Borrowed<'_> {
         // SAFETY: this is a live object, held by whoever holds the borrow.
@@ -204,6 +218,7 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
 unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
+    this.tell_of_death();
     // Without memory for an empty store, the entries go with the wrapper.
     let contents = this.cache.clear(|_| ()).ok();
     // None stands in for the function: a finalizer may still call this.
@@ -224,6 +239,8 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
 unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object that the collector tracks, on its way out.
     unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+    // SAFETY: still a whole wrapper.
+    unsafe { Wrapper::of(object) }.tell_of_death();
     let this = object.cast::<Wrapper>();
     // SAFETY: a live object. Callbacks may run, while it is whole but for its weak references.
     unsafe { py::PyObject_ClearWeakRefs(object) };

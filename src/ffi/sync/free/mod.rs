@@ -19,7 +19,7 @@ use crate::ffi::object::Borrowed;
 use mutex::Mutex;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_ulong};
+use std::ffi::{CStr, c_int, c_ulong};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub use count::{decref, incref, is_only_reference};
@@ -37,6 +37,11 @@ pub fn prepare() {
         barrier::prepare();
         mutex::prepare();
     });
+}
+
+/// What keeps threads apart, in a word: whether hits take no lock, or take one where there is no barrier.
+pub fn lock_mode() -> &'static CStr {
+    if barrier::is_there() { c"hazards" } else { c"mutex" }
 }
 
 /// `tp_flags`

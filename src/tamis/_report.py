@@ -1,0 +1,233 @@
+"""The report of all caches in a program: what was made where, and how it has fared."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import sys
+import weakref
+
+import tamis
+from tamis import _core
+
+# As typing.TYPE_CHECKING. Importing typing, and much else, would be before functools is patched for it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn, TextIO
+
+TITLES = ("where", "function", "calls", "hit rate", "evictions", "entries", "maxsize")
+
+
+class Record:
+    """One cache."""
+
+    __slots__ = ("_reference", "_stats", "file", "line", "maxsize", "name")
+
+    def __init__(self, cache: Any, file: str, line: int) -> None:
+        self.file, self.line = file, line
+        module, name = getattr(cache, "__module__", None), getattr(cache, "__qualname__", None)
+        self.name = ".".join(part for part in (module, name or repr(cache)) if part)
+        self.maxsize = cache.cache_parameters()["maxsize"]
+        self._reference = weakref.ref(cache)
+        self._stats: dict[str, int] = {}
+
+    def bury(self, stats: dict[str, int]) -> None:
+        """Keep the last counts of a cache that is about to die."""
+        self._stats = {**stats, "currsize": 0}
+
+    def stats(self) -> dict[str, int]:
+        """Return the counts, the last ones if the cache is gone."""
+        cache = self._reference()
+        return self._stats if cache is None else cache.cache_stats()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row of the report."""
+        stats = self.stats()
+        hits, misses = stats.get("hits", 0), stats.get("misses", 0)
+        calls = hits + misses
+        return {
+            "file": self.file,
+            "line": self.line,
+            "name": self.name,
+            "calls": calls,
+            "hits": hits,
+            "misses": misses,
+            "hit_rate": hits / calls if calls else None,
+            "evictions": stats.get("evictions", 0),
+            "entries": stats.get("currsize", 0),
+            "maxsize": self.maxsize,
+        }
+
+
+class Registry:
+    """All caches that are made while it records."""
+
+    def __init__(self) -> None:
+        # By the cache's address while it lives. Threads share both: each operation is one of dict's and list's own.
+        self._living: dict[int, Record] = {}
+        self._dead: list[Record] = []
+
+    def note(self, cache: Any, frame: Any) -> None:
+        """Record a cache, made where its function is written, or else by this frame."""
+        function = cache.__wrapped__
+        code = getattr(function, "__code__", None)
+        if code is not None:
+            place = (code.co_filename, code.co_firstlineno)
+        else:
+            place = (frame.f_code.co_filename, frame.f_lineno)
+        self._living[id(cache)] = Record(cache, *place)
+
+    def gone(self, address: int, stats: dict[str, int]) -> None:
+        """Keep the counts of a cache that is about to die."""
+        record = self._living.pop(address, None)
+        if record is not None:
+            record.bury(stats)
+            self._dead.append(record)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what is known of all caches, those with the most calls first. One function's caches are one row."""
+        merged: dict[tuple[str, int, str], dict[str, Any]] = {}
+        for record in [*self._dead, *self._living.values()]:
+            row = record.as_dict()
+            row["caches"] = 1
+            key = (row["file"], row["line"], row["name"])
+            other = merged.setdefault(key, row)
+            if other is not row:
+                for name in ("calls", "hits", "misses", "evictions", "entries", "caches"):
+                    other[name] += row[name]
+                other["hit_rate"] = other["hits"] / other["calls"] if other["calls"] else None
+        return sorted(merged.values(), key=lambda row: (-row["calls"], row["file"], row["line"], row["name"]))
+
+    def recording(self, decorator: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a decorator that does what this one does, and records what comes of it."""
+
+        @functools.wraps(decorator)
+        def record(*args: Any, **kwargs: Any) -> Any:
+            made = decorator(*args, **kwargs)
+            if isinstance(made, _core.lru_cache_wrapper):
+                self.note(made, sys._getframe(1))
+                return made
+
+            def decorating_function(user_function: Callable[..., Any], /) -> Any:
+                cache = made(user_function)
+                self.note(cache, sys._getframe(1))
+                return cache
+
+            return decorating_function
+
+        return record
+
+    def begin(self) -> None:
+        """Record what tamis.lru_cache and tamis.cache make from now on."""
+        _core._on_death(self.gone)
+        for name in ("lru_cache", "cache"):
+            setattr(tamis, name, self.recording(getattr(tamis, name)))
+
+    def report_at_exit(self, form: str, path: str | None) -> None:
+        """Write the report when the program ends, after other exit functions. Raises OSError now if it can't."""
+        process = os.getpid()
+        if path is not None:
+            # The program may go to another folder.
+            path = os.path.abspath(path)
+            with open(path, "w", encoding="utf-8"):
+                pass
+
+        def report() -> None:
+            # Children that were forked end too.
+            if os.getpid() != process:
+                return
+            _core._on_death(None)
+            if path is None:
+                # The program's own stderr may be redirected or closed by now.
+                write(self.rows(), form, sys.__stderr__)
+            else:
+                with open(path, "w", encoding="utf-8") as file:
+                    write(self.rows(), form, file)
+
+        atexit.register(report)
+        leave = os._exit
+
+        @functools.wraps(leave)
+        def report_and_leave(status: int) -> NoReturn:
+            # Some programs end by it to save time. It runs no exit functions, so this is the last moment.
+            try:
+                report()
+            finally:
+                leave(status)
+
+        os._exit = report_and_leave
+
+
+def write(rows: list[dict[str, Any]], form: str, stream: TextIO | None) -> None:
+    """Write the report. A stream that is closed gets nothing."""
+    if stream is None or stream.closed:
+        return
+    try:
+        if form == "json":
+            import json
+
+            stream.write(json.dumps({"tamis": tamis.__version__, "caches": rows}, indent=1) + "\n")
+        elif not _write_by_rich(rows, stream):
+            stream.write(_plain(rows))
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    rate = "" if row["hit_rate"] is None else f"{row['hit_rate']:.1%}"
+    maxsize = "unbounded" if row["maxsize"] is None else f"{row['maxsize']:,}"
+    name = row["name"] if row["caches"] == 1 else f"{row['name']} (of {row['caches']:,} caches)"
+    counts = [f"{row[name]:,}" for name in ("evictions", "entries")]
+    return [f"{_short(row['file'])}:{row['line']}", name, f"{row['calls']:,}", rate, *counts, maxsize]
+
+
+def _short(path: str) -> str:
+    """The path below the working directory or the folder of packages that it is in."""
+    folders = [os.getcwd(), *sys.path]
+    starts = [folder.rstrip(os.sep) + os.sep for folder in folders if folder]
+    below = [path[len(start) :] for start in starts if path.startswith(start)]
+    return min(below, key=len, default=path)
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    calls, hits = sum(row["calls"] for row in rows), sum(row["hits"] for row in rows)
+    rate = f", {hits / calls:.1%} of them hits" if calls else ""
+    caches = sum(row["caches"] for row in rows)
+    return f"tamis: {caches:,} {'cache' if caches == 1 else 'caches'}, {calls:,} calls{rate}"
+
+
+def _plain(rows: list[dict[str, Any]]) -> str:
+    lines = [list(TITLES), *map(_cells, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(TITLES))]
+
+    def laid_out(line: list[str]) -> str:
+        cells = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
+        cells += [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
+        return "  ".join(cells).rstrip()
+
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    table = [laid_out(lines[0]), rule, *map(laid_out, lines[1:])] if rows else []
+    return "\n".join([_summary(rows), *table]) + "\n"
+
+
+def _write_by_rich(rows: list[dict[str, Any]], stream: TextIO) -> bool:
+    """Write the table by rich. False if rich is not there, or there is nothing to lay out."""
+    if not rows:
+        return False
+    try:
+        from rich.console import Console  # pyright: ignore[reportMissingImports]
+        from rich.table import Table  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return False
+    table = Table(title=_summary(rows), title_justify="left")
+    for column, title in enumerate(TITLES):
+        table.add_column(title, justify="left" if column < 2 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*_cells(row))
+    # Where it is not a terminal nothing is to be folded.
+    width = None if stream.isatty() else 10_000
+    Console(file=stream, width=width, markup=False, highlight=False).print(table)
+    return True
