@@ -1,7 +1,8 @@
 /* A program that embeds Python with tamis linked into it: `embed tamis.zip [ROUNDS]`.
  *
- * Each round starts Python, uses tamis in the main interpreter (from Python and through tamis.h), then in sub-interpreters with a GIL
- * of their own, several at once in as many threads, and ends Python again. Exit status 1 at the first thing that goes wrong.
+ * Each round starts Python, uses tamis in the main interpreter (from Python and through tamis.h), then in
+ * sub-interpreters with a GIL of their own, several at once in as many threads, and ends Python again. Exit status 1
+ * at the first thing that goes wrong.
  *
  * docs/embedding.md explains every step.
  */

@@ -91,8 +91,7 @@ fn cache_of<'a>(object: Borrowed<'a>) -> Result<&'a Wrapper> {
 /// Runs `work` on a cache. Reenters: as that does.
 ///
 /// # Safety
-/// The object is live, and the caller holds it until this returns; or Python code may take that reference away, as
-/// `Wrapper`'s own methods allow.
+/// The object is live when this is called. From then on it is held here.
 unsafe fn with_cache<R>(object: *mut py::PyObject, work: impl FnOnce(&Wrapper) -> Result<R>) -> Result<R> {
     // SAFETY: as the caller says.
     let cache = cache_of(unsafe { Borrowed::from_ptr(object) })?;
