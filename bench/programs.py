@@ -1,8 +1,8 @@
 """Real programs with functools' caches and with tamis's: `python bench/programs.py`.
 
-Each program runs in a process of its own, in turns: by python, and by `python -m tamis run`, which is the same but for the
-caches. The processor time of the whole process counts, that of imports included; the least and the median of some runs. One
-more run of each records the hit rates. `make bench-programs` installs the programs.
+Each program runs in a process of its own, in turns: by python, and by `python -m tamis run`, which is the same but for
+the caches. The processor time of the whole process counts, that of imports included; the least and the median of some
+runs. One more run of each records the hit rates. `make bench-programs` installs the programs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def programs(folder: Path) -> dict[str, list[str]]:
             source = folder_of("mpmath.libmp")
             made["black --check, mpmath.libmp"] = ["-m", "black", "-q", "--check", "--workers", "1", source]
         if importlib.util.find_spec("mypy"):
-            options = ["--ignore-missing-imports", "--cache-dir", os.devnull, "--follow-imports", "silent", "--no-fast-exit"]
+            options = ["--ignore-missing-imports", "--cache-dir", os.devnull, "--follow-imports", "silent"]
+            options.append("--no-fast-exit")
             made["mypy, this package"] = ["-m", "mypy", *options, folder_of("tamis")]
     return made
 

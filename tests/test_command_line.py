@@ -262,7 +262,13 @@ def test_rich_lays_the_table_out_if_it_is_there(folder):
 
 @pytest.mark.parametrize(
     ("ending", "status"),
-    [("1 / 0", 1), ("raise SystemExit(5)", 5), ("import sys; sys.stderr.close()", 0), ("import os; os.chdir('/')", 0), ("import os; os._exit(6)", 6)],
+    [
+        ("1 / 0", 1),
+        ("raise SystemExit(5)", 5),
+        ("import sys; sys.stderr.close()", 0),
+        ("import os; os.chdir('/')", 0),
+        ("import os; os._exit(6)", 6),
+    ],
 )
 def test_the_report_comes_however_the_program_ends(folder, ending, status):
     write(folder / "program.py", f"import functools\nf = functools.cache(abs)\nf(1)\n{ending}\n")

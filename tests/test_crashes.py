@@ -273,8 +273,8 @@ def forking(workers):
     warnings.simplefilter("ignore")
 
     class Key:
-        # No dict here and no cells below: free-threaded CPython locks them, and a child may find one locked for a thread
-        # that it hasn't got.
+        # No dict here and no cells below: free-threaded CPython locks them, and a child may find one locked for a
+        # thread that it hasn't got.
         __slots__ = ("number",)
 
         def __init__(self, number):
