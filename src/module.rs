@@ -3,6 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
+use crate::py::codec::{self, Serializer};
 use crate::py::{awaitable, decorator, entry, flight, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -48,16 +49,18 @@ pub struct State {
     /// Interned names.
     pub names: Names,
     /// `tamis.CacheInfo`, once it was asked for.
-    cache_info_class: OnceLock<Shared>,
+    cache_info_class: OnceLock<Shared<Owned>>,
+    /// The functions of `pickle`, once a shared cache needed them.
+    pickle: OnceLock<Shared<Serializer>>,
 }
 
 /// A reference that any thread of its interpreter may use.
-struct Shared(Owned);
+struct Shared<T>(T);
 
 // SAFETY: references are made and given back by attached threads alone.
-unsafe impl Send for Shared {}
+unsafe impl<T> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<T> Sync for Shared<T> {}
 
 impl State {
     fn new(module: Borrowed<'_>) -> Result<Self> {
@@ -81,6 +84,7 @@ impl State {
             flight_type: flight::make_type(module)?,
             names,
             cache_info_class: OnceLock::new(),
+            pickle: OnceLock::new(),
         })
     }
 
@@ -107,17 +111,25 @@ impl State {
     /// `tamis.CacheInfo`. Reenters on first use: an import.
     pub fn cache_info_class(&self) -> Result<Borrowed<'_>> {
         if self.cache_info_class.get().is_none() {
-            // SAFETY: a terminated string; a new reference or null.
-            let pointer = unsafe { py::PyImport_ImportModule(c"tamis._info".as_ptr()) };
-            // SAFETY: a new reference, or null with an exception set.
-            let module = unsafe { Owned::from_call(pointer) }?;
-            let class = module.borrow().attr(object::interned(c"CacheInfo")?.borrow())?;
+            let class = object::import(c"tamis._info")?.borrow().attr(object::interned(c"CacheInfo")?.borrow())?;
             // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
             drop(self.cache_info_class.set(Shared(class)));
         }
         match self.cache_info_class.get() {
             Some(Shared(class)) => Ok(class.borrow()),
             None => Err(Raised::type_error(c"tamis.CacheInfo could not be made")),
+        }
+    }
+
+    /// The functions of `pickle`. Reenters on first use: an import.
+    pub fn pickle(&self) -> Result<&Serializer> {
+        if self.pickle.get().is_none() {
+            // As in `cache_info_class`.
+            drop(self.pickle.set(Shared(Serializer::of(object::import(c"pickle")?.borrow())?)));
+        }
+        match self.pickle.get() {
+            Some(Shared(pickle)) => Ok(pickle),
+            None => Err(Raised::type_error(c"pickle could not be imported")),
         }
     }
 }
@@ -195,7 +207,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.ready_type,
         &state.pending_type,
     ];
-    for object in types.into_iter().chain(class) {
+    let pickle = state.pickle.get().into_iter().flat_map(|Shared(pickle)| pickle.held());
+    for object in types.into_iter().chain(class).chain(pickle) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {
@@ -225,10 +238,12 @@ struct Tables<T>(std::cell::UnsafeCell<T>);
 // SAFETY: Rust code never looks inside after the tables were made.
 unsafe impl<T> Sync for Tables<T> {}
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 4]> = {
+static FUNCTIONS: Tables<[py::PyMethodDef; 8]> = {
     let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
+    let [dumps, loads, key, call] = codec::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, unsafe { std::mem::zeroed() }]))
+    let end = unsafe { std::mem::zeroed() };
+    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, dumps, loads, key, call, end]))
 };
 
 const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;

@@ -111,6 +111,15 @@ impl Raised {
         unsafe { Owned::from_ptr(value) }
     }
 
+    /// The same exception, with this one as its cause.
+    #[cold]
+    pub fn caused_by(self, cause: Owned) -> Self {
+        let exception = self.take();
+        // SAFETY: two exceptions; the reference to the cause is taken over.
+        unsafe { py::PyException_SetCause(exception.as_ptr(), cause.into_ptr()) };
+        Self::again(exception.borrow())
+    }
+
     /// Raises this exception, an instance.
     pub fn again(exception: Borrowed<'_>) -> Self {
         // SAFETY: an instance of an exception; a new reference or null.
@@ -138,4 +147,12 @@ impl Raised {
         unsafe { py::PyErr_Clear() };
         Ok(())
     }
+}
+
+/// Whether this exception is an `Exception`. The others (KeyboardInterrupt, SystemExit) end a thread or a task.
+pub fn is_ordinary(exception: Borrowed<'_>) -> bool {
+    // SAFETY: set up before any extension is imported.
+    let class = unsafe { py::PyExc_Exception };
+    // SAFETY: two live objects.
+    unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
 }

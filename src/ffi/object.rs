@@ -420,3 +420,11 @@ pub fn to_slot(result: Result<Owned>) -> *mut py::PyObject {
         Err(_raised) => std::ptr::null_mut(),
     }
 }
+
+/// The module of this name. Reenters: its code, if it was not imported yet.
+pub fn import(name: &CStr) -> Result<Owned> {
+    // SAFETY: a terminated string.
+    let pointer = unsafe { py::PyImport_ImportModule(name.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}

@@ -1,6 +1,7 @@
 //! The Python types and functions.
 
 pub mod awaitable;
+pub mod codec;
 pub mod decorator;
 pub mod entry;
 pub mod flight;

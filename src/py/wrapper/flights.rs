@@ -8,11 +8,11 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
+use crate::ffi::err;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::key::Key;
-use pyo3_ffi as py;
 
 /// What is being computed, under its key.
 pub struct Flights {
@@ -101,13 +101,7 @@ impl Action for Join {
     }
 }
 
-/// Whether it is an error that concerns all who wait for the result, and not the leader's thread or task alone.
-fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
-    // SAFETY: set up before any extension is imported.
-    let class = unsafe { py::PyExc_Exception };
-    // SAFETY: two live objects.
-    unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
-}
+
 
 impl Wrapper {
     /// The flight for a key that is there already, or None if this one is now. Reenters: `__eq__` of keys.
@@ -188,7 +182,8 @@ impl Wrapper {
             Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
             Err(raised) => {
                 let error = raised.take();
-                let outcome = match is_shared_with_all(error.borrow()) {
+                // Others concern the leader's thread or task alone.
+                let outcome = match err::is_ordinary(error.borrow()) {
                     true => Outcome::Error(error.clone()),
                     false => Outcome::Abandoned,
                 };
