@@ -11,7 +11,6 @@ import os
 import pickle
 import random
 import struct
-import sys
 import threading
 from collections import OrderedDict, namedtuple
 
@@ -379,6 +378,8 @@ def test_keyboard_interrupt_leaves_through_pickle():
 def test_containers_that_other_threads_change_are_written_whole_or_by_pickle():
     names = [f"name {number}" for number in range(8)]
     shared = ({}, [], set(), bytearray())
+    # Free-threaded CPython does not guard bytearrays, and crashes by itself (seen on 3.13).
+    arrays = not _core.BUILD["free_threaded"]
     done = threading.Event()
 
     def change(seed: int) -> None:
@@ -389,13 +390,10 @@ def test_containers_that_other_threads_change_are_written_whole_or_by_pickle():
             table[name] = items[:4]
             items.append(name)
             members.add(name)
-            with_room = randomly.random() < 0.5
-            try:
+            if arrays:
                 array.extend(b"abc")
-                if with_room:
+                if len(array) > 100:
                     del array[:]
-            except BufferError:
-                pass
             if len(items) > 50:
                 del items[:]
                 table.clear()
@@ -405,10 +403,8 @@ def test_containers_that_other_threads_change_are_written_whole_or_by_pickle():
     for thread in threads:
         thread.start()
     try:
-        # The bytearray is left out where threads may race for its contents: CPython 3.13 itself does not guard them.
-        guarded = shared if not _core.BUILD["free_threaded"] or sys.version_info >= (3, 15) else shared[:3]
         for _ in range(3000):
-            for value in guarded:
+            for value in shared:
                 try:
                     content = _core._dumps(value)
                 except RuntimeError as error:  # of pickle: the size has changed
