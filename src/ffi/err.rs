@@ -16,6 +16,8 @@ pub enum Kind {
     Type,
     /// `ValueError`
     Value,
+    /// `TimeoutError`
+    Timeout,
 }
 
 impl Kind {
@@ -25,6 +27,8 @@ impl Kind {
             Self::Type => unsafe { py::PyExc_TypeError },
             // SAFETY: as above.
             Self::Value => unsafe { py::PyExc_ValueError },
+            // SAFETY: as above.
+            Self::Timeout => unsafe { py::PyExc_TimeoutError },
         }
     }
 }

@@ -103,6 +103,62 @@ impl Action for Join {
 
 
 
+/// What a flight computes.
+pub trait Computation {
+    /// The result for all who wait. It may have been stored since the caller looked. Reenters: the function.
+    fn lead(&self) -> Result<Owned>;
+    /// The result for one caller who can't wait. Reenters: the function.
+    fn alone(&self) -> Result<Owned>;
+    /// Another caller's result, as this one is to get it.
+    fn landed(&self, value: Owned) -> Result<Owned>;
+    /// Counts one call that waited.
+    fn count(&self, hit: bool);
+    /// Counts one call that another one's computation has answered.
+    fn count_coalesced(&self);
+}
+
+/// A call of a cache in this process's memory.
+pub struct InMemory<'a> {
+    /// Of this cache.
+    pub wrapper: &'a Wrapper,
+    /// Its options.
+    pub extra: &'a Extra,
+    /// The function's arguments.
+    pub args: &'a CallArgs<'a>,
+    /// Those that make the key.
+    pub key_args: &'a CallArgs<'a>,
+    /// Of the key.
+    pub hash: Hash,
+}
+
+impl Computation for InMemory<'_> {
+    fn lead(&self) -> Result<Owned> {
+        let Self { wrapper, extra, .. } = *self;
+        let now = extra.options.now()?;
+        if let Some(value) = wrapper.locate(self.hash, self.key_args, &mut Peek(now))? {
+            wrapper.cache.count_hit();
+            return extra.copied(value);
+        }
+        self.alone()
+    }
+
+    fn alone(&self) -> Result<Owned> {
+        self.wrapper.compute_alone(self.extra, self.args, self.key_args, self.hash)
+    }
+
+    fn landed(&self, value: Owned) -> Result<Owned> {
+        self.extra.copied(value)
+    }
+
+    fn count(&self, hit: bool) {
+        if hit { self.wrapper.cache.count_hit() } else { self.wrapper.cache.count_miss() }
+    }
+
+    fn count_coalesced(&self) {
+        self.extra.count_coalesced();
+    }
+}
+
 impl Wrapper {
     /// The flight for a key that is there already, or None if this one is now. Reenters: `__eq__` of keys.
     pub fn join_flight(
@@ -123,11 +179,10 @@ impl Wrapper {
     /// Computes, or waits for who computes. Reenters: the function, `__eq__` of keys, signal handlers, options.
     pub fn fly(
         &self,
-        extra: &Extra,
         flights: &Flights,
-        args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
+        computation: &impl Computation,
     ) -> Result<Owned> {
         loop {
             let flight = Flight::create(flights.kind.borrow())?;
@@ -136,8 +191,8 @@ impl Wrapper {
             let role = self.locate_in(flights.store(), hash, key_args, &mut join)?;
             drop(join);
             match role {
-                Role::Lead => return self.lead(extra, flights, &flight, args, key_args, hash),
-                Role::Alone => return self.compute_alone(extra, args, key_args, hash),
+                Role::Lead => return lead(flights, &flight, hash, computation),
+                Role::Alone => return computation.alone(),
                 Role::NoMemory => return Err(Raised::no_memory()),
                 Role::Follow(other) => {
                     // SAFETY: the objects in this store are flights.
@@ -146,17 +201,17 @@ impl Wrapper {
                         flights.remove(hash, &other);
                         continue;
                     }
-                    let waited = leading.wait().inspect_err(|_raised| self.cache.count_miss());
+                    let waited = leading.wait().inspect_err(|_raised| computation.count(false));
                     match waited? {
-                        None => return self.compute_alone(extra, args, key_args, hash),
+                        None => return computation.alone(),
                         Some(Outcome::Value(value)) => {
-                            self.cache.count_hit();
-                            extra.count_coalesced();
-                            return extra.copied(value);
+                            computation.count(true);
+                            computation.count_coalesced();
+                            return computation.landed(value);
                         }
                         Some(Outcome::Error(error)) => {
-                            self.cache.count_miss();
-                            extra.count_coalesced();
+                            computation.count(false);
+                            computation.count_coalesced();
                             return Err(Raised::again(error.borrow()));
                         }
                         // Its leader was called off: one of those who waited leads now.
@@ -166,50 +221,25 @@ impl Wrapper {
             }
         }
     }
+}
 
-    /// Reenters: as [`Wrapper::fly`].
-    fn lead(
-        &self,
-        extra: &Extra,
-        flights: &Flights,
-        flight: &Owned,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-    ) -> Result<Owned> {
-        let result = self.compute_unless_there(extra, args, key_args, hash);
-        let (outcome, result) = match result {
-            Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
-            Err(raised) => {
-                let error = raised.take();
-                // Others concern the leader's thread or task alone.
-                let outcome = match err::is_ordinary(error.borrow()) {
-                    true => Outcome::Error(error.clone()),
-                    false => Outcome::Abandoned,
-                };
-                (outcome, Err(error))
-            }
-        };
-        // First, so that nobody joins who comes after the outcome.
-        flights.remove(hash, flight);
-        // SAFETY: a flight.
-        unsafe { Flight::of(flight) }.land(outcome);
-        result.map_err(|error| Raised::again(error.borrow()))
-    }
-
-    /// Another flight may have landed after this caller's look at the cache, and before this one began.
-    fn compute_unless_there(
-        &self,
-        extra: &Extra,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-    ) -> Result<Owned> {
-        let now = extra.options.now()?;
-        if let Some(value) = self.locate(hash, key_args, &mut Peek(now))? {
-            self.cache.count_hit();
-            return extra.copied(value);
+/// Reenters: as [`Wrapper::fly`].
+fn lead(flights: &Flights, flight: &Owned, hash: Hash, computation: &impl Computation) -> Result<Owned> {
+    let (outcome, result) = match computation.lead() {
+        Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
+        Err(raised) => {
+            let error = raised.take();
+            // Others concern the leader's thread or task alone.
+            let outcome = match err::is_ordinary(error.borrow()) {
+                true => Outcome::Error(error.clone()),
+                false => Outcome::Abandoned,
+            };
+            (outcome, Err(error))
         }
-        self.compute_alone(extra, args, key_args, hash)
-    }
+    };
+    // First, so that nobody joins who comes after the outcome.
+    flights.remove(hash, flight);
+    // SAFETY: a flight.
+    unsafe { Flight::of(flight) }.land(outcome);
+    result.map_err(|error| Raised::again(error.borrow()))
 }

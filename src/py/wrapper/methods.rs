@@ -2,11 +2,12 @@
 
 use super::extra::Extra;
 use super::lookup::Action;
+use super::shared::Shared;
 use super::{Bound, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
 use crate::module::State;
 use crate::py::info;
 use crate::py::key::{self, Key};
@@ -122,6 +123,9 @@ impl Wrapper {
 
     /// Reenters: finalizers of the entries.
     fn clear(&self) -> Result<Owned> {
+        if let Some(shared) = self.shared() {
+            shared.clear()?;
+        }
         let mut left = Vec::new();
         let before = |store: &mut Store<Key, Owned>| {
             if let Some(extra) = self.extra() {
@@ -140,6 +144,10 @@ impl Wrapper {
         Ok(object::none())
     }
 
+    fn shared(&self) -> Option<&Shared> {
+        self.extra()?.shared.as_ref()
+    }
+
     fn maxsize(&self) -> Result<Owned> {
         match self.bound {
             Bound::Unbounded => Ok(object::none()),
@@ -150,23 +158,28 @@ impl Wrapper {
 
     /// Reenters on first use: an import.
     fn info(&self, state: &State) -> Result<Owned> {
-        let (hits, misses, entries, _) = self.cache.counts();
+        let (hits, misses, entries) = match self.shared() {
+            Some(shared) => shared.counts(),
+            None => {
+                let (hits, misses, entries, _) = self.cache.counts();
+                (hits, misses, entries as u64)
+            }
+        };
         info::cache_info(
             state,
-            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries as u64)?],
+            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries)?],
         )
     }
 
     fn stats(&self) -> Result<Owned> {
+        if let Some(shared) = self.shared() {
+            return shared.stats();
+        }
         let (hits, misses, entries, evictions) = self.cache.counts();
         let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
-        // SAFETY: an attached thread.
-        let dict = unsafe { py::PyDict_New() };
-        // SAFETY: a new reference, or null with an exception set.
-        let dict = unsafe { Owned::from_call(dict) }?;
         // Relaxed: a number alone.
         let invalidations = self.invalidations.load(Ordering::Relaxed);
-        for (name, value) in [
+        counts(&[
             (c"hits", hits),
             (c"misses", misses),
             (c"evictions", evictions),
@@ -176,10 +189,7 @@ impl Wrapper {
             (c"coalesced", coalesced),
             (c"currsize", entries as u64),
             (c"weight", weight),
-        ] {
-            set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
-        }
-        Ok(dict)
+        ])
     }
 
     fn parameters(&self, state: &State) -> Result<Owned> {
@@ -199,6 +209,15 @@ impl Wrapper {
         }
         Ok(parameters)
     }
+}
+
+/// A dict of numbers under their names.
+pub(super) fn counts(counts: &[(&CStr, u64)]) -> Result<Owned> {
+    let dict = plain::dict()?;
+    for &(name, value) in counts {
+        set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
+    }
+    Ok(dict)
 }
 
 fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {

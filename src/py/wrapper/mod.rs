@@ -9,6 +9,7 @@ mod methods;
 mod miss;
 mod optioned;
 mod pending;
+mod shared;
 
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::sync::Cache;
@@ -94,7 +95,7 @@ impl Wrapper {
         let coroutine = methods::is_coroutine_function(function)?;
         let extra = match Options::parse(given, coroutine)? {
             Some(options) => {
-                let extra = Extra::new(state, function, options, given)?;
+                let extra = Extra::new(state, function, options, given, bound)?;
                 Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,
@@ -104,6 +105,8 @@ impl Wrapper {
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
+        let is_shared = extra.as_ref().is_some_and(|extra| extra.shared.is_some());
+        let capacity = if is_shared { capacity.min(shared::NEAR_ENTRIES) } else { capacity };
         let vectorcall = extra
             .as_ref()
             .and_then(|extra| Self::optioned_function(extra, bound))

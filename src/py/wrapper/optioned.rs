@@ -4,8 +4,9 @@
 use super::actions::{Found, IsGood, Put, Read, TakeOut};
 use super::call::is_single;
 use super::extra::{Cause, Extra, entry};
+use super::flights::InMemory;
 use super::pending::coroutine_vectorcall;
-use super::{Bound, Wrapper};
+use super::{Bound, Wrapper, shared};
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
@@ -122,7 +123,9 @@ impl Wrapper {
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match &extra.flights {
             None => self.compute_alone(extra, args, key_args, hash),
-            Some(flights) => self.fly(extra, flights, args, key_args, hash),
+            Some(flights) => {
+                self.fly(flights, key_args, hash, &InMemory { wrapper: self, extra, args, key_args, hash })
+            }
         }
     }
 
@@ -170,6 +173,9 @@ impl Wrapper {
 
     /// `cache_contains` with options. Reenters: `key`, `clock`, `__hash__` and `__eq__` of arguments.
     pub fn contains_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
+        if let Some(shared) = &extra.shared {
+            return self.contains_shared(extra, shared, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             self.locate(hash, key_args, &mut IsGood(extra.options.now()?))
@@ -178,6 +184,9 @@ impl Wrapper {
 
     /// `cache_invalidate` with options. Reenters: as [`Wrapper::contains_optioned`], `on_evict`, finalizers.
     pub fn invalidate_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
+        if let Some(shared) = &extra.shared {
+            return self.invalidate_shared(extra, shared, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let now = extra.options.now()?;
@@ -192,6 +201,9 @@ impl Wrapper {
 
     /// `cache_put` with options. Reenters: as [`Wrapper::keep_optioned`], `key`, `__hash__` of arguments.
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        if let Some(shared) = &extra.shared {
+            return self.put_shared(extra, shared, args, value);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)
@@ -202,6 +214,9 @@ impl Wrapper {
     pub fn refresh_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
         if extra.options.coroutine {
             return self.refresh_coroutine(extra, args);
+        }
+        if let Some(shared) = &extra.shared {
+            return self.refresh_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
@@ -216,6 +231,7 @@ impl Wrapper {
         match extra.options.clock {
             _ if bound == Bound::Off => None,
             _ if extra.options.coroutine => Some(coroutine_vectorcall),
+            _ if extra.shared.is_some() => Some(shared::function_for(extra)),
             _ if !extra.quick => Some(optioned_vectorcall),
             Clock::Unused => Some(quick_vectorcall::<NO_CLOCK>),
             Clock::Coarse => Some(quick_vectorcall::<COARSE_CLOCK>),

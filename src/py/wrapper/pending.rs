@@ -5,13 +5,15 @@ use super::Wrapper;
 use super::actions::{Found, Peek, Read};
 use super::extra::{Extra, entry};
 use super::methods::Table;
+use super::shared::Asked;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::exact::Verdict;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::awaitable::Ready;
 use crate::py::key::{self, Key};
+use crate::shm::Token;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -52,10 +54,31 @@ struct Fields {
     key_args: Option<Kept>,
     hash: Hash,
     /// The stale entry that this call is to replace.
-    old: Option<Owned>,
+    old: Option<Stale>,
+}
+
+/// A stale entry that one caller is to replace.
+pub enum Stale {
+    /// In this process's memory.
+    Here(Owned),
+    /// In a region.
+    There(Token),
 }
 
 impl Fields {
+    /// If the stale entry is still there, another caller is to try.
+    fn give_up_refresh(&self) {
+        match &self.old {
+            Some(Stale::Here(old)) => entry(old).give_up_refresh(),
+            Some(Stale::There(token)) => {
+                if let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref()) {
+                    shared.region.give_up_refresh(*token);
+                }
+            }
+            None => {}
+        }
+    }
+
     fn wrapper(&self) -> &Wrapper {
         // SAFETY: a wrapper, held by this object.
         unsafe { Wrapper::of(self.wrapper.as_ptr()) }
@@ -63,6 +86,17 @@ impl Fields {
 
     fn extra(&self) -> Result<&Extra> {
         self.wrapper().extra().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
+    }
+
+    /// Runs `work` on the call, if its cache is shared: its key is the one positional argument then.
+    fn with_asked<R>(&self, work: impl FnOnce(&Asked<'_>) -> Result<R>) -> Result<Option<R>> {
+        let extra = self.extra()?;
+        let Some(shared) = &extra.shared else { return Ok(None) };
+        let state = State::of_instance(self.wrapper().as_object())?;
+        self.with_key_args(|key_args| {
+            let Some(key) = key_args.single() else { unreachable!("made by call_coroutine_shared") };
+            work(&Asked::of_key(self.wrapper(), extra, shared, state, key_args, plain::bytes_of(key).to_vec())).map(Some)
+        })
     }
 
     fn with_key_args<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
@@ -90,6 +124,9 @@ impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
         let state = State::of_instance(self.as_object())?;
+        if let Some(shared) = &extra.shared {
+            return self.call_coroutine_shared(state, extra, shared, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let now = extra.options.now()?;
@@ -101,7 +138,7 @@ impl Wrapper {
                         self.cache.count_hit();
                         return Ready::create(state.ready_type.borrow(), extra.copied(value)?);
                     }
-                    Found::Refresh(old) => Some(old),
+                    Found::Refresh(old) => Some(Stale::Here(old)),
                     Found::Absent => None,
                     Found::Unsettled => return self.call_function(args),
                 },
@@ -112,6 +149,9 @@ impl Wrapper {
 
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
     pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
+        if let Some(shared) = &extra.shared {
+            return self.refresh_coroutine_shared(extra, shared, args);
+        }
         let state = State::of_instance(self.as_object())?;
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
@@ -119,14 +159,14 @@ impl Wrapper {
         })
     }
 
-    fn pending(
+    pub(super) fn pending(
         &self,
         state: &State,
         what: &CStr,
         args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
-        old: Option<Owned>,
+        old: Option<Stale>,
     ) -> Result<Owned> {
         let same = ptr::eq(args.values(), key_args.values());
         let fields = Fields {
@@ -159,11 +199,9 @@ unsafe fn fields<'a>(object: *mut py::PyObject) -> &'a Fields {
 unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Pending>()).fields };
+    // A coroutine that was never awaited leaves the refresh to others.
     // SAFETY: as above.
-    if let Some(old) = unsafe { &(*place).old } {
-        // A coroutine that was never awaited leaves the refresh to others.
-        entry(old).give_up_refresh();
-    }
+    unsafe { &*place }.give_up_refresh();
     // SAFETY: no reference is left.
     unsafe { object::dealloc_plain(object, place) };
 }
@@ -197,8 +235,8 @@ pending_methods! {
     peek = |this, _args| peek_value(this);
     invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
     store = |this, args| store_value(this, args);
-    miss = |this, _args| { this.wrapper().cache.count_miss(); Ok(object::none()) };
-    settled = |this, _args| { this.old.iter().for_each(|old| entry(old).give_up_refresh()); Ok(object::none()) };
+    miss = |this, _args| count(this, false).map(|()| object::none());
+    settled = |this, _args| { this.give_up_refresh(); Ok(object::none()) };
     coalesced = |this, args| first(args).and_then(|hit| count_coalesced(this, hit));
     copied = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
 }
@@ -218,6 +256,9 @@ fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
 
 /// A tuple of the value that is there now, which counts as a hit, or None.
 fn peek_value(this: &Fields) -> Result<Owned> {
+    if let Some(answer) = this.with_asked(|asked| asked.peek())? {
+        return answer.map_or_else(|| Ok(object::none()), |value| object::tuple(&[value.borrow()]));
+    }
     let now = this.extra()?.options.now()?;
     match this.with_key_args(|key_args| this.wrapper().locate(this.hash, key_args, &mut Peek(now)))? {
         Some(value) => {
@@ -232,18 +273,29 @@ fn store_value(this: &Fields, args: &[Borrowed<'_>]) -> Result<Owned> {
     let value = first(args)?.to_owned();
     let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
     let extra = this.extra()?;
+    if this.with_asked(|asked| asked.keep(&value))?.is_some() {
+        return Ok(object::none());
+    }
     this.with_key_args(|key_args| this.wrapper().keep_optioned(extra, key_args, this.hash, &value, replace))?;
     Ok(object::none())
 }
 
 fn count_coalesced(this: &Fields, hit: Borrowed<'_>) -> Result<Owned> {
-    this.extra()?.count_coalesced();
-    if hit.is_true()? {
-        this.wrapper().cache.count_hit()
-    } else {
-        this.wrapper().cache.count_miss()
+    match &this.extra()?.shared {
+        Some(shared) => shared.count_coalesced(),
+        None => this.extra()?.count_coalesced(),
     }
+    count(this, hit.is_true()?)?;
     Ok(object::none())
+}
+
+fn count(this: &Fields, hit: bool) -> Result<()> {
+    match (&this.extra()?.shared, hit) {
+        (Some(shared), _) => shared.count(hit),
+        (None, true) => this.wrapper().cache.count_hit(),
+        (None, false) => this.wrapper().cache.count_miss(),
+    }
+    Ok(())
 }
 
 const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) -> py::PyMethodDef {

@@ -1,0 +1,386 @@
+//! One call of a shared cache, known by its key's bytes.
+
+use super::super::Wrapper;
+use super::super::extra::Extra;
+use super::super::pending::Stale;
+use super::{Detached, Shared, busy, near};
+use crate::core::clock::Time;
+use crate::core::hash::Hash;
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
+use crate::module::State;
+use crate::py::awaitable::Ready;
+use crate::py::codec::{self, Decoded, Encoded};
+use crate::py::key;
+use crate::py::options::Clock;
+use crate::shm::{self, Lookup, Stored, Token};
+use std::cell::Cell;
+
+/// Bytes that are used again, up to this capacity.
+const KEPT_CAPACITY: usize = 64 << 10;
+
+thread_local! {
+    static SPARE: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Memory for bytes, empty, given back for the next call.
+pub struct Buffer(pub Vec<u8>);
+
+impl Buffer {
+    fn new() -> Self {
+        let [first, second] = SPARE.take();
+        // A nested call finds what is left.
+        let (taken, left) = if first.capacity() > 0 { (first, second) } else { (second, first) };
+        SPARE.set([left, Vec::new()]);
+        Self(taken)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0);
+        if bytes.capacity() == 0 || bytes.capacity() > KEPT_CAPACITY {
+            return;
+        }
+        bytes.clear();
+        let [first, second] = SPARE.take();
+        SPARE.set(if first.capacity() > 0 { [first, bytes] } else { [bytes, second] });
+    }
+}
+
+/// One call, known by its key.
+pub struct Asked<'a> {
+    wrapper: &'a Wrapper,
+    pub(super) extra: &'a Extra,
+    pub(super) shared: &'a Shared,
+    state: &'a State,
+    /// What makes the key.
+    key_args: &'a CallArgs<'a>,
+    /// Its hash in the near cache, if that may hold it.
+    near: Option<Hash>,
+    key: Buffer,
+    /// Its hash in the region.
+    pub(super) hash: u64,
+}
+
+/// What the region has.
+pub enum Look {
+    /// To be returned.
+    Fresh(Owned),
+    /// To be returned, and made anew by whoever claims this.
+    Stale(Owned, Token),
+    /// Nothing, or nothing that can be read.
+    Absent,
+}
+
+impl<'a> Asked<'a> {
+    /// The call of these arguments. None if the key takes more bytes than a region has. Reenters: pickle or the serializer,
+    /// for arguments that are not of built-in types.
+    pub fn new(
+        wrapper: &'a Wrapper,
+        extra: &'a Extra,
+        shared: &'a Shared,
+        key_args: &'a CallArgs<'a>,
+        near: Option<Hash>,
+    ) -> Result<Option<Self>> {
+        let state = State::of_instance(wrapper.as_object())?;
+        let mut key = Buffer::new();
+        let serializer = shared.serializer.as_ref();
+        let fits = codec::encode_call(state, serializer, key_args, wrapper.typed, &mut key.0, shared.most)?;
+        let hash = shared.region.hash(&key.0);
+        Ok(fits.then_some(Self { wrapper, extra, shared, state, key_args, near, key, hash }))
+    }
+
+    /// The call whose key has these bytes.
+    pub fn of_key(
+        wrapper: &'a Wrapper,
+        extra: &'a Extra,
+        shared: &'a Shared,
+        state: &'a State,
+        key_args: &'a CallArgs<'a>,
+        key: Vec<u8>,
+    ) -> Self {
+        let hash = shared.region.hash(&key);
+        Self { wrapper, extra, shared, state, key_args, near: None, key: Buffer(key), hash }
+    }
+
+    /// The time now, of the clock that all processes go by.
+    pub fn now(extra: &Extra) -> Result<Time> {
+        match extra.options.clock {
+            // Others may have stored entries that expire.
+            Clock::Unused => Ok(clocks::coarse()),
+            _ => extra.options.now(),
+        }
+    }
+
+    /// The key as an object, for what goes by objects: flights.
+    pub fn key_object(&self) -> Result<Owned> {
+        plain::bytes(&self.key.0)
+    }
+
+    /// What the region has. Reenters: pickle or the serializer, where they have made the value.
+    pub fn look(&self, now: Time) -> Result<Look> {
+        let mut bytes = Buffer::new();
+        let (found, fresh) = match self.shared.region.lookup(self.hash, &self.key.0, now, &mut bytes.0) {
+            Lookup::Fresh(found) => (found, true),
+            Lookup::Stale(found) => (found, false),
+            Lookup::Absent => return Ok(Look::Absent),
+        };
+        match codec::decode(self.state, self.shared.serializer.as_ref(), &bytes.0)? {
+            Decoded::Damaged => Ok(Look::Absent),
+            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
+            Decoded::Value(value, immutable) => {
+                if immutable {
+                    self.keep_near(&value, found.token, found.terms, bytes.0.len())?;
+                }
+                Ok(Look::Fresh(value))
+            }
+        }
+    }
+
+    fn keep_near(&self, value: &Owned, token: Token, terms: shm::Terms, size: usize) -> Result<()> {
+        match self.near {
+            Some(hash) => self.wrapper.keep_near(self.extra, self.key_args, hash, value, (token, terms), size),
+            None => Ok(()),
+        }
+    }
+
+    /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
+    pub fn peek(&self) -> Result<Option<Owned>> {
+        match self.look(Self::now(self.extra)?)? {
+            Look::Fresh(value) => {
+                self.shared.count(true);
+                Ok(Some(value))
+            }
+            Look::Stale(..) | Look::Absent => Ok(None),
+        }
+    }
+
+    /// Whether the region has it.
+    pub fn is_there(&self) -> Result<bool> {
+        Ok(self.shared.region.contains(self.hash, &self.key.0, Self::now(self.extra)?))
+    }
+
+    /// Drops the entry. True if there was one that was good.
+    pub fn drop_entry(&self) -> Result<bool> {
+        let good = self.is_there()?;
+        let was_there = self.shared.region.remove_entry(self.hash, &self.key.0, &Detached).map_err(busy)?;
+        Ok(good && was_there)
+    }
+
+    /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
+    pub fn keep(&self, value: &Owned) -> Result<()> {
+        let (terms, _) = self.extra.terms(value.borrow())?;
+        let now = Self::now(self.extra)?;
+        let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
+        let mut bytes = Buffer::new();
+        let serializer = self.shared.serializer.as_ref();
+        let region = &*self.shared.region;
+        match codec::encode(self.state, serializer, value.borrow(), &mut bytes.0, self.shared.most)? {
+            Encoded::Done { immutable } => {
+                match region.store(self.hash, &self.key.0, &bytes.0, terms, now, &Detached) {
+                    Stored::Done(token) if immutable => self.keep_near(value, token, terms, bytes.0.len()),
+                    // Without the lock it is not stored, and nobody's call fails for it.
+                    Stored::Done(_) | Stored::Busy => Ok(()),
+                    Stored::TooLarge => self.is_oversize(),
+                }
+            }
+            Encoded::TooLarge => self.is_oversize(),
+            Encoded::Unserializable(exception) => {
+                self.shared.tally(&region.counters().unserializable);
+                self.forget_older()?;
+                self.shared.warn(exception.borrow())
+            }
+        }
+    }
+
+    fn is_oversize(&self) -> Result<()> {
+        self.shared.tally(&self.shared.region.counters().oversize);
+        self.forget_older()
+    }
+
+    /// What was stored before is out of date.
+    fn forget_older(&self) -> Result<()> {
+        if self.is_there()? {
+            // Without the lock it stays until it expires or is evicted.
+            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.key.0, &Detached);
+        }
+        Ok(())
+    }
+
+    /// The function's own result, stored. Reenters: the function, and as [`Asked::keep`].
+    pub fn compute_alone(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        self.shared.count(false);
+        let value = self.wrapper.call_function(args)?;
+        self.keep(&value)?;
+        Ok(value)
+    }
+
+    /// What the call returns. Reenters: the function, and as [`Asked::look`] and [`Asked::keep`].
+    pub fn answer(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let now = Self::now(self.extra)?;
+        match self.look(now)? {
+            Look::Fresh(value) => {
+                self.shared.count(true);
+                self.extra.copied(value)
+            }
+            Look::Stale(value, token) => match self.claims(token, now) {
+                true => {
+                    let result = self.compute_alone(args);
+                    // If the entry is still there, because of an error or because the result was not stored, another caller
+                    // is to try.
+                    self.shared.region.give_up_refresh(token);
+                    result
+                }
+                false => self.extra.copied(value),
+            },
+            Look::Absent => match &self.extra.flights {
+                None => self.compute_alone(args),
+                Some(flights) => self.fly(self.wrapper, flights, args),
+            },
+        }
+    }
+
+    /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
+    fn claims(&self, token: Token, now: Time) -> bool {
+        if self.shared.region.begin_refresh(token, now) {
+            return true;
+        }
+        self.shared.tally(&self.shared.region.counters().stale_hits);
+        self.shared.count(true);
+        false
+    }
+
+    /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
+    /// and as [`Asked::look`].
+    pub fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let now = Self::now(self.extra)?;
+        let stale = match self.look(now)? {
+            Look::Fresh(value) => {
+                self.shared.count(true);
+                return Ready::create(self.state.ready_type.borrow(), self.extra.copied(value)?);
+            }
+            Look::Stale(value, token) => {
+                if !self.claims(token, now) {
+                    return Ready::create(self.state.ready_type.borrow(), self.extra.copied(value)?);
+                }
+                Some(Stale::There(token))
+            }
+            Look::Absent => None,
+        };
+        self.pending(c"run", args, stale)
+    }
+
+    /// A coroutine that computes. It goes by the key's bytes as its one argument.
+    pub fn pending(&self, what: &std::ffi::CStr, args: &CallArgs<'_>, stale: Option<Stale>) -> Result<Owned> {
+        let key = self.key_object()?;
+        let values = [key.borrow()];
+        let key_args = CallArgs::of_positional(&values);
+        let hash = key::hash(&key_args, false)?;
+        self.wrapper.pending(self.state, what, args, &key_args, hash, stale)
+    }
+}
+
+impl Wrapper {
+    /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as [`Asked::new`].
+    fn with_asked<R>(
+        &self,
+        extra: &Extra,
+        shared: &Shared,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(Option<Asked<'_>>) -> Result<R>,
+    ) -> Result<R> {
+        extra.with_key_args(args, |key_args| {
+            let near = near::hash(key_args, self.typed)?;
+            let asked = Asked::new(self, extra, shared, key_args, near)?;
+            if asked.is_none() {
+                shared.tally(&shared.region.counters().oversize);
+            }
+            work(asked)
+        })
+    }
+
+    /// Reenters: the function, `key`, options, pickle or the serializer.
+    pub(super) fn call_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        extra.with_key_args(args, |key_args| {
+            let near = near::hash(key_args, self.typed)?;
+            if let Some(hash) = near {
+                let now = extra.options.now()?;
+                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
+                    shared.count(true);
+                    return extra.copied(value);
+                }
+            }
+            match Asked::new(self, extra, shared, key_args, near)? {
+                Some(asked) => asked.answer(args),
+                None => self.call_unkeyed(shared, args),
+            }
+        })
+    }
+
+    /// A call whose key is too large.
+    fn call_unkeyed(&self, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        shared.count(false);
+        shared.tally(&shared.region.counters().oversize);
+        self.call_function(args)
+    }
+
+    /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
+    pub fn call_coroutine_shared(
+        &self,
+        state: &State,
+        extra: &Extra,
+        shared: &Shared,
+        args: &CallArgs<'_>,
+    ) -> Result<Owned> {
+        extra.with_key_args(args, |key_args| {
+            let near = near::hash(key_args, self.typed)?;
+            if let Some(hash) = near {
+                let now = extra.options.now()?;
+                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
+                    shared.count(true);
+                    return Ready::create(state.ready_type.borrow(), extra.copied(value)?);
+                }
+            }
+            match Asked::new(self, extra, shared, key_args, near)? {
+                Some(asked) => asked.answer_coroutine(args),
+                None => self.call_unkeyed(shared, args),
+            }
+        })
+    }
+
+    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
+    pub fn refresh_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        self.with_asked(extra, shared, args, |asked| match asked {
+            Some(asked) => asked.pending(c"refresh", args, None),
+            None => self.call_function(args),
+        })
+    }
+
+    /// `cache_contains`. Reenters: `key`, pickle or the serializer.
+    pub fn contains_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
+        self.with_asked(extra, shared, args, |asked| asked.map_or(Ok(false), |asked| asked.is_there()))
+    }
+
+    /// `cache_invalidate`. Reenters: as [`Wrapper::contains_shared`].
+    pub fn invalidate_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
+        self.with_asked(extra, shared, args, |asked| asked.map_or(Ok(false), |asked| asked.drop_entry()))
+    }
+
+    /// `cache_put`. Reenters: as [`Asked::keep`], `key`.
+    pub fn put_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        self.with_asked(extra, shared, args, |asked| {
+            asked.map_or(Ok(()), |asked| asked.keep(&Borrowed::to_owned(value)))
+        })
+    }
+
+    /// `cache_refresh`. Reenters: the function, and as [`Wrapper::put_shared`].
+    pub fn refresh_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        self.with_asked(extra, shared, args, |asked| {
+            let value = self.call_function(args)?;
+            if let Some(asked) = asked {
+                asked.keep(&value)?;
+            }
+            Ok(value)
+        })
+    }
+}

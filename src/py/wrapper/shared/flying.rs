@@ -1,0 +1,118 @@
+//! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
+//! the region's.
+
+use super::super::Wrapper;
+use super::super::flights::{Computation, Flights};
+use super::asked::{Asked, Look};
+use super::Detached;
+use crate::ffi::{CallArgs, Owned, Result, compat, object};
+use crate::py::flight::Holding;
+use crate::py::key;
+use crate::shm::{Lease, LeaseId, Region, Waited};
+use std::time::Duration;
+
+/// After so long a waiting thread looks whether signals have come.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// A lease of this thread's. Ends when dropped.
+struct Held<'a> {
+    region: &'a Region,
+    lease: LeaseId,
+    _holding: Holding,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.region.end_lease(self.lease);
+    }
+}
+
+/// One call of a shared cache that flies.
+struct Flying<'a> {
+    asked: &'a Asked<'a>,
+    args: &'a CallArgs<'a>,
+}
+
+impl Asked<'_> {
+    /// Computes, or waits for who computes. Reenters: the function, signal handlers, pickle or the serializer.
+    pub(super) fn fly(&self, wrapper: &Wrapper, flights: &Flights, args: &CallArgs<'_>) -> Result<Owned> {
+        // The region's keys tell apart what Python's `==` does not, and the other way round.
+        let key = self.key_object()?;
+        let values = [key.borrow()];
+        let key_args = CallArgs::of_positional(&values);
+        let hash = key::hash(&key_args, false)?;
+        wrapper.fly(flights, &key_args, hash, &Flying { asked: self, args })
+    }
+}
+
+impl Flying<'_> {
+    /// The value that another caller has stored meanwhile.
+    fn stored(&self) -> Result<Option<Owned>> {
+        self.asked.peek()?.map(|value| self.asked.extra.copied(value)).transpose()
+    }
+}
+
+impl Computation for Flying<'_> {
+    fn lead(&self) -> Result<Owned> {
+        if let Some(value) = self.stored()? {
+            return Ok(value);
+        }
+        let shared = self.asked.shared;
+        let region = &*shared.region;
+        loop {
+            match region.lease(self.asked.hash, &Detached) {
+                // Perhaps this very thread's.
+                Lease::Full | Lease::Ours(_) => return self.alone(),
+                Lease::Mine(lease) => {
+                    let _held = Held { region, lease, _holding: Holding::begin() };
+                    return match self.stored()? {
+                        Some(value) => Ok(value),
+                        None => self.alone(),
+                    };
+                }
+                Lease::Theirs(_) if Holding::any() || compat::is_finalizing() => return self.alone(),
+                Lease::Theirs(lease) => match wait_for(region, lease)? {
+                    // It has ended in an error, or in a value that is not stored.
+                    Waited::Over | Waited::StillRunning => match self.stored()? {
+                        Some(value) => {
+                            shared.count_coalesced();
+                            return Ok(value);
+                        }
+                        None => return self.alone(),
+                    },
+                    Waited::OwnerDied => {}
+                },
+            }
+        }
+    }
+
+    fn alone(&self) -> Result<Owned> {
+        self.asked.compute_alone(self.args)
+    }
+
+    fn landed(&self, value: Owned) -> Result<Owned> {
+        // A copy of its own, if there is one.
+        match self.asked.look(Asked::now(self.asked.extra)?)? {
+            Look::Fresh(copy) => self.asked.extra.copied(copy),
+            Look::Stale(..) | Look::Absent => self.asked.extra.copied(value),
+        }
+    }
+
+    fn count(&self, hit: bool) {
+        self.asked.shared.count(hit);
+    }
+
+    fn count_coalesced(&self) {
+        self.asked.shared.count_coalesced();
+    }
+}
+
+/// Waits until the lease ends. Reenters: signal handlers, which may raise.
+fn wait_for(region: &Region, lease: LeaseId) -> Result<Waited> {
+    loop {
+        match object::detached(|| region.wait_lease(lease, SLICE)) {
+            Waited::StillRunning if !compat::is_finalizing() => object::check_signals()?,
+            waited => return Ok(waited),
+        }
+    }
+}
