@@ -46,6 +46,8 @@ pub struct State {
     pub method_type: Owned,
     /// The type of computations that threads wait for.
     pub flight_type: Owned,
+    /// Keys of dicts that shared caches have decoded.
+    pub dict_names: codec::Names,
     /// Interned names.
     pub names: Names,
     /// `tamis.CacheInfo`, once it was asked for.
@@ -82,6 +84,7 @@ impl State {
             method_type: method::make_type(module)?,
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
+            dict_names: codec::Names::new(),
             names,
             cache_info_class: OnceLock::new(),
             pickle: OnceLock::new(),

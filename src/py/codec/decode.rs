@@ -6,7 +6,7 @@
 
 use super::others::{self, Serializer};
 use super::keys::HAS_KEYWORDS;
-use super::{MOST_DEPTH, tag};
+use super::{MOST_DEPTH, Names, tag};
 use crate::ffi::{Owned, Raised, Result, object, plain};
 use crate::module::State;
 
@@ -33,7 +33,7 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
     if serializer.is_some() {
         return Ok(Decoded::Damaged);
     }
-    let mut decoder = Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false };
+    let mut decoder = Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.dict_names) };
     match decoder.item(0) {
         Ok(value) if decoder.rest.is_empty() => Ok(Decoded::Value(value, decoder.immutable)),
         Ok(_) | Err(Stop::Damaged) => Ok(Decoded::Damaged),
@@ -47,7 +47,7 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
 
 /// What a key's bytes say of the call, as `_core._call` has it. None if they are damaged. Runs no Python code.
 pub fn decode_call(bytes: &[u8]) -> Option<Owned> {
-    let mut decoder = Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: true };
+    let mut decoder = Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: true, names: None };
     match decoder.call() {
         Ok(call) => Some(call),
         Err(Stop::Damaged) => None,
@@ -77,6 +77,7 @@ struct Decoder<'a> {
     items: usize,
     immutable: bool,
     of_key: bool,
+    names: Option<&'a Names>,
 }
 
 impl<'a> Decoder<'a> {
@@ -243,11 +244,22 @@ impl<'a> Decoder<'a> {
         Ok(set)
     }
 
+    /// One key of a dict.
+    #[inline(always)]
+    fn key(&mut self, depth: u32) -> Step<Owned> {
+        if let (Some(names), Some(&tag @ tag::SHORT_ASCII..tag::SMALL_INT)) = (self.names, self.rest.first()) {
+            self.byte()?;
+            let characters = self.slice(usize::from(tag & !tag::SHORT_ASCII))?;
+            return if characters.is_ascii() { Ok(names.name(characters)?) } else { Err(Stop::Damaged) };
+        }
+        self.item(depth)
+    }
+
     fn dict(&mut self, depth: u32) -> Step<Owned> {
         let count = self.count(2)?;
         let dict = plain::dict()?;
         for _ in 0..count {
-            let key = self.item(depth)?;
+            let key = self.key(depth)?;
             let value = self.item(depth)?;
             plain::set_item(&dict, key.borrow(), value.borrow())?;
         }

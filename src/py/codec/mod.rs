@@ -9,12 +9,14 @@ mod decode;
 mod encode;
 mod functions;
 mod keys;
+mod names;
 mod others;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, encode};
 pub use functions::FUNCTIONS;
 pub use keys::encode_call;
+pub use names::Names;
 pub use others::Serializer;
 
 /// How deep containers may nest before pickle takes the value.
