@@ -69,7 +69,9 @@ def test_second_call_is_a_hit(shared):
     assert f.__wrapped__ is g
 
 
-@pytest.mark.parametrize("value", [None, 0, 1 << 100, 2.5, 1j, True, "text é", b"bytes", (1, ("a", None)), frozenset([1, "a"])], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, 0, 1 << 100, 2.5, 1j, True, "text é", b"bytes", (1, ("a", None)), frozenset([1, "a"])], ids=repr
+)
 def test_hit_on_an_immutable_value_returns_one_object(shared, value):
     g = counted(lambda key: value)
     f = shared()(g)
@@ -101,7 +103,17 @@ def test_change_of_a_returned_value_changes_no_entry(shared):
         value["b"] = 3
 
 
-@pytest.mark.parametrize("keys", [(1, 1.0, True, complex(1, 0)), (0, 0.0, -0.0, False), ((1, "a"), (1.0, "a"), (True, "a")), (2**70, float(2**70)), (frozenset([1, 2]), frozenset([2.0, 1.0]))], ids=repr)
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (1, 1.0, True, complex(1, 0)),
+        (0, 0.0, -0.0, False),
+        ((1, "a"), (1.0, "a"), (True, "a")),
+        (2**70, float(2**70)),
+        (frozenset([1, 2]), frozenset([2.0, 1.0])),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("turned", [False, True])
 def test_equal_arguments_meet(shared, keys, turned):
     g = counted(lambda key: "value")
@@ -227,11 +239,11 @@ def test_key_that_is_too_large_is_no_error(shared):
 
 def test_value_that_cannot_be_serialized_is_returned_and_warned_of_once(shared):
     f = shared()(lambda x: Unserializable())
-    with pytest.warns(RuntimeWarning, match="not this one") as caught:
+    with pytest.warns(RuntimeWarning, match="not this one"):
         assert isinstance(f(1), Unserializable)
-        assert isinstance(f(1), Unserializable)
-        assert isinstance(f(2), Unserializable)
-    assert len(caught) == 1
+    # A second warning would be an error here.
+    assert isinstance(f(1), Unserializable)
+    assert isinstance(f(2), Unserializable)
     assert f.cache_stats()["unserializable"] == 3
     assert f.cache_info() == (0, 3, 128, 0)
 
@@ -347,8 +359,8 @@ def test_stats_have_all_names(shared):
     f = shared()(lambda x: x)
     f(1)
     stats = f.cache_stats()
-    names = "hits misses evictions expirations invalidations stale_hits coalesced currsize weight bytes oversize unserializable recoveries"
-    assert set(stats) == set(names.split())
+    names = "hits misses evictions expirations invalidations stale_hits coalesced currsize weight"
+    assert set(stats) == {*names.split(), "bytes", "oversize", "unserializable", "recoveries"}
     assert stats["bytes"] > 0
 
 
@@ -386,7 +398,9 @@ def test_near_cache_keeps_no_object_that_is_gone(shared):
     assert not f.cache_contains(1)
     f.cache_put("b", 1)
     f(1)
-    assert not any(other is value for other in gc.get_referrers(value) if isinstance(other, dict) and other is not locals())
+    assert not any(
+        other is value for other in gc.get_referrers(value) if isinstance(other, dict) and other is not locals()
+    )
     assert sys.getrefcount(value) <= 3
 
 
@@ -679,9 +693,8 @@ def test_errors_of_opening_name_the_file_and_the_reason(tmp_path):
     assert str(locked) in str(caught.value)
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(NotADirectoryError):
         lru_cache(backend="shared", path=file, name="x")(len)
-    assert caught.value.errno
 
 
 def test_linked_region_is_refused(tmp_path):
@@ -698,10 +711,7 @@ def test_linked_region_is_refused(tmp_path):
 def test_user_directory_is_private():
     f = lru_cache(backend="shared", max_bytes=1 << 16, name=f"test of tamis {os.getpid()}")(lambda x: x)
     assert f(1) == f(1) == 1
-    from tamis import _core
-
     assert os.path.isdir("/dev/shm")
-    del _core
 
 
 # ---- the name -------------------------------------------------------------------------------------------------------
@@ -715,14 +725,18 @@ def compiled(source, **names):
 
 def test_name_tells_functions_apart():
     sources = [
-        "def f(x): return x", "def f(x): return x + 1", "def f(x): return x + 2", "def f(y): return y", "def f(x, z=1): return x",
-        "def f(x, z=2): return x", "def f(x, *, z=2): return x", "def f(x): return str(x)", "def f(x): return repr(x)",
-        "def f(x): return [y for y in x]", "def f(x): return [y + 1 for y in x]", "def g(x): return x\nf = g",
-        "def f(x): return x in {1, 2}", "def f(x): return x in {1, 3}", "f = lambda x: x", "async def f(x): return x",
-        "def h(n):\n def f(x): return x + n\n return f\nf = h(1)", "def h(n):\n def f(x): return x + n\n return f\nf = h(2)",
-        "import functools\nf = functools.partial(int, base=2)", "import functools\nf = functools.partial(int, base=3)",
+        *("def f(x): return x", "def f(x): return x + 1", "def f(x): return x + 2", "def f(y): return y"),
+        *("def f(x, z=1): return x", "def f(x, z=2): return x", "def f(x, *, z=2): return x"),
+        *("def f(x): return str(x)", "def f(x): return repr(x)", "def g(x): return x\nf = g", "f = lambda x: x"),
+        *("def f(x): return [y for y in x]", "def f(x): return [y + 1 for y in x]", "async def f(x): return x"),
+        *("def f(x): return x in {1, 2}", "def f(x): return x in {1, 3}"),
+        *(
+            f"def h(n):\n def f(x): return x + n\n return f\nf = h({n})"
+            for n in (1, 2, "print", "__import__('_thread').lock")
+        ),
+        *(f"import functools\nf = functools.partial(int, base={base})" for base in (2, 3)),
         "import threading\ndef h(n):\n def f(x): return x + n\n return f\nf = h(threading.Lock())",
-    ]  # fmt: skip
+    ]
     names = [region_name(compiled(source)) for source in sources]
     assert len(set(names)) == len(names)
     assert names == [region_name(compiled(source)) for source in sources]

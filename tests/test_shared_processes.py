@@ -33,7 +33,9 @@ def notes(path):
 
 
 def make(path, function, **options):
-    return lru_cache(**{"maxsize": 1000, "backend": "shared", "path": path, "name": "test", "max_bytes": 1 << 20, **options})(function)
+    return lru_cache(
+        **{"maxsize": 1000, "backend": "shared", "path": path, "name": "test", "max_bytes": 1 << 20, **options}
+    )(function)
 
 
 def noting(path, seconds=0.0):
@@ -309,7 +311,7 @@ def start(context, target, *args):
 
 def finish(started):
     results = []
-    for process, receiver in started:
+    for _, receiver in started:
         assert receiver.poll(SECONDS), "a child hung"
         results.append(receiver.recv())
     for process, _ in started:

@@ -424,8 +424,7 @@ pub fn to_slot(result: Result<Owned>) -> *mut py::PyObject {
 /// The text of a `str`, lone surrogates as question marks.
 pub fn text(string: Borrowed<'_>) -> Result<String> {
     // SAFETY: a str and two terminated strings.
-    let bytes =
-        unsafe { py::PyUnicode_AsEncodedString(string.as_ptr(), c"utf-8".as_ptr(), c"replace".as_ptr()) };
+    let bytes = unsafe { py::PyUnicode_AsEncodedString(string.as_ptr(), c"utf-8".as_ptr(), c"replace".as_ptr()) };
     // SAFETY: a new reference, or null with an exception set.
     let bytes = unsafe { Owned::from_call(bytes) }?;
     Ok(String::from_utf8_lossy(super::plain::bytes_of(bytes.borrow())).into_owned())

@@ -65,8 +65,7 @@ impl Entry {
         now: Time,
         token: Option<Token>,
     ) -> Result<Owned> {
-        let fields =
-            Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
+        let fields = Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
         // SAFETY: a field of a fresh entry.
         unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
     }

@@ -201,7 +201,21 @@ impl Options {
             None if exact_is_needed => Clock::Exact,
             None => Clock::Coarse,
         };
-        Ok(Some(Self { ttl, tti, jitter, stale, key, ignore, single_flight, coroutine, weight, on_evict, copy, clock, shared }))
+        Ok(Some(Self {
+            ttl,
+            tti,
+            jitter,
+            stale,
+            key,
+            ignore,
+            single_flight,
+            coroutine,
+            weight,
+            on_evict,
+            copy,
+            clock,
+            shared,
+        }))
     }
 
     /// The time now. Reenters: `clock`.
@@ -252,19 +266,26 @@ impl SharedOptions {
                 return Err(wrong(c"name takes the name of a shared region (a str), not %.200s", name.borrow()));
             }
             if object::text(name.borrow())?.is_empty() {
-                return Err(Raised::with(Kind::Value, c"name takes the name of a shared region, not %R", name.borrow()));
+                return Err(Raised::with(
+                    Kind::Value,
+                    c"name takes the name of a shared region, not %R",
+                    name.borrow(),
+                ));
             }
         }
         let path = path.map(|path| directory(path.borrow())).transpose()?;
         let max_bytes = match max_bytes {
             None => DEFAULT_MAX_BYTES,
-            Some(value) => match natural(value.borrow(), c"max_bytes takes the size of the region in bytes (an int), not %.200s")? {
-                Some(bytes @ 1..) => bytes,
-                _ => {
-                    let message = c"max_bytes takes the size of the region in bytes, from 1 to 2**63 - 1, not %R";
-                    return Err(Raised::with(Kind::Value, message, value.borrow()));
+            Some(value) => {
+                match natural(value.borrow(), c"max_bytes takes the size of the region in bytes (an int), not %.200s")?
+                {
+                    Some(bytes @ 1..) => bytes,
+                    _ => {
+                        let message = c"max_bytes takes the size of the region in bytes, from 1 to 2**63 - 1, not %R";
+                        return Err(Raised::with(Kind::Value, message, value.borrow()));
+                    }
                 }
-            },
+            }
         };
         let serializer = serializer.filter(|value| !value.borrow().is_none());
         let serializer = serializer.map(|value| serializer_of(value.borrow())).transpose()?;
@@ -481,7 +502,9 @@ fn is_shared(backend: Borrowed<'_>) -> Result<bool> {
             && unsafe { py::PyUnicode_CompareWithASCIIString(backend.as_ptr(), name.as_ptr()) == 0 }
     };
     match is(c"shared") {
-        false if !is(c"memory") => Err(Raised::with(Kind::Value, c"backend takes 'memory' or 'shared', not %R", backend)),
+        false if !is(c"memory") => {
+            Err(Raised::with(Kind::Value, c"backend takes 'memory' or 'shared', not %R", backend))
+        }
         shared => Ok(shared),
     }
 }

@@ -1,7 +1,7 @@
 """The name of the region that a cached function has where it is given none.
 
-Two functions share a region only if they come from one place and would do the same: module, qualified name, source file, code,
-defaults, and what they close over. So two programs' ``__main__.f`` never meet, and neither do two releases.
+Two functions share a region only if they come from one place and would do the same: module, qualified name, source file,
+code, defaults, and what they close over. So two programs' ``__main__.f`` never meet, and neither do two releases.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _add(digest: Any, *parts: object) -> None:
 
 
 def _add_function(digest: Any, function: Any) -> Any:
-    while isinstance(function, (partial, MethodType)):
+    while isinstance(function, partial | MethodType):
         if isinstance(function, partial):
             _add_values(digest, "partial", *function.args, *sorted(function.keywords.items()))
             function = function.func
@@ -52,7 +52,7 @@ def _add_function(digest: Any, function: Any) -> Any:
             return _add_function(digest, wrapped)
         # Of C, or an instance with __call__.
         _add_values(digest, "callable", type(function).__module__, type(function).__qualname__)
-        call = getattr(type(function), "__call__", None)
+        call = type(function).__dict__.get("__call__")
         if isinstance(call, FunctionType):
             _add_code(digest, call.__code__)
             _add_values(digest, function)
@@ -72,7 +72,13 @@ def _add_code(digest: Any, code: CodeType, *, whole: bool = False) -> None:
         file = code.co_filename
         _add(digest, file if file.startswith("<") else os.path.abspath(file))
     _add(digest, code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)
-    _add(digest, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, getattr(code, "co_exceptiontable", b""))
+    _add(
+        digest,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        getattr(code, "co_exceptiontable", b""),
+    )
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _add(digest, "code", constant.co_name)

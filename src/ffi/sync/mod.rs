@@ -7,4 +7,4 @@ mod build;
 #[path = "free/mod.rs"]
 mod build;
 
-pub use build::{bump, Cache, FREE_THREADED, SharedCount, Store, decref, incref, prepare, type_flags};
+pub use build::{Cache, FREE_THREADED, SharedCount, Store, bump, decref, incref, prepare, type_flags};

@@ -4,8 +4,8 @@
 //! is made of it; all counts of items together against their number, since an item takes a byte at least, so that no more than
 //! some ten times their size is ever allocated; the depth against [`MOST_DEPTH`].
 
-use super::others::{self, Serializer};
 use super::keys::HAS_KEYWORDS;
+use super::others::{self, Serializer};
 use super::{MOST_DEPTH, Names, tag};
 use crate::ffi::{Owned, Raised, Result, object, plain};
 use crate::module::State;
@@ -33,7 +33,8 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
     if serializer.is_some() {
         return Ok(Decoded::Damaged);
     }
-    let mut decoder = Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.dict_names) };
+    let mut decoder =
+        Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.dict_names) };
     match decoder.item(0) {
         Ok(value) if decoder.rest.is_empty() => Ok(Decoded::Value(value, decoder.immutable)),
         Ok(_) | Err(Stop::Damaged) => Ok(Decoded::Damaged),

@@ -86,7 +86,11 @@ functions! {
     call_fastcall calls call;
 }
 
-const fn function(name: &'static CStr, function: py::PyCFunctionFastWithKeywords, doc: &'static CStr) -> py::PyMethodDef {
+const fn function(
+    name: &'static CStr,
+    function: py::PyCFunctionFastWithKeywords,
+    doc: &'static CStr,
+) -> py::PyMethodDef {
     py::PyMethodDef {
         ml_name: name.as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },

@@ -7,8 +7,8 @@ use super::lookup::{Action, Entries};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
-use crate::ffi::sync::Store;
 use crate::ffi::err;
+use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
@@ -100,8 +100,6 @@ impl Action for Join {
         Role::Alone
     }
 }
-
-
 
 /// What a flight computes.
 pub trait Computation {

@@ -13,8 +13,9 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::awaitable::Ready;
 use crate::py::key::{self, Key};
-use crate::shm::Token;
+use crate::shm::{Lease, LeaseId, Token};
 use pyo3_ffi as py;
+use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -55,6 +56,8 @@ struct Fields {
     hash: Hash,
     /// The stale entry that this call is to replace.
     old: Option<Stale>,
+    /// The lease of the region's that it holds, with `single_flight` over processes.
+    lease: Cell<Option<LeaseId>>,
 }
 
 /// A stale entry that one caller is to replace.
@@ -79,6 +82,28 @@ impl Fields {
         }
     }
 
+    /// Asks for the region's lease of this key: True if the call has it, False if another process has, None if there is none to
+    /// be had.
+    fn lease(&self) -> Result<Owned> {
+        let lease = self.with_asked(|asked| Ok(asked.lease()))?;
+        Ok(match lease {
+            Some(Lease::Mine(lease)) => {
+                self.lease.set(Some(lease));
+                object::boolean(true)
+            }
+            Some(Lease::Theirs(_)) => object::boolean(false),
+            Some(Lease::Full | Lease::Ours(_)) | None => object::none(),
+        })
+    }
+
+    fn end_lease(&self) {
+        if let Some(lease) = self.lease.take()
+            && let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref())
+        {
+            shared.region.end_lease(lease);
+        }
+    }
+
     fn wrapper(&self) -> &Wrapper {
         // SAFETY: a wrapper, held by this object.
         unsafe { Wrapper::of(self.wrapper.as_ptr()) }
@@ -95,7 +120,8 @@ impl Fields {
         let state = State::of_instance(self.wrapper().as_object())?;
         self.with_key_args(|key_args| {
             let Some(key) = key_args.single() else { unreachable!("made by call_coroutine_shared") };
-            work(&Asked::of_key(self.wrapper(), extra, shared, state, key_args, plain::bytes_of(key).to_vec())).map(Some)
+            work(&Asked::of_key(self.wrapper(), extra, shared, state, key_args, plain::bytes_of(key).to_vec()))
+                .map(Some)
         })
     }
 
@@ -175,6 +201,7 @@ impl Wrapper {
             key_args: (!same).then(|| Kept::of(key_args)),
             hash,
             old,
+            lease: Cell::new(None),
         };
         // SAFETY: a field of a fresh object of ours.
         let call = unsafe {
@@ -202,6 +229,8 @@ unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
     // A coroutine that was never awaited leaves the refresh to others.
     // SAFETY: as above.
     unsafe { &*place }.give_up_refresh();
+    // SAFETY: as above.
+    unsafe { &*place }.end_lease();
     // SAFETY: no reference is left.
     unsafe { object::dealloc_plain(object, place) };
 }
@@ -232,13 +261,15 @@ pending_methods! {
     coalesces = |this, _args| this.extra().map(|extra| object::boolean(extra.flights.is_some()));
     join = |this, args| first(args).and_then(|flight| join_flight(this, flight));
     leave = |this, args| first(args).and_then(|flight| leave_flight(this, flight));
+    lease = |this, _args| this.lease();
+    end_lease = |this, _args| { this.end_lease(); Ok(object::none()) };
     peek = |this, _args| peek_value(this);
     invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
     store = |this, args| store_value(this, args);
     miss = |this, _args| count(this, false).map(|()| object::none());
     settled = |this, _args| { this.give_up_refresh(); Ok(object::none()) };
     coalesced = |this, args| first(args).and_then(|hit| count_coalesced(this, hit));
-    copied = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
+    copied = |this, args| first(args).and_then(|value| copied_value(this, value.to_owned()));
 }
 
 fn join_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
@@ -289,6 +320,13 @@ fn count_coalesced(this: &Fields, hit: Borrowed<'_>) -> Result<Owned> {
     Ok(object::none())
 }
 
+fn copied_value(this: &Fields, value: Owned) -> Result<Owned> {
+    match this.with_asked(|asked| asked.landed(&value))? {
+        Some(value) => Ok(value),
+        None => this.extra()?.copied(value),
+    }
+}
+
 fn count(this: &Fields, hit: bool) -> Result<()> {
     match (&this.extra()?.shared, hit) {
         (Some(shared), _) => shared.count(hit),
@@ -307,10 +345,12 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 11> = Table([
+static METHODS: Table<py::PyMethodDef, 13> = Table([
     method(c"coalesces", coalesces),
     method(c"join", join),
     method(c"leave", leave),
+    method(c"lease", lease),
+    method(c"end_lease", end_lease),
     method(c"peek", peek),
     method(c"invoke", invoke),
     method(c"store", store),

@@ -3,8 +3,8 @@
 
 use super::super::Wrapper;
 use super::super::flights::{Computation, Flights};
-use super::asked::{Asked, Look};
 use super::Detached;
+use super::asked::{Asked, Look};
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::flight::Holding;
 use crate::py::key;
@@ -34,6 +34,20 @@ struct Flying<'a> {
 }
 
 impl Asked<'_> {
+    /// Asks for the region's lease of this key.
+    pub fn lease(&self) -> Lease {
+        self.shared.region.lease(self.hash, &Detached)
+    }
+
+    /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
+    /// [`Asked::look`], `copy`.
+    pub fn landed(&self, value: &Owned) -> Result<Owned> {
+        match self.look(Self::now(self.extra)?)? {
+            Look::Fresh(copy) => self.extra.copied(copy),
+            Look::Stale(..) | Look::Absent => self.extra.copied(value.clone()),
+        }
+    }
+
     /// Computes, or waits for who computes. Reenters: the function, signal handlers, pickle or the serializer.
     pub(super) fn fly(&self, wrapper: &Wrapper, flights: &Flights, args: &CallArgs<'_>) -> Result<Owned> {
         // The region's keys tell apart what Python's `==` does not, and the other way round.
@@ -60,7 +74,7 @@ impl Computation for Flying<'_> {
         let shared = self.asked.shared;
         let region = &*shared.region;
         loop {
-            match region.lease(self.asked.hash, &Detached) {
+            match self.asked.lease() {
                 // Perhaps this very thread's.
                 Lease::Full | Lease::Ours(_) => return self.alone(),
                 Lease::Mine(lease) => {
@@ -91,11 +105,7 @@ impl Computation for Flying<'_> {
     }
 
     fn landed(&self, value: Owned) -> Result<Owned> {
-        // A copy of its own, if there is one.
-        match self.asked.look(Asked::now(self.asked.extra)?)? {
-            Look::Fresh(copy) => self.asked.extra.copied(copy),
-            Look::Stale(..) | Look::Absent => self.asked.extra.copied(value),
-        }
+        self.asked.landed(&value)
     }
 
     fn count(&self, hit: bool) {

@@ -50,7 +50,8 @@ impl Shared {
         let name = match options.name {
             Some(name) => name,
             None => {
-                let helper = object::import(c"tamis._shared")?.borrow().attr(object::interned(c"region_name")?.borrow())?;
+                let helper =
+                    object::import(c"tamis._shared")?.borrow().attr(object::interned(c"region_name")?.borrow())?;
                 object::call_with(helper.borrow(), &[function])?
             }
         };
@@ -168,4 +169,3 @@ fn os_error(number: i32, text: &str, path: &std::path::Path) -> Result<Raised> {
     let given = if path.as_os_str().is_empty() { &arguments[..2] } else { &arguments[..] };
     Ok(Raised::again(object::call_with(class, given)?.borrow()))
 }
-
