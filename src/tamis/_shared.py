@@ -1,7 +1,7 @@
 """The name of the region that a cached function has where it is given none.
 
-Two functions share a region only if they come from one place and would do the same: module, qualified name, source file,
-code, defaults, and what they close over. So two programs' ``__main__.f`` never meet, and neither do two releases.
+Two functions share a region only if they come from one place and would do the same: module, qualified name, source
+file, code, defaults, and what they close over. So two programs' ``__main__.f`` never meet, and neither do two releases.
 """
 
 from __future__ import annotations
