@@ -498,10 +498,11 @@ def test_jitter_shortens_each_ttl(shared):
 
 
 def test_key_and_ignore_make_the_key(shared, tmp_path):
-    g = counted(lambda x, verbose=False: x)
-    f = shared(ignore="verbose")(g)
-    assert [f(1), f(1, True), f(1, verbose=2)] == [1, 1, 1]
-    assert len(g.calls) == 1
+    @shared(ignore="verbose")
+    def f(x, verbose=False):
+        return x, verbose
+
+    assert [f(1), f(1, True), f(1, verbose=2)] == [(1, False)] * 3
     h = counted(lambda x: x)
     e = lru_cache(backend="shared", path=tmp_path, name="key", key=lambda x: x % 10)(h)
     assert [e(1), e(11), e(2)] == [1, 1, 2]
@@ -693,7 +694,7 @@ def test_errors_of_opening_name_the_file_and_the_reason(tmp_path):
     assert str(locked) in str(caught.value)
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(OSError, match="no directory"):
         lru_cache(backend="shared", path=file, name="x")(len)
 
 

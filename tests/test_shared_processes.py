@@ -248,6 +248,7 @@ def test_eviction_by_another_process_is_seen(tmp_path):
         g = make(tmp_path, lambda x: ("child", x), maxsize=4)
         for x in range(100, 200):
             g(x)
+            g(x)  # so that the hand goes round
 
     assert wait_for(forked(evict)) == 0
     assert not f.cache_contains(1)

@@ -21,7 +21,6 @@ use crate::py::codec::Serializer;
 use crate::py::options::SharedOptions;
 use crate::shm::{Busy, Config, OpenError, Region, Wait};
 use pyo3_ffi as py;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -59,14 +58,11 @@ impl Shared {
         let path = options.path.map(|path| object::path(path.borrow())).transpose()?;
         let maxsize = if let Bound::Entries(entries) = bound { Some(entries as u64) } else { None };
         let config = Config { maxsize, max_bytes: options.max_bytes };
-        let (region, path) = object::detached(|| {
-            let path = path.map_or_else(Region::default_dir, Ok);
-            match path {
-                Ok(path) => (Region::open(&path, &name, &config), path),
-                Err(error) => (Err(error), PathBuf::new()),
-            }
+        let region = object::detached(|| {
+            let path = path.map_or_else(Region::default_dir, Ok)?;
+            Region::open(&path, &name, &config)
         });
-        let region = region.map_err(|error| raised_for(error, &path))?;
+        let region = region.map_err(raised_for)?;
         let most = usize::try_from(options.max_bytes).unwrap_or(usize::MAX);
         Ok(Self { region, serializer: options.serializer, most, warned: AtomicBool::new(false) })
     }
@@ -145,27 +141,26 @@ fn busy(Busy: Busy) -> Raised {
     Raised::new(Kind::Timeout, c"the shared cache is busy: another process has held its lock for seconds")
 }
 
-/// `PermissionError`, or `OSError` with the system's number.
-fn raised_for(error: OpenError, path: &std::path::Path) -> Raised {
+/// `PermissionError`, or `OSError` with the system's number. The text names the file.
+fn raised_for(error: OpenError) -> Raised {
     let (number, text) = match error {
         OpenError::Refused(text) => (libc::EACCES, text),
-        OpenError::Io(error, text) => (error.raw_os_error().unwrap_or(libc::EIO), text),
+        OpenError::Io(error, text) => {
+            let number = error.raw_os_error().unwrap_or(libc::EIO);
+            (number, format!("{text}: {}", std::io::Error::from_raw_os_error(number)))
+        }
         OpenError::Unsupported => (libc::ENOTSUP, "backend='shared' is not there on this system".to_owned()),
     };
-    match os_error(number, &text, path) {
+    match os_error(number, &text) {
         Ok(raised) | Err(raised) => raised,
     }
 }
 
-fn os_error(number: i32, text: &str, path: &std::path::Path) -> Result<Raised> {
+fn os_error(number: i32, text: &str) -> Result<Raised> {
     // SAFETY: set up before any extension is imported.
     let class = unsafe { py::PyExc_OSError };
     // SAFETY: there as long as the interpreter.
     let class = unsafe { Borrowed::from_ptr(class) };
-    let text = object::string(text)?;
-    let arguments = [object::int(number.into())?, text, object::string(&path.to_string_lossy())?];
-    let arguments = arguments.each_ref().map(Owned::borrow);
-    // Without a path it is not named.
-    let given = if path.as_os_str().is_empty() { &arguments[..2] } else { &arguments[..] };
-    Ok(Raised::again(object::call_with(class, given)?.borrow()))
+    let (number, text) = (object::int(number.into())?, object::string(text)?);
+    Ok(Raised::again(object::call_with(class, &[number.borrow(), text.borrow()])?.borrow()))
 }
