@@ -52,6 +52,7 @@ impl Options {
     fn decorate(&self, module: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
         if self.per_instance {
             Method::check(function)?;
+            Method::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
         }
         if !function.is_callable() {
             return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));

@@ -8,11 +8,8 @@ use std::collections::HashSet;
 
 /// What has come of encoding a value.
 pub enum Encoded {
-    /// The bytes are written. Whether the value is immutable through and through.
-    Done {
-        /// Nobody can change it, so it need not be decoded anew for each caller.
-        immutable: bool,
-    },
+    /// The bytes are written.
+    Done,
     /// It takes more bytes than there may be.
     TooLarge,
     /// This exception says why it has no bytes.
@@ -31,9 +28,9 @@ pub fn encode(
 ) -> Result<Encoded> {
     let start = out.len();
     if serializer.is_none() {
-        let mut encoder = Encoder { out: Out { bytes: out, most }, seen: Seen::default(), immutable: true };
+        let mut encoder = Encoder { out: Out { bytes: out, most }, seen: Seen::default() };
         match encoder.item(value, 0) {
-            Ok(()) => return Ok(Encoded::Done { immutable: encoder.immutable }),
+            Ok(()) => return Ok(Encoded::Done),
             Err(Stop::TooLarge) => return Ok(Encoded::TooLarge),
             // None of the exceptions that may be set is the caller's: pickle will say what is wrong.
             Err(Stop::Raised(raised)) => drop(raised.take()),
@@ -49,7 +46,7 @@ pub fn encode(
     let mut out = Out { bytes: out, most };
     let written = out.byte(tag).and_then(|()| out.slice(bytes.content()));
     object::with_exception_aside(|| drop(bytes));
-    Ok(if written.is_ok() { Encoded::Done { immutable: false } } else { Encoded::TooLarge })
+    Ok(if written.is_ok() { Encoded::Done } else { Encoded::TooLarge })
 }
 
 /// Why the compact form ends here.
@@ -78,7 +75,6 @@ type Step = std::result::Result<(), Stop>;
 struct Encoder<'a> {
     out: Out<'a>,
     seen: Seen,
-    immutable: bool,
 }
 
 impl Encoder<'_> {
@@ -135,7 +131,6 @@ impl Encoder<'_> {
         if !exact::is_list(value) && !exact::is_dict(value) && !exact::is_set(value) && !exact::is_bytearray(value) {
             return Err(Stop::Other);
         }
-        self.immutable = false;
         if !self.seen.is_new(value) {
             // The copy is to have one object here too, or it is a ring.
             return Err(Stop::Other);
@@ -201,7 +196,8 @@ impl Encoder<'_> {
 struct Seen {
     few: [usize; Seen::FEW],
     count: usize,
-    many: HashSet<usize>,
+    /// Made when there are more.
+    many: Option<HashSet<usize>>,
 }
 
 impl Seen {
@@ -218,6 +214,6 @@ impl Seen {
             self.count += 1;
             return true;
         }
-        self.many.insert(address)
+        self.many.get_or_insert_default().insert(address)
     }
 }

@@ -14,7 +14,7 @@ fn dumps(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     let [value] = *args.values() else { return Err(Raised::type_error(c"_dumps() takes one value")) };
     let mut bytes = Vec::new();
     match encode(State::of_module(module)?, None, value, &mut bytes, NO_BOUND)? {
-        Encoded::Done { .. } => plain::bytes(&bytes),
+        Encoded::Done => plain::bytes(&bytes),
         Encoded::TooLarge => Err(Raised::no_memory()),
         Encoded::Unserializable(exception) => Err(Raised::again(exception.borrow())),
     }

@@ -12,6 +12,7 @@ use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::awaitable::Ready;
+use crate::py::flight::Holding;
 use crate::py::key::{self, Key};
 use crate::shm::{Lease, LeaseId, Token};
 use pyo3_ffi as py;
@@ -57,7 +58,7 @@ struct Fields {
     /// The stale entry that this call is to replace.
     old: Option<Stale>,
     /// The lease of the region's that it holds, with `single_flight` over processes.
-    lease: Cell<Option<LeaseId>>,
+    lease: Cell<Option<(LeaseId, Holding)>>,
 }
 
 /// A stale entry that one caller is to replace.
@@ -88,7 +89,7 @@ impl Fields {
         let lease = self.with_asked(|asked| Ok(asked.lease()))?;
         Ok(match lease {
             Some(Lease::Mine(lease)) => {
-                self.lease.set(Some(lease));
+                self.lease.set(Some((lease, Holding::begin())));
                 object::boolean(true)
             }
             Some(Lease::Theirs(_)) => object::boolean(false),
@@ -97,7 +98,7 @@ impl Fields {
     }
 
     fn end_lease(&self) {
-        if let Some(lease) = self.lease.take()
+        if let Some((lease, _holding)) = self.lease.take()
             && let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref())
         {
             shared.region.end_lease(lease);

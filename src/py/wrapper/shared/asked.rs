@@ -22,28 +22,35 @@ thread_local! {
     static SPARE: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
 }
 
-/// Memory for bytes, empty, given back for the next call.
-pub struct Buffer(pub Vec<u8>);
+/// Memory for the bytes of a key and of a value, given back for the next call. A call inside of a call has its own.
+struct Buffers {
+    key: Vec<u8>,
+    value: Cell<Vec<u8>>,
+}
 
-impl Buffer {
-    fn new() -> Self {
-        let [first, second] = SPARE.take();
-        // A nested call finds what is left.
-        let (taken, left) = if first.capacity() > 0 { (first, second) } else { (second, first) };
-        SPARE.set([left, Vec::new()]);
-        Self(taken)
+impl Buffers {
+    fn take() -> Self {
+        let [key, value] = SPARE.take();
+        Self { key, value: Cell::new(value) }
+    }
+
+    /// Runs `work` with memory for a value, empty. Reenters: as `work` does.
+    fn with_value<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let mut bytes = self.value.take();
+        let result = work(&mut bytes);
+        bytes.clear();
+        self.value.set(bytes);
+        result
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Buffers {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0);
-        if bytes.capacity() == 0 || bytes.capacity() > KEPT_CAPACITY {
-            return;
+        let (mut key, value) = (std::mem::take(&mut self.key), self.value.take());
+        if key.capacity() <= KEPT_CAPACITY && value.capacity() <= KEPT_CAPACITY {
+            key.clear();
+            SPARE.set([key, value]);
         }
-        bytes.clear();
-        let [first, second] = SPARE.take();
-        SPARE.set(if first.capacity() > 0 { [first, bytes] } else { [bytes, second] });
     }
 }
 
@@ -57,7 +64,7 @@ pub struct Asked<'a> {
     key_args: &'a CallArgs<'a>,
     /// Its hash in the near cache, if that may hold it.
     near: Option<Hash>,
-    key: Buffer,
+    bytes: Buffers,
     /// Its hash in the region.
     pub(super) hash: u64,
 }
@@ -83,11 +90,11 @@ impl<'a> Asked<'a> {
         near: Option<Hash>,
     ) -> Result<Option<Self>> {
         let state = State::of_instance(wrapper.as_object())?;
-        let mut key = Buffer::new();
+        let mut bytes = Buffers::take();
         let serializer = shared.serializer.as_ref();
-        let fits = codec::encode_call(state, serializer, key_args, wrapper.typed, &mut key.0, shared.most)?;
-        let hash = shared.region.hash(&key.0);
-        Ok(fits.then_some(Self { wrapper, extra, shared, state, key_args, near, key, hash }))
+        let fits = codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.key, shared.most)?;
+        let hash = shared.region.hash(&bytes.key);
+        Ok(fits.then_some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
     }
 
     /// The call whose key has these bytes.
@@ -100,7 +107,8 @@ impl<'a> Asked<'a> {
         key: Vec<u8>,
     ) -> Self {
         let hash = shared.region.hash(&key);
-        Self { wrapper, extra, shared, state, key_args, near: None, key: Buffer(key), hash }
+        let bytes = Buffers { key, value: Cell::default() };
+        Self { wrapper, extra, shared, state, key_args, near: None, bytes, hash }
     }
 
     /// The time now, of the clock that all processes go by.
@@ -114,34 +122,29 @@ impl<'a> Asked<'a> {
 
     /// The key as an object, for what goes by objects: flights.
     pub fn key_object(&self) -> Result<Owned> {
-        plain::bytes(&self.key.0)
+        plain::bytes(&self.bytes.key)
     }
 
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.
     pub fn look(&self, now: Time) -> Result<Look> {
-        let mut bytes = Buffer::new();
-        let (found, fresh) = match self.shared.region.lookup(self.hash, &self.key.0, now, &mut bytes.0) {
-            Lookup::Fresh(found) => (found, true),
-            Lookup::Stale(found) => (found, false),
-            Lookup::Absent => return Ok(Look::Absent),
-        };
-        match codec::decode(self.state, self.shared.serializer.as_ref(), &bytes.0)? {
-            Decoded::Damaged => Ok(Look::Absent),
-            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
-            Decoded::Value(value, immutable) => {
-                if immutable {
-                    self.keep_near(&value, found.token, found.terms, bytes.0.len())?;
+        self.bytes.with_value(|bytes| {
+            let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.key, now, bytes) {
+                Lookup::Fresh(found) => (found, true),
+                Lookup::Stale(found) => (found, false),
+                Lookup::Absent => return Ok(Look::Absent),
+            };
+            match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
+                Decoded::Damaged => Ok(Look::Absent),
+                Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
+                Decoded::Value(value, immutable) => {
+                    if let (true, Some(hash)) = (immutable, self.near) {
+                        let (token, size) = ((found.token, found.terms), bytes.len());
+                        self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
+                    }
+                    Ok(Look::Fresh(value))
                 }
-                Ok(Look::Fresh(value))
             }
-        }
-    }
-
-    fn keep_near(&self, value: &Owned, token: Token, terms: shm::Terms, size: usize) -> Result<()> {
-        match self.near {
-            Some(hash) => self.wrapper.keep_near(self.extra, self.key_args, hash, value, (token, terms), size),
-            None => Ok(()),
-        }
+        })
     }
 
     /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
@@ -157,13 +160,13 @@ impl<'a> Asked<'a> {
 
     /// Whether the region has it.
     pub fn is_there(&self) -> Result<bool> {
-        Ok(self.shared.region.contains(self.hash, &self.key.0, Self::now(self.extra)?))
+        Ok(self.shared.region.contains(self.hash, &self.bytes.key, Self::now(self.extra)?))
     }
 
     /// Drops the entry. True if there was one that was good.
     pub fn drop_entry(&self) -> Result<bool> {
         let good = self.is_there()?;
-        let was_there = self.shared.region.remove_entry(self.hash, &self.key.0, &Detached).map_err(busy)?;
+        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached).map_err(busy)?;
         Ok(good && was_there)
     }
 
@@ -172,25 +175,23 @@ impl<'a> Asked<'a> {
         let (terms, _) = self.extra.terms(value.borrow())?;
         let now = Self::now(self.extra)?;
         let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
-        let mut bytes = Buffer::new();
-        let serializer = self.shared.serializer.as_ref();
-        let region = &*self.shared.region;
-        match codec::encode(self.state, serializer, value.borrow(), &mut bytes.0, self.shared.most)? {
-            Encoded::Done { immutable } => {
-                match region.store(self.hash, &self.key.0, &bytes.0, terms, now, &Detached) {
-                    Stored::Done(token) if immutable => self.keep_near(value, token, terms, bytes.0.len()),
+        self.bytes.with_value(|bytes| {
+            let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
+            match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
+                // What it returns goes into the near cache with the first hit, if there ever is one.
+                Encoded::Done => match region.store(self.hash, &self.bytes.key, bytes, terms, now, &Detached) {
                     // Without the lock it is not stored, and nobody's call fails for it.
                     Stored::Done(_) | Stored::Busy => Ok(()),
                     Stored::TooLarge => self.is_oversize(),
+                },
+                Encoded::TooLarge => self.is_oversize(),
+                Encoded::Unserializable(exception) => {
+                    self.shared.tally(&region.counters().unserializable);
+                    self.forget_older()?;
+                    self.shared.warn(exception.borrow())
                 }
             }
-            Encoded::TooLarge => self.is_oversize(),
-            Encoded::Unserializable(exception) => {
-                self.shared.tally(&region.counters().unserializable);
-                self.forget_older()?;
-                self.shared.warn(exception.borrow())
-            }
-        }
+        })
     }
 
     fn is_oversize(&self) -> Result<()> {
@@ -202,7 +203,7 @@ impl<'a> Asked<'a> {
     fn forget_older(&self) -> Result<()> {
         if self.is_there()? {
             // Without the lock it stays until it expires or is evicted.
-            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.key.0, &Detached);
+            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached);
         }
         Ok(())
     }

@@ -86,8 +86,10 @@ impl Wrapper {
     ) -> Result<Option<Owned>> {
         let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
         let region = &*shared.region;
-        if let Hit::Value(value) = self.cache.find_with(hash, same, |object| entry(object).read_shared(region, now)) {
-            return Ok(Some(value));
+        match self.cache.find_with(hash, same, |object| entry(object).read_shared(region, now)) {
+            Hit::Value(value) => return Ok(Some(value)),
+            Hit::Absent(_) => return Ok(None),
+            Hit::Unsure(_) => {}
         }
         let (value, gone) = self.locate(hash, key_args, &mut Read { extra, region, now })?;
         drop(gone);
