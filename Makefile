@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-threads bench-reclamation stress develop sdist wheel clean tools venv
+.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-shared bench-threads bench-reclamation stress develop sdist wheel clean tools venv
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,14 @@ bench-index: venv ## the shipped index and hashbrown's under the same store: ins
 bench-options: venv ## what an option costs a hit
 	@$(PIP) .
 	$(BIN)/python bench/options.py $(ARGS)
+
+bench-shared: venv ## caches that processes share, beside warp_cache
+	@[ -x $(VENV)-shared/bin/python ] || $(PYTHON) -m venv $(VENV)-shared
+	@$(VENV)-shared/bin/python -m pip install --quiet --disable-pip-version-check warp_cache==0.7.0 .
+	$(VENV)-shared/bin/python bench/shared.py --json bench/build/shared.json $(ARGS)
+	@[ -x .venv-plot/bin/python ] || $(PLOT_PYTHON) -m venv .venv-plot
+	@.venv-plot/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'matplotlib>=3.8'
+	@.venv-plot/bin/python bench/plot.py bench/build/shared.json bench/build/shared.svg
 
 bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
 	@$(PIP) .

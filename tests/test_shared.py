@@ -19,6 +19,7 @@ import time
 import warnings
 import weakref
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -711,8 +712,15 @@ def test_linked_region_is_refused(tmp_path):
 
 def test_user_directory_is_private():
     f = lru_cache(backend="shared", max_bytes=1 << 16, name=f"test of tamis {os.getpid()}")(lambda x: x)
-    assert f(1) == f(1) == 1
-    assert os.path.isdir("/dev/shm")
+    try:
+        assert f(1) == f(1) == 1
+        files = list(Path("/dev/shm").glob(f"*/*{os.getpid()}*"))
+        (directory,) = {file.parent for file in files}
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
+    finally:
+        for file in Path("/dev/shm").glob(f"*/*test_of_tamis_{os.getpid()}*"):
+            file.unlink()
 
 
 # ---- the name -------------------------------------------------------------------------------------------------------

@@ -397,6 +397,58 @@ def test_processes_that_wait_for_each_other_in_a_ring_go_on(tmp_path):
     assert [wait_for(child) for child in children] == [0, 0]
 
 
+# ---- interpreters and limits ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="interpreters of their own GIL are made by this module since 3.13"
+)
+def test_interpreters_of_one_process_share_a_region(tmp_path):
+    def child(path):
+        import _interpreters
+
+        from tamis import lru_cache
+
+        code = f"""
+from tamis import lru_cache
+f = lru_cache(maxsize=9, backend="shared", path={path!r}, name="test")(lambda x: ["another", x])
+assert f(1) == ["first", 1], f(1)
+assert f(2) == f(2) == ["another", 2]
+f.cache_put("put", 3)
+"""
+        f = lru_cache(maxsize=9, backend="shared", path=path, name="test")(lambda x: ["first", x])
+        assert f(1) == ["first", 1]
+        assert f(3) == ["first", 3]
+        for _ in range(3):
+            interpreter = _interpreters.create("isolated")
+            error = _interpreters.exec(interpreter, code)
+            assert error is None, error.errdisplay
+            _interpreters.destroy(interpreter)
+        assert f(2) == ["another", 2]
+        assert f(3) == "put"
+        print(f.cache_info().currsize)
+
+    assert run_function(child, str(tmp_path)) == "3\n"
+
+
+def test_limit_on_file_sizes_is_a_clear_error(tmp_path):
+    def child(path):
+        import errno
+        import resource
+
+        from tamis import lru_cache
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        lru_cache(backend="shared", path=path, name="small", max_bytes=1 << 16)(len)
+        try:
+            lru_cache(backend="shared", path=path, name="large", max_bytes=1 << 22)(len)
+        except OSError as error:
+            print(errno.errorcode[error.errno], "large" in str(error))
+
+    assert run_function(child, str(tmp_path)) == "EFBIG True\n"
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 1
+
+
 # ---- deaths ---------------------------------------------------------------------------------------------------------
 
 

@@ -218,6 +218,11 @@ impl Options {
         }))
     }
 
+    /// Whether entries have terms.
+    pub fn expires(&self) -> bool {
+        !matches!(self.ttl, Ttl::Never) || self.tti != NEVER
+    }
+
     /// The time now. Reenters: `clock`.
     #[inline(always)]
     pub fn now(&self) -> Result<Time> {

@@ -81,10 +81,17 @@ impl Out<'_> {
     /// Sees to it that there is room for so many bytes more.
     #[inline(always)]
     fn reserve(&mut self, count: usize) -> Result<(), TooLarge> {
-        if count > self.most.saturating_sub(self.bytes.len()) || self.bytes.try_reserve(count).is_err() {
+        let len = self.bytes.len();
+        if count > self.most.saturating_sub(len) {
             return Err(TooLarge);
         }
-        Ok(())
+        if count <= self.bytes.capacity() - len { Ok(()) } else { self.grow(count) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, count: usize) -> Result<(), TooLarge> {
+        self.bytes.try_reserve(count).map_err(|_| TooLarge)
     }
 
     #[inline(always)]
@@ -104,8 +111,10 @@ impl Out<'_> {
     /// A tag and bytes of a fixed number.
     #[inline(always)]
     fn fixed<const N: usize>(&mut self, tag: u8, bytes: [u8; N]) -> Result<(), TooLarge> {
-        self.byte(tag)?;
-        self.slice(&bytes)
+        self.reserve(1 + N)?;
+        self.bytes.push(tag);
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
     }
 
     /// A tag and a number, seven bits a byte, the lowest first; the highest bit says that there are more (LEB128).

@@ -172,9 +172,12 @@ impl<'a> Asked<'a> {
 
     /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        let (terms, _) = self.extra.terms(value.borrow())?;
-        let now = Self::now(self.extra)?;
-        let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
+        let (terms, now) = if self.extra.options.expires() {
+            let (terms, now) = self.extra.terms(value.borrow())?;
+            (shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle }, now)
+        } else {
+            (shm::Terms::NONE, Self::now(self.extra)?)
+        };
         self.bytes.with_value(|bytes| {
             let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
             match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
