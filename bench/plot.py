@@ -1,4 +1,4 @@
-"""Draws what `bench/threads.py --json` or `bench/shared.py --json` has written: `python bench/plot.py FILE.json FILE.svg`.
+"""Draws what `threads.py --json` or `shared.py --json` has written: `python bench/plot.py FILE.json FILE.svg`.
 
 Needs matplotlib.
 

@@ -1,7 +1,7 @@
 """Caches that processes share: `python bench/shared.py`, beside warp_cache's shared backend if that is installed.
 
-Hits, misses and opening are timed in one process, the subjects in turns; the least of many passes counts. The rates are of
-processes that run at the same time for a while, the best of several runs.
+Hits, misses and opening are timed in one process, the subjects in turns; the least of many passes counts. The rates
+are of processes that run at the same time for a while, the best of several runs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,10 @@ def fresh(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def misses(subjects: Subjects, rounds: int) -> dict[str, float]:
     """Nanoseconds of a miss whose result is stored and evicts another."""
     keys = count(1 << 20)
-    runs = []
+    runs: list[Callable[[], float]] = []
     for decorate in subjects.all().values():
         cached = decorate(lambda x: x)
-        runs.append(lambda cached=cached: a_scan(cached, keys))
+        runs.append(partial(a_scan, cached, keys))
         for _ in range(3):
             runs[-1]()
     return dict(zip(subjects.all(), timed(runs, rounds), strict=True))

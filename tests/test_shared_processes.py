@@ -409,19 +409,19 @@ def test_interpreters_of_one_process_share_a_region(tmp_path):
 
         from tamis import lru_cache
 
-        code = f"""
-from tamis import lru_cache
-f = lru_cache(maxsize=9, backend="shared", path={path!r}, name="test")(lambda x: ["another", x])
-assert f(1) == ["first", 1], f(1)
-assert f(2) == f(2) == ["another", 2]
-f.cache_put("put", 3)
-"""
+        lines = (
+            "from tamis import lru_cache",
+            f"f = lru_cache(maxsize=9, backend='shared', path={path!r}, name='test')(lambda x: ['another', x])",
+            "assert f(1) == ['first', 1]",
+            "assert f(2) == f(2) == ['another', 2]",
+            "f.cache_put('put', 3)",
+        )
         f = lru_cache(maxsize=9, backend="shared", path=path, name="test")(lambda x: ["first", x])
         assert f(1) == ["first", 1]
         assert f(3) == ["first", 3]
         for _ in range(3):
             interpreter = _interpreters.create("isolated")
-            error = _interpreters.exec(interpreter, code)
+            error = _interpreters.exec(interpreter, "\n".join(lines))
             assert error is None, error.errdisplay
             _interpreters.destroy(interpreter)
         assert f(2) == ["another", 2]
