@@ -56,7 +56,11 @@ impl Child {
 
     pub fn wait(self) -> End {
         let status = self.status(0).expect("an end");
-        if libc::WIFSIGNALED(status) { End::Signal(libc::WTERMSIG(status)) } else { End::Exit(libc::WEXITSTATUS(status)) }
+        if libc::WIFSIGNALED(status) {
+            End::Signal(libc::WTERMSIG(status))
+        } else {
+            End::Exit(libc::WEXITSTATUS(status))
+        }
     }
 
     fn wait_until_stopped(&self) {
@@ -125,7 +129,7 @@ fn operate_for_ever(region: &Region, seed: u64) -> ! {
 }
 
 /// How many rounds: `make soak` sets more.
-fn rounds(usually: u64) -> u64 {
+pub fn rounds(usually: u64) -> u64 {
     std::env::var("TAMIS_SOAK_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usually)
 }
 
@@ -135,7 +139,7 @@ fn writers_killed_at_random_moments_leave_no_wrong_value_and_nobody_waiting() {
     let region = home.open(Some(200), 128 << 10);
     let mut random = Random(0xFEED ^ u64::from(std::process::id()));
     let mut recoveries = 0;
-    let mut spawn = |seed| Child::fork(|| operate_for_ever(&region, seed | 1));
+    let spawn = |seed| Child::fork(|| operate_for_ever(&region, seed | 1));
     let mut children: Vec<_> = (0..4).map(|seed| spawn(seed * 2 + 1)).collect();
     for round in 0..rounds(50) {
         std::thread::sleep(Duration::from_micros(random.below(3000)));
