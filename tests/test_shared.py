@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from subprocess_tools import run_function
 
 from tamis import cache, cached_method, lru_cache
 from tamis._shared import region_name
@@ -791,6 +792,58 @@ def test_wrapper_and_what_it_holds_are_collected(shared):
     if hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled():
         gc.collect()
     assert gone() is None
+
+
+def calls_of_a_shared_cache(path, rounds):
+    """Do everything in turn, and see that memory does not grow. Runs in a child."""
+    import gc
+    import sys
+    from contextlib import suppress
+
+    from tamis import _core, cache
+
+    class Refuse:
+        def __reduce__(self):
+            raise ValueError
+
+    def compute(x, y=None):
+        if x == 9:
+            raise ValueError
+        return [x] if x % 2 else (x, "text")
+
+    options = {"backend": "shared", "path": path, "max_bytes": 1 << 18}
+    caches = [cache(**options, name="a"), cache(**options, name="b", single_flight=True, ttl=100, stale=1, tti=100)]
+    caches = [decorate(compute) for decorate in caches]
+
+    def work(number):
+        for f in caches:
+            for x in range(20):
+                for call in (f, f, f.cache_contains, f.cache_invalidate, f):
+                    try:
+                        call(x, y=(number, 1.5))
+                        call((x, number).__hash__())
+                    except ValueError:
+                        pass
+            f.cache_put(b"x" * (1 << 19), 5)
+            with suppress(TypeError):
+                f(Refuse())
+        _core._loads(b"\x12\x05\x40")
+        _core._loads(_core._dumps({"a": [1, {2, 3}], "b": Refuse.__name__}))
+
+    blocks = []
+    for number in range(rounds):
+        work(number)
+        if number % (rounds // 4) == 0:
+            for f in caches:
+                f.cache_clear()
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+    assert max(blocks[1:]) - blocks[1] < 100, blocks
+    print("done")
+
+
+def test_memory_stands_where_it_stood(tmp_path):
+    assert run_function(calls_of_a_shared_cache, str(tmp_path), 400) == "done\n"
 
 
 def test_wrapper_pickles_by_reference_and_copies_as_itself(shared):

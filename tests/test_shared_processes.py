@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -169,6 +170,43 @@ def test_programs_with_one_name_do_not_share(tmp_path):
     assert run_function(other, str(tmp_path)).split()[-1] == "second"
     assert run_function(child, str(tmp_path)).split()[-1] == "first"
     assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 2
+
+
+SCRIPT = """
+import multiprocessing, sys
+from tamis import cache
+
+@cache(backend="shared", path=sys.argv[1])
+def f(x):
+    print("computed", x, flush=True)
+    return x
+
+if __name__ == "__main__":
+    f(1)
+    for method in ("spawn", "fork"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            pool.map(f, [1, 2])
+    f(2)
+"""
+
+
+def test_function_of_a_script_is_one_in_spawned_processes(tmp_path):
+    script, region = tmp_path / "script.py", tmp_path / "region"
+    script.write_text(SCRIPT)
+    region.mkdir(mode=0o700)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # Once as it is, and once from its own directory: one file is one program.
+    for command, directory in (([str(script)], "/"), (["script.py"], tmp_path)):
+        child = subprocess.run(
+            [sys.executable, *command, str(region)],
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert child.returncode == 0, child.stderr.decode()
+        assert child.stdout.decode() == ("computed 1\ncomputed 2\n" if directory == "/" else "")
 
 
 def test_entries_outlive_the_processes(context, tmp_path):

@@ -25,8 +25,14 @@ def region_name(function: Any) -> str:
     _add(digest, _VERSION, sys.implementation.cache_tag)
     innermost = _add_function(digest, function)
     name = getattr(innermost, "__qualname__", type(innermost).__qualname__)
-    module = getattr(innermost, "__module__", None) or type(innermost).__module__
+    module = _module_of(innermost) or type(innermost).__module__
     return f"{module}.{name}-{digest.hexdigest()}"
+
+
+def _module_of(function: Any) -> str | None:
+    # In processes that multiprocessing spawns, the program's main module has another name.
+    module: str | None = getattr(function, "__module__", None)
+    return "__main__" if module == "__mp_main__" else module
 
 
 def _add(digest: Any, *parts: object) -> None:
@@ -45,7 +51,7 @@ def _add_function(digest: Any, function: Any) -> Any:
         else:
             _add_values(digest, "method", function.__self__)
             function = function.__func__
-    _add(digest, getattr(function, "__module__", None), getattr(function, "__qualname__", None))
+    _add(digest, _module_of(function), getattr(function, "__qualname__", None))
     if not isinstance(function, FunctionType):
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
