@@ -742,7 +742,7 @@ def test_name_tells_functions_apart():
         *("def f(x): return x in {1, 2}", "def f(x): return x in {1, 3}"),
         *(
             f"def h(n):\n def f(x): return x + n\n return f\nf = h({n})"
-            for n in (1, 2, "print", "__import__('_thread').lock")
+            for n in (1, 2, "print", "__import__('fractions').Fraction")
         ),
         *(f"import functools\nf = functools.partial(int, base={base})" for base in (2, 3)),
         "import threading\ndef h(n):\n def f(x): return x + n\n return f\nf = h(threading.Lock())",

@@ -303,11 +303,21 @@ impl Wrapper {
         })
     }
 
-    /// Reenters: the function, `key`, options, pickle or the serializer.
-    pub(super) fn call_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+    /// `absent` is the hash in the near cache, if that is known not to have these arguments. Reenters: the function, `key`,
+    /// options, pickle or the serializer.
+    pub(super) fn call_shared(
+        &self,
+        extra: &Extra,
+        shared: &Shared,
+        args: &CallArgs<'_>,
+        absent: Option<Hash>,
+    ) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.typed)?;
-            if let Some(hash) = near {
+            let near = match absent {
+                None => near::hash(key_args, self.typed)?,
+                known => known,
+            };
+            if let (Some(hash), None) = (near, absent) {
                 let now = extra.options.now()?;
                 if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
                     shared.count(true);

@@ -49,26 +49,46 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
                 _ => 0,
             };
             let take = |object: &_| entry(object).read_shared(region, now);
-            let mut found = Hit::Unsure(SlotId::NONE);
+            let (mut hash, mut found) = (Hash::of(0), Hit::Unsure(SlotId::NONE));
             if exact::is_int(argument) {
                 // SAFETY: the type has just been seen.
                 if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
-                    found = this.cache.find_with(Hash::of(u64::from(value)), Key::is_telling_int, take);
+                    hash = Hash::of(u64::from(value));
+                    found = this.cache.find_with(hash, Key::is_telling_int, take);
                 }
             } else if exact::is_str(argument) {
                 // SAFETY: the type has just been seen.
-                if let Some(hash) = unsafe { exact::str_hash(argument) } {
-                    found = this.cache.find_with(Hash::of(hash), |key| key.is_object(argument), take);
+                if let Some(known) = unsafe { exact::str_hash(argument) } {
+                    hash = Hash::of(known);
+                    found = this.cache.find_with(hash, |key| key.is_object(argument), take);
                 }
             }
-            if let Hit::Value(value) = found {
-                shared.count(true);
-                return value.into_ptr();
+            match found {
+                Hit::Value(value) => {
+                    shared.count(true);
+                    return value.into_ptr();
+                }
+                // SAFETY: one argument, as this function got it, of this hash.
+                Hit::Absent(_) => return unsafe { absent_vectorcall(callable, args, hash) },
+                Hit::Unsure(_) => {}
             }
         }
     }
     // SAFETY: this function's own arguments.
     unsafe { shared_vectorcall(callable, args, nargsf, kwnames) }
+}
+
+/// A call with one argument of this hash, which the near cache has not. Reenters: as [`shared_vectorcall`].
+#[inline(never)]
+unsafe extern "C" fn absent_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, std::ptr::null_mut()) };
+    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
+    unsafe { call(callable, &args, Some(hash)) }
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
@@ -79,14 +99,22 @@ unsafe extern "C" fn shared_vectorcall(
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
+    unsafe { call(callable, &args, None) }
+}
+
+/// # Safety
+/// The object is a wrapper of a shared cache, held by the caller until this returns, unless Python code takes it away.
+#[inline(always)]
+unsafe fn call(callable: *mut py::PyObject, args: &CallArgs<'_>, absent: Option<Hash>) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
     let this = unsafe { Wrapper::of(callable) };
     let Some((extra, shared)) = this.extra().and_then(|extra| Some((extra, extra.shared.as_ref()?))) else {
         unreachable!("this function is for shared caches")
     };
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
     let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
-    object::to_slot(this.call_shared(extra, shared, &args))
+    object::to_slot(this.call_shared(extra, shared, args, absent))
 }
