@@ -43,13 +43,14 @@ test-core: tools ## run the core's own tests, without any Python
 	cargo test --locked --quiet --no-default-features
 
 test-loom: tools ## run the models of the lock-free protocols in every order that the memory model allows
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --release --no-default-features --lib shared
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --release --no-default-features --lib -- shared shm
 
-# The sanitizers need a nightly toolchain. std comes compiled without their marks: tests/sanitizers says what that hides.
+# ThreadSanitizer can't follow forks. The sanitizers need a nightly toolchain. std comes compiled without their marks: tests/sanitizers says what that hides.
 test-sanitizers: tools ## run the core's tests under ThreadSanitizer and AddressSanitizer
 	@cargo +nightly --version >/dev/null 2>&1 || { echo "tamis: the sanitizers need Rust's nightly toolchain: rustup toolchain install nightly" >&2; exit 2; }
 	TSAN_OPTIONS="suppressions=$(abspath tests/sanitizers/thread.supp)" RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/thread-sanitizer \
-		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
+		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1 \
+		--skip shm::tests_processes --skip shm::tests_files
 	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/address-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
 
@@ -110,6 +111,14 @@ bench-programs: venv ## real programs with functools' caches and with tamis's: s
 	@$(PIP) . sympy black mypy
 	$(BIN)/python bench/programs.py $(ARGS)
 
+bench-shared: venv ## caches that processes share, beside warp_cache
+	@[ -x $(VENV)-shared/bin/python ] || $(PYTHON) -m venv $(VENV)-shared
+	@$(VENV)-shared/bin/python -m pip install --quiet --disable-pip-version-check warp_cache==0.7.0 .
+	$(VENV)-shared/bin/python bench/shared.py --json bench/build/shared.json $(ARGS)
+	@[ -x .venv-plot/bin/python ] || $(PLOT_PYTHON) -m venv .venv-plot
+	@.venv-plot/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'matplotlib>=3.8'
+	@.venv-plot/bin/python bench/plot.py bench/build/shared.json bench/build/shared.svg
+
 bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
 	@$(PIP) .
 	$(BIN)/python bench/threads.py --json bench/build/threads.json $(ARGS)
@@ -119,6 +128,14 @@ bench-threads: venv ## calls a second of several threads in one cache: for free-
 
 bench-reclamation: tools ## what it costs to read what others may take away: tamis beside crossbeam-epoch and seize
 	CARGO_TARGET_DIR=target/reclamation cargo run --locked --quiet --release --manifest-path bench/reclamation/Cargo.toml
+
+bench-shm: tools ## nanoseconds of the shared region's operations, without Python
+	cargo test --locked --quiet --release --no-default-features --lib -- --ignored shm::bench --nocapture
+
+# So many writers are killed, and ten times as many regions are damaged, from another seed each time.
+ROUNDS ?= 1000
+soak: tools ## kill writers of a shared region, and damage regions, for some minutes: ROUNDS=10000 for longer
+	TAMIS_SOAK_ROUNDS=$(ROUNDS) TAMIS_SEED=$$(date +%s) cargo test --locked --quiet --release --no-default-features --lib -- shm::tests_ --nocapture
 
 stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .

@@ -1,4 +1,6 @@
-"""Draws what `bench/threads.py --json` has written: `python bench/plot.py FILE.json FILE.svg`. Needs matplotlib.
+"""Draws what `threads.py --json` or `shared.py --json` has written: `python bench/plot.py FILE.json FILE.svg`.
+
+Needs matplotlib.
 
 A script of its own, for an interpreter of its own: matplotlib is not there for every one that is measured.
 """
@@ -35,11 +37,34 @@ def draw(measured: dict[str, Any], path: str) -> None:
         axis.tick_params(colors="gray")
     axes[0][0].set_ylabel("million calls a second, all threads", color="gray")
     axes[0][0].legend(frameon=False, labelcolor="gray")
+    save(figure, measured, path)
+
+
+def draw_bars(measured: dict[str, Any], path: str) -> None:
+    """Nanoseconds a call of hits and misses, a bar for each subject."""
+    rows = [row for row in measured["rows"] if row["name"].startswith(("hit", "miss")) and ":" not in row["name"]]
+    subjects = [who for who in ("memory", "shared", "warp_cache") if any(who in row for row in rows)]
+    figure, axis = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
+    for at, who in enumerate(subjects):
+        places = [row + at / (len(subjects) + 1) for row in range(len(rows))]
+        bars = axis.barh(places, [row[who] for row in rows], 1 / (len(subjects) + 1), label=who)
+        axis.bar_label(bars, fmt="%.0f", fontsize=7, color="gray", padding=2)
+    axis.set_yticks([row + 0.25 for row in range(len(rows))], [row["name"] for row in rows], fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlabel("nanoseconds a call, loop included", color="gray")
+    axis.tick_params(colors="gray")
+    axis.legend(frameon=False, labelcolor="gray")
+    save(figure, measured, path)
+
+
+def save(figure: Any, measured: dict[str, Any], path: str) -> None:
+    """Write the picture, and on it what it was measured on."""
     environment = measured["environment"]
     figure.suptitle(f"{environment['interpreter']}, {environment['cpu']}", color="gray", fontsize=8)
     figure.savefig(path, transparent=True)
 
 
 if __name__ == "__main__":
-    draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), sys.argv[2])
+    measurements = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    (draw if "scenario" in measurements["rows"][0] else draw_bars)(measurements, sys.argv[2])
     print(f"plot: {sys.argv[2]}")

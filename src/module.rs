@@ -3,6 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
+use crate::py::codec::{self, Serializer};
 use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -47,21 +48,27 @@ pub struct State {
     pub flight_type: Owned,
     /// The type that `tamis.SieveCache` is made of.
     mapping_type: Owned,
+    /// Keys of dicts that shared caches have decoded.
+    pub dict_names: codec::Names,
     /// Interned names.
     pub names: Names,
     /// `tamis.CacheInfo`
     pub cache_info_class: Imported,
     /// What computes the result of a coroutine function.
     pub run: Imported,
+    /// The same for `cache_refresh`.
+    pub refresh: Imported,
     /// What is told of cached functions that die. Held for moments in which no Python code runs.
-    on_death: Mutex<Option<Shared>>,
+    on_death: Mutex<Option<Shared<Owned>>>,
+    /// The functions of `pickle`, once a shared cache needed them.
+    pickle: OnceLock<Shared<Serializer>>,
 }
 
 /// A name of one of our modules, imported when it is first asked for.
 pub struct Imported {
     module: &'static CStr,
     name: &'static CStr,
-    object: OnceLock<Shared>,
+    object: OnceLock<Shared<Owned>>,
 }
 
 impl Imported {
@@ -84,12 +91,12 @@ impl Imported {
 }
 
 /// A reference that any thread of its interpreter may use.
-struct Shared(Owned);
+struct Shared<T>(T);
 
 // SAFETY: references are made and given back by attached threads alone.
-unsafe impl Send for Shared {}
+unsafe impl<T> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<T> Sync for Shared<T> {}
 
 impl State {
     fn new(module: Borrowed<'_>) -> Result<Self> {
@@ -112,10 +119,13 @@ impl State {
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
             mapping_type: mapping::make_type(module)?,
+            dict_names: codec::Names::new(),
             names,
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             run: Imported::new(c"tamis._async", c"run"),
+            refresh: Imported::new(c"tamis._async", c"refresh"),
             on_death: Mutex::new(None),
+            pickle: OnceLock::new(),
         })
     }
 
@@ -158,6 +168,18 @@ impl State {
         let before = std::mem::replace(&mut *held, callable.map(Shared));
         drop(held);
         drop(before);
+    }
+
+    /// The functions of `pickle`. Reenters on first use: an import.
+    pub fn pickle(&self) -> Result<&Serializer> {
+        if self.pickle.get().is_none() {
+            // As in `Imported::get`.
+            drop(self.pickle.set(Shared(Serializer::of(object::module(c"pickle")?.borrow())?)));
+        }
+        match self.pickle.get() {
+            Some(Shared(pickle)) => Ok(pickle),
+            None => Err(Raised::type_error(c"pickle could not be imported")),
+        }
     }
 }
 
@@ -247,7 +269,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
-    let imported = [&state.cache_info_class, &state.run].into_iter().filter_map(|name| name.object.get());
+    let imported =
+        [&state.cache_info_class, &state.run, &state.refresh].into_iter().filter_map(|name| name.object.get());
     let types = [
         &state.wrapper_type,
         &state.method_type,
@@ -260,7 +283,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     // Nobody is inside the lock while the collector runs.
     let on_death = state.on_death.try_lock().ok();
     let on_death = on_death.as_ref().and_then(|held| held.as_ref());
-    for object in types.into_iter().chain(imported.chain(on_death).map(|Shared(object)| object)) {
+    let pickle = state.pickle.get().into_iter().flat_map(|Shared(pickle)| pickle.held());
+    for object in types.into_iter().chain(imported.chain(on_death).map(|Shared(object)| object)).chain(pickle) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {
@@ -308,10 +332,12 @@ const ON_DEATH: py::PyMethodDef = py::PyMethodDef {
     ml_doc: c"Have a callable told of each cached function that dies: its id, and its last cache_stats().".as_ptr(),
 };
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 5]> = {
+static FUNCTIONS: Tables<[py::PyMethodDef; 9]> = {
     let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
+    let [dumps, loads, key, call] = codec::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, ON_DEATH, unsafe { std::mem::zeroed() }]))
+    let end = unsafe { std::mem::zeroed() };
+    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, ON_DEATH, dumps, loads, key, call, end]))
 };
 
 const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;

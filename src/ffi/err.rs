@@ -18,6 +18,8 @@ pub enum Kind {
     Value,
     /// `KeyError`
     Key,
+    /// `TimeoutError`
+    Timeout,
 }
 
 impl Kind {
@@ -29,6 +31,8 @@ impl Kind {
             Self::Value => unsafe { py::PyExc_ValueError },
             // SAFETY: as above.
             Self::Key => unsafe { py::PyExc_KeyError },
+            // SAFETY: as above.
+            Self::Timeout => unsafe { py::PyExc_TimeoutError },
         }
     }
 }
@@ -127,6 +131,15 @@ impl Raised {
         unsafe { Owned::from_ptr(value) }
     }
 
+    /// The same exception, with this one as its cause.
+    #[cold]
+    pub fn caused_by(self, cause: Owned) -> Self {
+        let exception = self.take();
+        // SAFETY: two exceptions; the reference to the cause is taken over.
+        unsafe { py::PyException_SetCause(exception.as_ptr(), cause.into_ptr()) };
+        Self::again(exception.borrow())
+    }
+
     /// Raises this exception, an instance.
     pub fn again(exception: Borrowed<'_>) -> Self {
         // Not `PyErr_SetObject`, which would give it another context.
@@ -146,4 +159,12 @@ impl Raised {
         unsafe { py::PyErr_Clear() };
         Ok(())
     }
+}
+
+/// Whether this exception is an `Exception`. The others (KeyboardInterrupt, SystemExit) end a thread or a task.
+pub fn is_ordinary(exception: Borrowed<'_>) -> bool {
+    // SAFETY: set up before any extension is imported.
+    let class = unsafe { py::PyExc_Exception };
+    // SAFETY: two live objects.
+    unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
 }

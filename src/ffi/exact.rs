@@ -58,6 +58,18 @@ type_checks! {
     is_bool: PyBool_Type;
     /// `type(object) is tuple`
     is_tuple: PyTuple_Type;
+    /// `type(object) is complex`
+    is_complex: PyComplex_Type;
+    /// `type(object) is bytearray`
+    is_bytearray: PyByteArray_Type;
+    /// `type(object) is list`
+    is_list: PyList_Type;
+    /// `type(object) is dict`
+    is_dict: PyDict_Type;
+    /// `type(object) is set`
+    is_set: PySet_Type;
+    /// `type(object) is frozenset`
+    is_frozenset: PyFrozenSet_Type;
 }
 
 macro_rules! instance_checks {
@@ -177,6 +189,16 @@ fn value_of_two_digits(int: &Int) -> Option<i64> {
 /// How many bits, beside the sign, an integer may have for [`telling_value`].
 pub const TELLING_BITS: u32 = 2 * DIGIT_BITS;
 
+/// The value of an exact `int` of at most 60 bits.
+#[inline(always)]
+pub fn short_int(object: Borrowed<'_>) -> Option<i64> {
+    if !is_int(object) {
+        return None;
+    }
+    // SAFETY: the type has just been seen.
+    value_of_two_digits(unsafe { as_int(object) })
+}
+
 /// The value of an exact `int` that its hash tells: it is of at most 60 bits, and not -1 or -2, which share a hash.
 #[inline(always)]
 pub fn telling_value(object: Borrowed<'_>) -> Option<i64> {
@@ -214,7 +236,7 @@ pub unsafe fn str_hash(object: Borrowed<'_>) -> Option<u64> {
 /// # Safety
 /// The object is an exact `float`.
 #[inline(always)]
-unsafe fn float_value(object: Borrowed<'_>) -> f64 {
+pub(super) unsafe fn float_value(object: Borrowed<'_>) -> f64 {
     // SAFETY: the object is a float, as the caller says.
     unsafe { (*object.as_ptr().cast::<py::PyFloatObject>()).ob_fval }
 }
@@ -370,6 +392,35 @@ unsafe fn bytes_behind(object: Borrowed<'_>, head: usize, size: usize) -> &[u8] 
     unsafe { std::slice::from_raw_parts(first, size) }
 }
 
+/// The characters of an exact `str`, and how they lie.
+#[derive(Clone, Copy)]
+pub struct Characters<'a> {
+    /// The bytes of the characters.
+    pub bytes: &'a [u8],
+    /// How many bytes a character takes: the fewest that suffice for all of them.
+    pub width: u8,
+    /// Whether all are ASCII.
+    pub ascii: bool,
+}
+
+/// The characters of an exact `str`. None if they lie elsewhere, as in strings that some old C code has made.
+#[inline(always)]
+pub fn characters(string: Borrowed<'_>) -> Option<Characters<'_>> {
+    debug_assert!(is_str(string));
+    // SAFETY: an exact str, as the caller has seen.
+    let layout = unsafe { str_layout(string) };
+    if layout & COMPACT == 0 {
+        return None;
+    }
+    let ascii = layout & ASCII != 0;
+    let head = if ascii { size_of::<py::PyASCIIObject>() } else { compat::COMPACT_STR_HEAD };
+    let width = (layout >> KIND_SHIFT & KIND_MASK) as u8;
+    // SAFETY: as above.
+    let size = unsafe { str_length(string) } * usize::from(width);
+    // SAFETY: a compact string's characters follow its head.
+    Some(Characters { bytes: unsafe { bytes_behind(string, head, size) }, width, ascii })
+}
+
 /// Width of the characters in bytes.
 const KIND_SHIFT: u32 = 2;
 const KIND_MASK: u32 = 7;
@@ -426,7 +477,7 @@ fn same_bytes(a: &[u8], b: &[u8]) -> bool {
 /// # Safety
 /// The object is an exact `bytes`.
 #[inline(always)]
-unsafe fn bytes_of(object: Borrowed<'_>) -> &[u8] {
+pub(super) unsafe fn bytes_of(object: Borrowed<'_>) -> &[u8] {
     // SAFETY: the object is bytes, as the caller says.
     let size = unsafe { py::Py_SIZE(object.as_ptr()) };
     // SAFETY: as above.

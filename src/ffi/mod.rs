@@ -6,6 +6,7 @@ pub mod compat;
 pub mod err;
 pub mod exact;
 pub mod object;
+pub mod plain;
 pub mod sync;
 
 pub use args::CallArgs;

@@ -424,13 +424,17 @@ pub fn tuple(items: &[Borrowed<'_>]) -> Result<Owned> {
     Ok(tuple)
 }
 
-/// `module.name`. Reenters: an import, unless the module is there.
-pub fn import(module: &CStr, name: &CStr) -> Result<Owned> {
-    // SAFETY: a terminated string; a new reference or null.
-    let module = unsafe { py::PyImport_ImportModule(module.as_ptr()) };
+/// The module of this name. Reenters: its code, if it was not imported yet.
+pub fn module(name: &CStr) -> Result<Owned> {
+    // SAFETY: a terminated string.
+    let pointer = unsafe { py::PyImport_ImportModule(name.as_ptr()) };
     // SAFETY: a new reference, or null with an exception set.
-    let module = unsafe { Owned::from_call(module) }?;
-    module.borrow().attr(interned(name)?.borrow())
+    unsafe { Owned::from_call(pointer) }
+}
+
+/// `module.name`. Reenters: as [`module`].
+pub fn import(name: &CStr, attribute: &CStr) -> Result<Owned> {
+    module(name)?.borrow().attr(interned(attribute)?.borrow())
 }
 
 /// `dict[name] = value`, in a dict whose keys are `str`.
@@ -520,4 +524,52 @@ pub fn to_slot(result: Result<Owned>) -> *mut py::PyObject {
 #[inline]
 pub fn to_status(result: Result<()>) -> c_int {
     if result.is_ok() { 0 } else { -1 }
+}
+
+/// The text of a `str`, lone surrogates as question marks.
+pub fn text(string: Borrowed<'_>) -> Result<String> {
+    // SAFETY: a str and two terminated strings.
+    let bytes = unsafe { py::PyUnicode_AsEncodedString(string.as_ptr(), c"utf-8".as_ptr(), c"replace".as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let bytes = unsafe { Owned::from_call(bytes) }?;
+    Ok(String::from_utf8_lossy(super::plain::bytes_of(bytes.borrow())).into_owned())
+}
+
+/// A `str` of this text.
+pub fn string(text: &str) -> Result<Owned> {
+    // SAFETY: so many bytes of UTF-8.
+    let string = unsafe { py::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as py::Py_ssize_t) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(string) }
+}
+
+/// The path that a `str` names, as the file system has it.
+pub fn path(string: Borrowed<'_>) -> Result<std::path::PathBuf> {
+    // SAFETY: a str.
+    let bytes = unsafe { py::PyUnicode_EncodeFSDefault(string.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let bytes = unsafe { Owned::from_call(bytes) }?;
+    match std::str::from_utf8(super::plain::bytes_of(bytes.borrow())) {
+        Ok(path) => Ok(path.into()),
+        Err(_) => Err(Raised::with(super::err::Kind::Value, c"a path must be text, not %R", string)),
+    }
+}
+
+/// Runs `work` with this thread detached from the interpreter, so that others run meanwhile.
+pub fn detached<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: an attached thread.
+    let thread = unsafe { py::PyEval_SaveThread() };
+    let result = work();
+    // SAFETY: the state of this thread.
+    unsafe { py::PyEval_RestoreThread(thread) };
+    result
+}
+
+/// Runs the handlers of signals that have come, if this is the main thread. Reenters: those, which may raise.
+pub fn check_signals() -> Result<()> {
+    // SAFETY: an attached thread.
+    match unsafe { py::PyErr_CheckSignals() } {
+        0 => Ok(()),
+        _ => Err(Raised::by_callee()),
+    }
 }

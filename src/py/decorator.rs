@@ -14,9 +14,9 @@ const DEFAULT_MAXSIZE: usize = 128;
 /// Names the options, in the order of [`options::NAMES`].
 const UNKNOWN_TO_LRU_CACHE: &CStr =
     c"lru_cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
-    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock and backend";
+    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock, backend, name, path, max_bytes and serializer";
 const UNKNOWN_TO_CACHE: &CStr = c"cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
-    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock and backend";
+    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock, backend, name, path, max_bytes and serializer";
 
 /// The options of one decoration.
 #[derive(Clone)]
@@ -58,6 +58,9 @@ impl Options {
             let made = options.decorate(module, function.borrow())?;
             return object::call_with(kind.borrow(), &[made.borrow()]);
         }
+        if self.per_instance {
+            Method::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
+        }
         if !function.is_callable() {
             return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
         }
@@ -80,7 +83,10 @@ impl Options {
             Bound::Entries(entries) => size(entries)?,
         };
         // Now, so that what is wrong with them is said where they stand.
-        options::Options::parse(self.others.borrow(), false)?;
+        let parsed = options::Options::parse(self.others.borrow(), false)?;
+        if self.per_instance {
+            Method::check_options(parsed.as_ref())?;
+        }
         let bundle = object::tuple(&[
             module,
             maxsize.borrow(),

@@ -5,6 +5,7 @@
 
 use crate::core::clock::{NEVER, Time};
 use crate::ffi::{Borrowed, Owned, Result, object};
+use crate::shm::{self, Region, Token};
 use pyo3_ffi as py;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,6 +19,8 @@ pub struct Entry {
 struct Fields {
     value: Owned,
     terms: Terms,
+    /// The entry of a region that it is a copy of.
+    token: Option<Token>,
     /// When it was last read, where that matters.
     read: AtomicU64,
     /// Whether somebody computes the value anew while others still get this one.
@@ -51,7 +54,18 @@ pub enum Age {
 impl Entry {
     /// An entry of the module's entry type. Runs no Python code.
     pub fn create(kind: Borrowed<'_>, value: Owned, terms: Terms, now: Time) -> Result<Owned> {
-        let fields = Fields { value, terms, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
+        Self::with_token(kind, value, terms, now, None)
+    }
+
+    /// As [`Entry::create`], for a value that a region has too.
+    pub fn with_token(
+        kind: Borrowed<'_>,
+        value: Owned,
+        terms: Terms,
+        now: Time,
+        token: Option<Token>,
+    ) -> Result<Owned> {
+        let fields = Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
         // SAFETY: a field of a fresh entry.
         unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
     }
@@ -106,6 +120,24 @@ impl Entry {
             return None;
         }
         self.touch(now);
+        Some(self.fields.value.clone())
+    }
+
+    /// The value, if the region still has it and it is fresh, which counts as reading it.
+    #[inline(always)]
+    pub fn read_shared(&self, region: &Region, now: Time) -> Option<Owned> {
+        let terms = &self.fields.terms;
+        let token = self.fields.token?;
+        if !region.check(token) || now >= terms.fresh_until {
+            return None;
+        }
+        if terms.idle != NEVER {
+            // Others may have read it meanwhile, so the region is asked.
+            let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
+            if !region.touch(token, &terms, now) {
+                return None;
+            }
+        }
         Some(self.fields.value.clone())
     }
 

@@ -6,6 +6,7 @@
 
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
 use pyo3_ffi as py;
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -74,6 +75,40 @@ struct Sleeper(*mut c_void);
 // SAFETY: such a lock may be released by any thread.
 unsafe impl Send for Sleeper {}
 
+thread_local! {
+    /// How many computations of this thread other processes may wait for, and in which process that is.
+    static HELD: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// While it stands, other processes may wait for this thread. Then it waits for nobody itself, since nobody can see whether
+/// that would close a ring over several processes.
+pub struct Holding(());
+
+impl Holding {
+    /// One more computation.
+    pub fn begin() -> Self {
+        HELD.set((Self::count() + 1, std::process::id()));
+        Self(())
+    }
+
+    /// Whether there is any.
+    pub fn any() -> bool {
+        Self::count() > 0
+    }
+
+    fn count() -> u32 {
+        let (count, process) = HELD.get();
+        // The child of a fork computes nothing that others wait for.
+        if process == std::process::id() { count } else { 0 }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        HELD.set((Self::count().saturating_sub(1), std::process::id()));
+    }
+}
+
 /// Which thread waits for which thread. Nothing in here runs Python code or waits while it is held.
 static WAITING: Mutex<Vec<(Thread, Thread)>> = Mutex::new(Vec::new());
 
@@ -118,12 +153,12 @@ impl Flight {
     }
 
     /// Waits for the outcome. None where this thread must compute for itself: it leads this flight, or the leader waits, over
-    /// however many others, for this thread. Reenters: signal handlers, which may raise.
+    /// however many others, for this thread; or another process may wait for it. Reenters: signal handlers, which may raise.
     pub fn wait(&self) -> Result<Option<Outcome>> {
         let this = Thread::current();
         let leader = self.fields.leader;
         // When the interpreter ends, leaders don't go on.
-        if compat::is_finalizing() || !begin_to_wait(this, leader) {
+        if compat::is_finalizing() || Holding::any() || !begin_to_wait(this, leader) {
             return Ok(None);
         }
         let outcome = self.sleep();
@@ -160,18 +195,13 @@ impl Flight {
         state.sleepers.push(sleeper);
         drop(state);
         loop {
-            // SAFETY: an attached thread.
-            let thread = unsafe { py::PyEval_SaveThread() };
             // SAFETY: this thread's lock, which `land` releases.
-            let answer = unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) };
-            // SAFETY: the state of this thread.
-            unsafe { py::PyEval_RestoreThread(thread) };
+            let answer = object::detached(|| unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) });
             if answer == ACQUIRED {
                 return Ok(locked(&self.fields.state).outcome.clone().unwrap_or(Outcome::Abandoned));
             }
             debug_assert_eq!(answer, INTERRUPTED);
-            // SAFETY: an attached thread. Runs signal handlers.
-            if unsafe { py::PyErr_CheckSignals() } != 0 {
+            if let Err(raised) = object::check_signals() {
                 let mut state = locked(&self.fields.state);
                 let asleep = state.sleepers.len();
                 state.sleepers.retain(|&other| other != sleeper);
@@ -182,7 +212,7 @@ impl Flight {
                     // SAFETY: as above.
                     unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 0) };
                 }
-                return Err(Raised::by_callee());
+                return Err(raised);
             }
         }
     }

@@ -7,9 +7,11 @@
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::core::{OutOfMemory, boxed};
+use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::key::Key;
+use crate::py::options::Options;
 use crate::py::wrapper::{Bound, Entries, Table, Wrapper, is_coroutine_function, update_wrapper};
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -89,6 +91,17 @@ impl Method {
             return Err(Raised::type_error(c"tamis._method.inside must return three values"));
         };
         Ok(Some((kind.to_owned(), function.to_owned(), is_static.is_true()?)))
+    }
+
+    /// Refuses what can't be had for each instance.
+    pub fn check_options(options: Option<&Options>) -> Result<()> {
+        if options.is_some_and(|options| options.shared.is_some()) {
+            let message =
+                c"cached_method can't be used with backend='shared': an instance's cache goes with the instance, \
+                which no other process has; use lru_cache with key= or ignore='self'";
+            return Err(Raised::new(Kind::Value, message));
+        }
+        Ok(())
     }
 
     /// # Safety

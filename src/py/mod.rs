@@ -2,6 +2,7 @@
 
 pub mod awaitable;
 pub mod capsule;
+pub mod codec;
 pub mod decorator;
 pub mod entry;
 pub mod flight;

@@ -3,6 +3,7 @@
 use crate::core::clock::{self, NEVER, Time};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock as clocks, exact, object};
+use crate::py::codec::Serializer;
 use pyo3_ffi as py;
 use std::ffi::CStr;
 
@@ -21,6 +22,10 @@ pub const NAMES: &[&CStr] = &[
     c"copy",
     c"clock",
     c"backend",
+    c"name",
+    c"path",
+    c"max_bytes",
+    c"serializer",
 ];
 
 /// How long a result is fresh.
@@ -53,6 +58,18 @@ pub enum Copy {
     By(Owned),
 }
 
+/// What goes with `backend="shared"`.
+pub struct SharedOptions {
+    /// `name`: a str. None for the one that the function gives.
+    pub name: Option<Owned>,
+    /// `path`: a str. None for the user's directory.
+    pub path: Option<Owned>,
+    /// `max_bytes`
+    pub max_bytes: u64,
+    /// `serializer`
+    pub serializer: Option<Serializer>,
+}
+
 /// All options of one cache.
 pub struct Options {
     /// `ttl`
@@ -79,6 +96,8 @@ pub struct Options {
     pub copy: Copy,
     /// `clock`, or the one that suits.
     pub clock: Clock,
+    /// `backend="shared"` and what goes with it.
+    pub shared: Option<SharedOptions>,
 }
 
 /// Spans of so many nanoseconds are told well enough by a clock that is some milliseconds late.
@@ -168,9 +187,8 @@ impl Options {
                 ));
             }
         };
-        if let Some(backend) = option(c"backend")? {
-            check_backend(backend.borrow())?;
-        }
+        let is_shared = option(c"backend")?.map_or(Ok(false), |backend| is_shared(backend.borrow()))?;
+        let shared = SharedOptions::parse(is_shared, &option)?;
         let exact_is_needed = match &ttl {
             Ttl::Never => false,
             Ttl::Fixed(span) => *span < COARSE_FROM,
@@ -183,7 +201,26 @@ impl Options {
             None if exact_is_needed => Clock::Exact,
             None => Clock::Coarse,
         };
-        Ok(Some(Self { ttl, tti, jitter, stale, key, ignore, single_flight, coroutine, weight, on_evict, copy, clock }))
+        Ok(Some(Self {
+            ttl,
+            tti,
+            jitter,
+            stale,
+            key,
+            ignore,
+            single_flight,
+            coroutine,
+            weight,
+            on_evict,
+            copy,
+            clock,
+            shared,
+        }))
+    }
+
+    /// Whether entries have terms.
+    pub fn expires(&self) -> bool {
+        !matches!(self.ttl, Ttl::Never) || self.tti != NEVER
     }
 
     /// The time now. Reenters: `clock`.
@@ -199,6 +236,98 @@ impl Options {
                     .map(clock::nanoseconds)
                     .ok_or_else(|| wrong(c"clock must return seconds (a float), not %.200s", seconds.borrow()))
             }
+        }
+    }
+}
+
+/// The options that can't hold for an entry that other processes replace, evict and clear, and why.
+const NOT_SHARED: [(&CStr, &CStr); 4] = [
+    (c"on_evict", c"on_evict can't be used with backend='shared': other processes evict, and have neither the callback nor the objects"),
+    (c"weigher", c"weigher can't be used with backend='shared': max_bytes bounds what the entries of all processes take together"),
+    (c"maxweight", c"maxweight can't be used with backend='shared': max_bytes bounds what the entries of all processes take together"),
+    (c"clock", c"clock can't be used with backend='shared': all processes go by the machine's monotonic clock"),
+];
+
+/// `max_bytes` where it is not given: 64 MiB.
+const DEFAULT_MAX_BYTES: u64 = 64 << 20;
+
+impl SharedOptions {
+    /// Reenters: `__fspath__`, attributes of the serializer.
+    fn parse(is_shared: bool, option: &impl Fn(&CStr) -> Result<Option<Owned>>) -> Result<Option<Self>> {
+        let (name, path) = (option(c"name")?, option(c"path")?);
+        let (max_bytes, serializer) = (option(c"max_bytes")?, option(c"serializer")?);
+        if !is_shared {
+            let given = name.is_some() || path.is_some() || max_bytes.is_some() || serializer.is_some();
+            let message = c"name, path, max_bytes and serializer go with backend='shared'";
+            return if given { Err(Raised::new(Kind::Value, message)) } else { Ok(None) };
+        }
+        for (name, why) in NOT_SHARED {
+            if option(name)?.is_some() {
+                return Err(Raised::new(Kind::Value, why));
+            }
+        }
+        if let Some(name) = &name {
+            if !exact::is_str_instance(name.borrow()) {
+                return Err(wrong(c"name takes the name of a shared region (a str), not %.200s", name.borrow()));
+            }
+            if object::text(name.borrow())?.is_empty() {
+                return Err(Raised::with(
+                    Kind::Value,
+                    c"name takes the name of a shared region, not %R",
+                    name.borrow(),
+                ));
+            }
+        }
+        let path = path.map(|path| directory(path.borrow())).transpose()?;
+        let max_bytes = match max_bytes {
+            None => DEFAULT_MAX_BYTES,
+            Some(value) => {
+                match natural(value.borrow(), c"max_bytes takes the size of the region in bytes (an int), not %.200s")?
+                {
+                    Some(bytes @ 1..) => bytes,
+                    _ => {
+                        let message = c"max_bytes takes the size of the region in bytes, from 1 to 2**63 - 1, not %R";
+                        return Err(Raised::with(Kind::Value, message, value.borrow()));
+                    }
+                }
+            }
+        };
+        let serializer = serializer.filter(|value| !value.borrow().is_none());
+        let serializer = serializer.map(|value| serializer_of(value.borrow())).transpose()?;
+        Ok(Some(Self { name, path, max_bytes, serializer }))
+    }
+}
+
+fn serializer_of(value: Borrowed<'_>) -> Result<Serializer> {
+    let message = c"serializer takes an object with dumps(obj) -> bytes and loads(bytes) -> obj, not %.200s";
+    match Serializer::of(value) {
+        Ok(serializer) if serializer.is_callable() => Ok(serializer),
+        Ok(_) => Err(wrong(message, value)),
+        Err(raised) => {
+            raised.unless_attribute_error()?;
+            Err(wrong(message, value))
+        }
+    }
+}
+
+/// A directory as a str. Reenters: `__fspath__`.
+fn directory(value: Borrowed<'_>) -> Result<Owned> {
+    let message = c"path takes a directory (a str or os.PathLike), not %.200s";
+    // SAFETY: a live object.
+    let path = unsafe { py::PyOS_FSPath(value.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    match unsafe { Owned::from_call(path) } {
+        Ok(path) if exact::is_str_instance(path.borrow()) => Ok(path),
+        Ok(other) => Err(wrong(message, other.borrow())),
+        Err(raised) => {
+            // SAFETY: set up before any extension is imported.
+            let type_error = unsafe { py::PyExc_TypeError };
+            // SAFETY: an attached thread with an exception set.
+            if unsafe { py::PyErr_ExceptionMatches(type_error) } == 0 {
+                return Err(raised);
+            }
+            drop(raised.take());
+            Err(wrong(message, value))
         }
     }
 }
@@ -321,17 +450,24 @@ fn is_whole(value: Borrowed<'_>) -> bool {
 }
 
 fn whole(value: Borrowed<'_>) -> Result<u64> {
+    let message = c"maxweight takes an int from 0 to 2**63 - 1, not %R";
+    natural(value, c"maxweight takes an int, 0 or more, not %.200s")?
+        .ok_or_else(|| Raised::with(Kind::Value, message, value))
+}
+
+/// The value of an int. None if it is below 0 or beyond 63 bits.
+fn natural(value: Borrowed<'_>, message: &'static CStr) -> Result<Option<u64>> {
     if !is_whole(value) {
-        return Err(wrong(c"maxweight takes an int, 0 or more, not %.200s", value));
+        return Err(wrong(message, value));
     }
     // SAFETY: an int; -1 with an exception set if it does not fit.
     let number = unsafe { py::PyLong_AsLongLong(value.as_ptr()) };
     if number < 0 {
         // SAFETY: an attached thread.
         unsafe { py::PyErr_Clear() };
-        return Err(Raised::with(Kind::Value, c"maxweight takes an int from 0 to 2**63 - 1, not %R", value));
+        return Ok(None);
     }
-    Ok(number as u64)
+    Ok(Some(number as u64))
 }
 
 /// `ignore` as a tuple of names. Reenters: iteration.
@@ -364,12 +500,18 @@ pub fn names(value: Borrowed<'_>) -> Result<Owned> {
     }
 }
 
-fn check_backend(value: Borrowed<'_>) -> Result<()> {
-    let is_memory = exact::is_str_instance(value) && {
+fn is_shared(backend: Borrowed<'_>) -> Result<bool> {
+    let is = |name: &CStr| {
         // SAFETY: a str and a terminated string.
-        unsafe { py::PyUnicode_CompareWithASCIIString(value.as_ptr(), c"memory".as_ptr()) == 0 }
+        exact::is_str_instance(backend)
+            && unsafe { py::PyUnicode_CompareWithASCIIString(backend.as_ptr(), name.as_ptr()) == 0 }
     };
-    if is_memory { Ok(()) } else { Err(Raised::with(Kind::Value, c"backend takes 'memory', not %R", value)) }
+    match is(c"shared") {
+        false if !is(c"memory") => {
+            Err(Raised::with(Kind::Value, c"backend takes 'memory' or 'shared', not %R", backend))
+        }
+        shared => Ok(shared),
+    }
 }
 
 fn wrong(message: &'static CStr, value: Borrowed<'_>) -> Raised {

@@ -21,12 +21,13 @@ _Outcome = tuple[int, Any]
 class _Flight:
     """One computation that tasks wait for, of any loop in any thread."""
 
-    __slots__ = ("outcome", "waiters", "waits_for")
+    __slots__ = ("leased", "outcome", "waiters", "waits_for")
 
     def __init__(self) -> None:
         self.outcome: _Outcome | None = None
         self.waiters: list[tuple[Any, Any]] = []  # loops and their futures
         self.waits_for: set[_Flight] = set()
+        self.leased = False  # other processes may wait for it
 
     def land(self, outcome: _Outcome) -> None:
         with _lock:
@@ -78,7 +79,7 @@ async def _outcome_of(leader: _Flight, loop: Any) -> _Outcome | None:
         if leader.outcome is not None:
             return leader.outcome
         if own:
-            if _waits_for_one_of(leader, own):
+            if _waits_for_one_of(leader, own) or _is_awaited_elsewhere(own):
                 return None
             for flight in own:
                 flight.waits_for.add(leader)
@@ -97,6 +98,27 @@ async def _outcome_of(leader: _Flight, loop: Any) -> _Outcome | None:
             with _lock:
                 for flight in own:
                     flight.waits_for.discard(leader)
+
+
+def _is_awaited_elsewhere(own: tuple[_Flight, ...]) -> bool:
+    """Tell whether other processes may wait for one of these: then it waits for nobody, so that no ring can close."""
+    return any(flight.leased for flight in own)
+
+
+async def _ask_for_lease(call: Any, flight: _Flight) -> _Outcome | None:
+    """See to it that this process alone computes the call, or get what another one has stored."""
+    pause = 0.001
+    own = _leading.get()
+    while (answer := call.lease()) is False and not _is_awaited_elsewhere(own):
+        await sys.modules["asyncio"].sleep(pause)
+        pause = min(2 * pause, 0.05)
+        found = call.peek()
+        if found is not None:
+            return _VALUE, found[0]
+    flight.leased = answer is True
+    if flight.leased and (found := call.peek()) is not None:
+        return _VALUE, found[0]
+    return None
 
 
 async def run(call: Any) -> Any:
@@ -131,9 +153,14 @@ async def _lead(call: Any, flight: _Flight) -> Any:
         call.leave(flight)
         flight.land((_VALUE, found[0]))
         return call.copied(found[0])
-    token = _leading.set((*_leading.get(), flight))
     outcome: _Outcome = (_ABANDONED, None)
+    token = None
     try:
+        stored = await _ask_for_lease(call, flight)
+        if stored is not None:
+            outcome = stored
+            return call.copied(stored[1])
+        token = _leading.set((*_leading.get(), flight))
         value = await _compute(call)
         outcome = (_VALUE, value)
         return value
@@ -141,11 +168,13 @@ async def _lead(call: Any, flight: _Flight) -> Any:
         outcome = (_ERROR, error)
         raise
     finally:
+        call.end_lease()
         # First, so that nobody joins who comes after the outcome.
         call.leave(flight)
         flight.land(outcome)
-        with suppress(ValueError):  # closed from another context
-            _leading.reset(token)
+        if token is not None:
+            with suppress(ValueError):  # closed from another context
+                _leading.reset(token)
 
 
 async def _compute(call: Any) -> Any:

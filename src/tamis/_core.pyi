@@ -1,8 +1,21 @@
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, final, overload
+from os import PathLike
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+)
 
-from typing_extensions import Unpack
+from typing_extensions import NotRequired, Unpack
 
 from tamis._info import CacheInfo
 
@@ -27,8 +40,18 @@ _C_API: object
 
 def _on_death(callable: Callable[[int, dict[str, int]], object] | None, /) -> None: ...
 
+# The bytes of values and keys in shared caches: for tests, and for looking into regions.
+def _dumps(value: object, /) -> bytes: ...
+def _loads(content: bytes, /) -> tuple[Any, bool] | None: ...
+def _key(args: tuple[Any, ...], kwargs: dict[str, Any], typed: bool, /) -> bytes: ...
+def _call(key: bytes, /) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]] | None: ...
+
 _Seconds: TypeAlias = float | timedelta
 _Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]
+
+class _Serializer(Protocol):
+    def dumps(self, obj: Any, /) -> bytes: ...
+    def loads(self, content: bytes, /) -> Any: ...
 
 # What lru_cache() and cache() take beside maxsize and typed.
 class _Options(TypedDict, total=False):
@@ -44,7 +67,11 @@ class _Options(TypedDict, total=False):
     on_evict: Callable[[Any, Any, _Cause], object]
     copy: bool | Callable[[Any], Any]
     clock: Callable[[], float]
-    backend: Literal["memory"]
+    backend: Literal["memory", "shared"]
+    name: str
+    path: str | PathLike[str]
+    max_bytes: int
+    serializer: _Serializer | None
 
 class _Parameters(_Options):
     maxsize: int | None
@@ -60,6 +87,11 @@ class _Stats(TypedDict):
     coalesced: int
     currsize: int
     weight: int
+    # With backend="shared".
+    bytes: NotRequired[int]
+    oversize: NotRequired[int]
+    unserializable: NotRequired[int]
+    recoveries: NotRequired[int]
 
 class _Cached(Generic[_P, _R_co]):
     @property

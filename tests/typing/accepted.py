@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import pickle
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from typing_extensions import assert_type
 
@@ -55,6 +57,15 @@ def bounded_cache(a: int) -> bytes:
 @cache(ttl=timedelta(seconds=60), jitter=0.1, stale=5, on_evict=lambda key, value, cause: None)
 def with_options(a: int, b: str = "") -> list[int]:
     return [a]
+
+
+@lru_cache(backend="shared", name="a", path=Path("/tmp"), max_bytes=1 << 20, serializer=pickle, single_flight=True)
+def shared(a: int) -> list[str]:
+    return []
+
+
+assert_type(shared(1), list[str])
+assert_type(shared.cache_stats().get("recoveries"), int | None)
 
 
 @lru_cache(maxsize=None, ttl=lambda result: None, tti=3, weigher=len, maxweight=1000, ignore=["b"], copy=True)

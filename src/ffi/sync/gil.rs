@@ -9,6 +9,7 @@ use crate::ffi::object::Borrowed;
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_ulong};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use crate::ffi::compat::count::{decref, incref};
 
@@ -43,6 +44,13 @@ pub fn is_only_reference(object: Borrowed<'_>) -> bool {
     unsafe { py::Py_REFCNT(object.as_ptr()) == 1 }
 }
 
+/// Adds one to a number that other processes read and this one alone writes.
+#[inline(always)]
+pub fn bump(counter: &AtomicU64) {
+    // Relaxed, and no read-modify-write: the GIL keeps other threads out, and it is a number alone.
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
 /// A store that is used only while nothing else can run, and its counts.
 #[repr(C)]
 pub struct Cache<K, V> {
@@ -66,11 +74,22 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// As [`Cache::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
     #[inline(always)]
     pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
-        let found = self.with(|store| store.hit(hash, same, take));
+        let found = self.find_with(hash, same, take);
         if matches!(found, Hit::Value(_)) {
             self.count_hit();
         }
         found
+    }
+
+    /// As [`Cache::hit_with`], counting nothing.
+    #[inline(always)]
+    pub fn find_with<T>(
+        &self,
+        hash: Hash,
+        same: impl FnOnce(&K) -> bool,
+        take: impl FnOnce(&V) -> Option<T>,
+    ) -> Hit<T> {
+        self.with(|store| store.hit(hash, same, take))
     }
 
     /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `_owner` is the Python

@@ -289,6 +289,10 @@ impl Errand for Computation<'_> {
         Ok(value)
     }
 
+    fn count(&self, hit: bool) {
+        if hit { self.keeper.cache.count_hit() } else { self.keeper.cache.count_miss() }
+    }
+
     fn count_coalesced(&self) {
         // Relaxed: a number alone.
         self.mapping.parts().coalesced.fetch_add(1, Ordering::Relaxed);

@@ -28,6 +28,9 @@ impl Wrapper {
     /// Reenters: `__hash__` and `__eq__` of arguments; `key`, `clock` and `copy`.
     pub fn lookup(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         let _alive = self.keep_alive();
+        if let Some((extra, shared)) = self.extra_shared() {
+            return self.lookup_shared(extra, shared, args);
+        }
         let found = match self.extra() {
             _ if self.bound == Bound::Off => None,
             Some(extra) => self.find_optioned(extra, args)?,

@@ -1,6 +1,8 @@
 //! What a wrapper with options has beside, and what it does with it outside of the store.
 
+use super::Bound;
 use super::flights::Flights;
+use super::shared::{NEAR_BYTES, Shared};
 use crate::core::clock::{self, NEVER, Time};
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
@@ -26,6 +28,8 @@ pub struct Extra {
     pub(super) quick: bool,
     /// What is being computed, with `single_flight`.
     pub(super) flights: Option<Flights>,
+    /// The region, with `backend="shared"`.
+    pub(super) shared: Option<Shared>,
     pub(super) weight: AtomicU64,
     /// No entry in the store expires before this time.
     pub(super) soonest: AtomicU64,
@@ -89,7 +93,18 @@ pub fn entry(object: &Owned) -> &Entry {
 
 impl Extra {
     /// For this function. Reenters: imports, the function's signature.
-    pub fn new(state: &State, function: Borrowed<'_>, options: Options, given: Borrowed<'_>) -> Result<Self> {
+    pub fn new(
+        state: &State,
+        function: Borrowed<'_>,
+        mut options: Options,
+        given: Borrowed<'_>,
+        bound: Bound,
+    ) -> Result<Self> {
+        let shared = match options.shared.take() {
+            // Without entries there is nothing to share.
+            Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, bound)?),
+            _ => None,
+        };
         let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, names)).transpose()?;
         let quick =
             options.key.is_none() && matches!(options.copy, Copy::No) && !matches!(options.clock, Clock::Given(_));
@@ -99,6 +114,7 @@ impl Extra {
             ignored,
             flights,
             ready_type: options.coroutine.then(|| state.ready_type.clone()),
+            shared,
             options,
             given: options::copied(given)?,
             entry_type: state.entry_type.clone(),
@@ -121,9 +137,11 @@ impl Extra {
         let copy = if let Copy::By(copy) = &options.copy { Some(copy) } else { None };
         let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
         let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
+        let serializer = self.shared.iter().flat_map(Shared::held);
         [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher]
             .into_iter()
             .flatten()
+            .chain(serializer)
             .map(Owned::borrow)
     }
 
@@ -269,7 +287,8 @@ impl Extra {
     }
 
     pub(super) fn most_weight(&self) -> u64 {
-        self.options.weight.as_ref().map_or(u64::MAX, |&(_, most)| most)
+        let shared = self.shared.as_ref().map(|_| NEAR_BYTES);
+        self.options.weight.as_ref().map(|&(_, most)| most).or(shared).unwrap_or(u64::MAX)
     }
 
     /// Tells of entries that have left, and drops them. Reenters: `on_evict`, finalizers.

@@ -7,12 +7,12 @@ use super::{Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
+use crate::ffi::err;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::key::Key;
-use pyo3_ffi as py;
 
 /// What is being computed, under its key.
 pub struct Flights {
@@ -121,22 +121,21 @@ impl Action for Detach {
     }
 }
 
-/// Whether it is an error that concerns all who wait for the result, and not the leader's thread or task alone.
-fn is_shared_with_all(exception: Borrowed<'_>) -> bool {
-    // SAFETY: set up before any extension is imported.
-    let class = unsafe { py::PyExc_Exception };
-    // SAFETY: two live objects.
-    unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
-}
-
 /// What a flight is made for: a result that is found, computed or shared.
 pub trait Errand {
     /// The result, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does.
     fn look_again(&self) -> Result<Option<Owned>>;
     /// Computes the result and stores it, and counts a miss. Reenters: whatever computes.
     fn compute(&self) -> Result<Owned>;
+    /// The result for all who wait. Another flight may have landed after this caller's look, and before its own flight began.
+    /// Reenters: as the two above.
+    fn lead(&self) -> Result<Owned> {
+        self.look_again()?.map_or_else(|| self.compute(), Ok)
+    }
     /// Another one's result is this caller's too. Reenters: `copy`.
     fn share(&self, value: Owned) -> Result<Owned>;
+    /// Counts a call that waited.
+    fn count(&self, hit: bool);
     /// Counts a call that another one's computation has answered.
     fn count_coalesced(&self);
 }
@@ -187,16 +186,16 @@ impl Keeper {
                 flights.remove(hash, &other);
                 continue;
             }
-            let waited = leading.wait().inspect_err(|_raised| self.cache.count_miss());
+            let waited = leading.wait().inspect_err(|_raised| errand.count(false));
             match waited? {
                 None => return errand.compute(),
                 Some(Outcome::Value(value)) => {
-                    self.cache.count_hit();
+                    errand.count(true);
                     errand.count_coalesced();
                     return errand.share(value);
                 }
                 Some(Outcome::Error(error)) => {
-                    self.cache.count_miss();
+                    errand.count(false);
                     errand.count_coalesced();
                     return Err(Raised::again(error.borrow()));
                 }
@@ -209,13 +208,12 @@ impl Keeper {
 
 /// Reenters: as the errand does.
 fn lead(flights: &Flights, flight: &Owned, hash: Hash, errand: &impl Errand) -> Result<Owned> {
-    // Another flight may have landed after this caller's look at the cache, and before this one began.
-    let result = errand.look_again().and_then(|there| there.map_or_else(|| errand.compute(), Ok));
-    let (outcome, result) = match result {
+    let (outcome, result) = match errand.lead() {
         Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
         Err(raised) => {
             let error = raised.take();
-            let outcome = match is_shared_with_all(error.borrow()) {
+            // Others concern the leader's thread or task alone.
+            let outcome = match err::is_ordinary(error.borrow()) {
                 true => Outcome::Error(error.clone()),
                 false => Outcome::Abandoned,
             };
@@ -261,6 +259,10 @@ impl Errand for Call<'_> {
 
     fn share(&self, value: Owned) -> Result<Owned> {
         self.extra.copied(value)
+    }
+
+    fn count(&self, hit: bool) {
+        if hit { self.wrapper.cache.count_hit() } else { self.wrapper.cache.count_miss() }
     }
 
     fn count_coalesced(&self) {

@@ -1,6 +1,7 @@
 //! What a cache is besides its callable: the store, and what options need. A cached function has one, and so has a mapping.
 
 use super::extra::Extra;
+use super::shared::NEAR_ENTRIES;
 use crate::core::OutOfMemory;
 use crate::ffi::sync::Cache;
 use crate::ffi::{Owned, Raised, Result, object};
@@ -41,6 +42,8 @@ impl Keeper {
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
+        let is_shared = extra.as_ref().is_some_and(|extra| extra.shared.is_some());
+        let capacity = if is_shared { capacity.min(NEAR_ENTRIES) } else { capacity };
         let cache = Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
         Ok(Self { cache, extra, bound, typed, invalidations: AtomicU64::new(0) })
     }

@@ -2,12 +2,13 @@
 
 use super::extra::Extra;
 use super::lookup::Action;
+use super::shared::Shared;
 use super::{Bound, Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::view::SlotId;
 use crate::ffi::object::set_item;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
 use crate::module::State;
 use crate::py::info;
 use crate::py::key::{self, Key};
@@ -92,10 +93,29 @@ impl Keeper {
 }
 
 impl Wrapper {
+    /// [`Keeper::contains`], or what the region says.
+    pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
+        match self.extra_shared() {
+            Some((extra, shared)) => self.contains_shared(extra, shared, args),
+            None => self.keeper.contains(args),
+        }
+    }
+
+    /// [`Keeper::invalidate`], or the same in the region.
+    pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
+        match self.extra_shared() {
+            Some((extra, shared)) => self.invalidate_shared(extra, shared, args),
+            None => self.keeper.invalidate(args),
+        }
+    }
+
     /// Stores a value. Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     pub fn put(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         if self.bound == Bound::Off {
             return Ok(());
+        }
+        if let Some((extra, shared)) = self.extra_shared() {
+            return self.put_shared(extra, shared, args, value);
         }
         if let Some(extra) = self.extra() {
             return self.put_optioned(extra, args, value);
@@ -123,6 +143,9 @@ impl Wrapper {
 impl Keeper {
     /// Drops all entries and counts from zero again. Reenters: finalizers of the entries.
     pub fn clear(&self) -> Result<()> {
+        if let Some(shared) = self.shared() {
+            shared.clear()?;
+        }
         let mut left = Vec::new();
         let before = |store: &mut Store<Key, Owned>| {
             if let Some(extra) = self.extra() {
@@ -141,6 +164,17 @@ impl Keeper {
         Ok(())
     }
 
+    fn shared(&self) -> Option<&Shared> {
+        self.extra()?.shared.as_ref()
+    }
+
+    /// Its options and its region, if it has one.
+    #[inline]
+    pub(super) fn extra_shared(&self) -> Option<(&Extra, &Shared)> {
+        let extra = self.extra()?;
+        Some((extra, extra.shared.as_ref()?))
+    }
+
     /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
     pub fn most_entries(&self) -> Option<usize> {
         match self.bound {
@@ -157,15 +191,24 @@ impl Keeper {
 
     /// Reenters on first use: an import.
     pub fn info(&self, state: &State) -> Result<Owned> {
-        let (hits, misses, entries, _) = self.cache.counts();
+        let (hits, misses, entries) = match self.shared() {
+            Some(shared) => shared.counts(),
+            None => {
+                let (hits, misses, entries, _) = self.cache.counts();
+                (hits, misses, entries as u64)
+            }
+        };
         info::cache_info(
             state,
-            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries as u64)?],
+            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries)?],
         )
     }
 
-    /// All that is counted, by name.
+    /// All that is counted of every cache, by name.
     pub fn counts(&self) -> [(&'static CStr, u64); 9] {
+        if let Some(shared) = self.shared() {
+            return shared.common_stats(&shared.region.stats());
+        }
         let (hits, misses, entries, evictions) = self.cache.counts();
         let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
         // Relaxed: a number alone.
@@ -185,14 +228,10 @@ impl Keeper {
 
     /// A dict of all that is counted.
     pub fn stats(&self) -> Result<Owned> {
-        // SAFETY: an attached thread.
-        let dict = unsafe { py::PyDict_New() };
-        // SAFETY: a new reference, or null with an exception set.
-        let dict = unsafe { Owned::from_call(dict) }?;
-        for (name, value) in self.counts() {
-            set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
+        match self.shared() {
+            Some(shared) => shared.stats(),
+            None => counts(&self.counts()),
         }
-        Ok(dict)
     }
 }
 
@@ -214,6 +253,15 @@ impl Wrapper {
         }
         Ok(parameters)
     }
+}
+
+/// A dict of numbers under their names.
+pub(super) fn counts(counts: &[(&CStr, u64)]) -> Result<Owned> {
+    let dict = plain::dict()?;
+    for &(name, value) in counts {
+        set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
+    }
+    Ok(dict)
 }
 
 /// What `functools.update_wrapper(wrapper, function)` does. Reenters: attributes of the function.

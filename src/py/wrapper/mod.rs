@@ -12,6 +12,7 @@ mod methods;
 mod miss;
 mod optioned;
 mod pending;
+mod shared;
 
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
@@ -88,7 +89,7 @@ impl Wrapper {
         let coroutine = methods::is_coroutine_function(function)?;
         let extra = match Options::parse(given, coroutine)? {
             Some(options) => {
-                let extra = Extra::new(state, function, options, given)?;
+                let extra = Extra::new(state, function, options, given, bound)?;
                 Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,

@@ -6,7 +6,7 @@ use super::call::is_single;
 use super::extra::{Cause, Extra, entry};
 use super::flights::Call;
 use super::pending::coroutine_vectorcall;
-use super::{Bound, Keeper, Wrapper};
+use super::{Bound, Keeper, Wrapper, shared};
 use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
@@ -238,6 +238,9 @@ impl Wrapper {
         if extra.options.coroutine {
             return self.refresh_coroutine(extra, args);
         }
+        if let Some(shared) = &extra.shared {
+            return self.refresh_shared(extra, shared, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let value = self.call_function(args)?;
@@ -250,6 +253,9 @@ impl Wrapper {
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
         if bound == Bound::Off && extra.flights.is_none() {
             return None;
+        }
+        if extra.shared.is_some() {
+            return Some(if extra.options.coroutine { coroutine_vectorcall } else { shared::function_for(extra) });
         }
         Some(match (extra.options.coroutine, extra.ignores()) {
             (true, true) => clocked_function::<true, true>(extra),

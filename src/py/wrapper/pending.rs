@@ -5,14 +5,18 @@ use super::Wrapper;
 use super::actions::{Found, Peek, Read};
 use super::extra::{Extra, entry};
 use super::methods::Table;
+use super::shared::Asked;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::Verdict;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
+use crate::py::flight::Holding;
 use crate::py::key::{self, Key};
+use crate::shm::{Lease, LeaseId, Token};
 use pyo3_ffi as py;
+use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -59,10 +63,63 @@ struct Call {
     key_args: Option<Kept>,
     hash: Hash,
     /// The stale entry that this call is to replace.
-    old: Option<Owned>,
+    old: Option<Stale>,
+    /// The lease of the region's that it holds, with `single_flight` over processes.
+    lease: Cell<Option<(LeaseId, Holding)>>,
+}
+
+/// What a coroutine does.
+pub enum Task {
+    /// A call: computes the result unless it is there.
+    Run,
+    /// `cache_refresh`
+    Refresh,
+}
+
+/// A stale entry that one caller is to replace.
+pub enum Stale {
+    /// In this process's memory.
+    Here(Owned),
+    /// In a region.
+    There(Token),
 }
 
 impl Call {
+    /// If the stale entry is still there, another caller is to try.
+    fn give_up_refresh(&self) {
+        match &self.old {
+            Some(Stale::Here(old)) => entry(old).give_up_refresh(),
+            Some(Stale::There(token)) => {
+                if let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref()) {
+                    shared.region.give_up_refresh(*token);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Asks for the region's lease of this key: True if the call has it, False if another process has, None if there is none to
+    /// be had.
+    fn lease(&self) -> Result<Owned> {
+        let lease = self.with_asked(|asked| Ok(asked.lease()))?;
+        Ok(match lease {
+            Some(Lease::Mine(lease)) => {
+                self.lease.set(Some((lease, Holding::begin())));
+                object::boolean(true)
+            }
+            Some(Lease::Theirs(_)) => object::boolean(false),
+            Some(Lease::Full | Lease::Ours(_)) | None => object::none(),
+        })
+    }
+
+    fn end_lease(&self) {
+        if let Some((lease, _holding)) = self.lease.take()
+            && let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref())
+        {
+            shared.region.end_lease(lease);
+        }
+    }
+
     fn wrapper(&self) -> &Wrapper {
         // SAFETY: a wrapper, held by this object.
         unsafe { Wrapper::of(self.wrapper.as_ptr()) }
@@ -70,6 +127,18 @@ impl Call {
 
     fn extra(&self) -> Result<&Extra> {
         self.wrapper().extra().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
+    }
+
+    /// Runs `work` on the call, if its cache is shared: its key is the one positional argument then.
+    fn with_asked<R>(&self, work: impl FnOnce(&Asked<'_>) -> Result<R>) -> Result<Option<R>> {
+        let extra = self.extra()?;
+        let Some(shared) = &extra.shared else { return Ok(None) };
+        let state = State::of_instance(self.wrapper().as_object())?;
+        self.with_key_args(|key_args| {
+            let Some(key) = key_args.single() else { unreachable!("made by call_coroutine_shared") };
+            work(&Asked::of_key(self.wrapper(), extra, shared, state, key_args, plain::bytes_of(key).to_vec()))
+                .map(Some)
+        })
     }
 
     fn with_key_args<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
@@ -97,6 +166,9 @@ pub unsafe extern "C" fn coroutine_vectorcall(
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
+        if let Some(shared) = &extra.shared {
+            return self.call_coroutine_shared(extra, shared, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let now = extra.options.now()?;
@@ -108,7 +180,7 @@ impl Wrapper {
                         self.cache.count_hit();
                         return extra.awaitable(inside);
                     }
-                    Found::Refresh(old) => Some(old),
+                    Found::Refresh(old) => Some(Stale::Here(old)),
                     Found::Absent => None,
                     Found::Unsettled => {
                         self.cache.count_miss();
@@ -116,21 +188,30 @@ impl Wrapper {
                     }
                 },
             };
-            let call = self.pending(args, key_args, hash, old)?;
-            object::call_with(State::of_instance(self.as_object())?.run.get()?, &[call.borrow()])
+            self.pending(Task::Run, args, key_args, hash, old)
         })
     }
 
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
     pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
+        if let Some(shared) = &extra.shared {
+            return self.refresh_coroutine_shared(extra, shared, args);
+        }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
-            let call = self.pending(args, key_args, hash, None)?;
-            object::call_with(object::import(c"tamis._async", c"refresh")?.borrow(), &[call.borrow()])
+            self.pending(Task::Refresh, args, key_args, hash, None)
         })
     }
 
-    fn pending(&self, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash, old: Option<Owned>) -> Result<Owned> {
+    /// A coroutine that computes.
+    pub(super) fn pending(
+        &self,
+        task: Task,
+        args: &CallArgs<'_>,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        old: Option<Stale>,
+    ) -> Result<Owned> {
         let state = State::of_instance(self.as_object())?;
         let same = ptr::eq(args.values(), key_args.values());
         let call = Call {
@@ -139,10 +220,18 @@ impl Wrapper {
             key_args: (!same).then(|| Kept::of(key_args)),
             hash,
             old,
+            lease: Cell::new(None),
         };
         let fields = Fields(Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?));
         // SAFETY: a field of a fresh object of ours.
-        unsafe { object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields)) }
+        let call = unsafe {
+            object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields))
+        }?;
+        let function = match task {
+            Task::Run => &state.run,
+            Task::Refresh => &state.refresh,
+        };
+        object::call_with(function.get()?, &[call.borrow()])
     }
 }
 
@@ -170,10 +259,11 @@ unsafe extern "C" fn pending_tp_traverse(object: *mut py::PyObject, visit: py::v
 unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Pending>()).fields };
+    // A coroutine that was never awaited leaves the refresh to others.
     // SAFETY: as above.
-    if let Some(old) = unsafe { &(*place).0 }.as_ref().and_then(|call| call.old.as_ref()) {
-        // A coroutine that was never awaited leaves the refresh to others.
-        entry(old).give_up_refresh();
+    if let Some(call) = unsafe { &(*place).0 } {
+        call.give_up_refresh();
+        call.end_lease();
     }
     // SAFETY: no reference is left.
     unsafe { object::dealloc_plain(object, place) };
@@ -206,13 +296,15 @@ pending_methods! {
     find = |this, _args| find_flight(this);
     join = |this, args| first(args).and_then(|flight| join_flight(this, flight));
     leave = |this, args| first(args).and_then(|flight| leave_flight(this, flight));
+    lease = |this, _args| this.lease();
+    end_lease = |this, _args| { this.end_lease(); Ok(object::none()) };
     peek = |this, _args| peek_value(this);
     invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
     store = |this, args| store_value(this, args);
-    miss = |this, _args| { this.wrapper().cache.count_miss(); Ok(object::none()) };
-    settled = |this, _args| { this.old.iter().for_each(|old| entry(old).give_up_refresh()); Ok(object::none()) };
+    miss = |this, _args| count(this, false).map(|()| object::none());
+    settled = |this, _args| { this.give_up_refresh(); Ok(object::none()) };
     coalesced = |this, args| first(args).and_then(|hit| count_coalesced(this, hit));
-    copied = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
+    copied = |this, args| first(args).and_then(|value| copied_value(this, value.to_owned()));
 }
 
 fn join_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
@@ -236,6 +328,9 @@ fn leave_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
 
 /// A tuple of the value that is there now, which counts as a hit, or None.
 fn peek_value(this: &Call) -> Result<Owned> {
+    if let Some(answer) = this.with_asked(|asked| asked.peek())? {
+        return answer.map_or_else(|| Ok(object::none()), |value| object::tuple(&[value.borrow()]));
+    }
     let extra = this.extra()?;
     let now = extra.options.now()?;
     match this.with_key_args(|key_args| this.wrapper().locate(this.hash, key_args, &mut Peek(now)))? {
@@ -251,18 +346,36 @@ fn store_value(this: &Call, args: &[Borrowed<'_>]) -> Result<Owned> {
     let value = first(args)?.to_owned();
     let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
     let extra = this.extra()?;
+    if this.with_asked(|asked| asked.keep(&value))?.is_some() {
+        return Ok(object::none());
+    }
     this.with_key_args(|key_args| this.wrapper().keep_optioned(extra, key_args, this.hash, &value, replace))?;
     Ok(object::none())
 }
 
 fn count_coalesced(this: &Call, hit: Borrowed<'_>) -> Result<Owned> {
-    this.extra()?.count_coalesced();
-    if hit.is_true()? {
-        this.wrapper().cache.count_hit()
-    } else {
-        this.wrapper().cache.count_miss()
+    match &this.extra()?.shared {
+        Some(shared) => shared.count_coalesced(),
+        None => this.extra()?.count_coalesced(),
     }
+    count(this, hit.is_true()?)?;
     Ok(object::none())
+}
+
+fn copied_value(this: &Call, value: Owned) -> Result<Owned> {
+    match this.with_asked(|asked| asked.landed(&value))? {
+        Some(value) => Ok(value),
+        None => this.extra()?.copied(value),
+    }
+}
+
+fn count(this: &Call, hit: bool) -> Result<()> {
+    match (&this.extra()?.shared, hit) {
+        (Some(shared), _) => shared.count(hit),
+        (None, true) => this.wrapper().cache.count_hit(),
+        (None, false) => this.wrapper().cache.count_miss(),
+    }
+    Ok(())
 }
 
 const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) -> py::PyMethodDef {
@@ -274,11 +387,13 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 12> = Table([
+static METHODS: Table<py::PyMethodDef, 14> = Table([
     method(c"coalesces", coalesces),
     method(c"find", find),
     method(c"join", join),
     method(c"leave", leave),
+    method(c"lease", lease),
+    method(c"end_lease", end_lease),
     method(c"peek", peek),
     method(c"invoke", invoke),
     method(c"store", store),

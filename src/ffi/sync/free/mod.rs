@@ -56,6 +56,13 @@ pub unsafe fn type_flags(kind: *mut py::PyTypeObject) -> c_ulong {
     flags.load(Ordering::Relaxed)
 }
 
+/// Adds one to a number that other processes read and this one's threads write.
+#[inline(always)]
+pub fn bump(counter: &AtomicU64) {
+    // Relaxed: a number alone.
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 /// A store whose hits take no lock, and its counts.
 #[repr(C)]
 pub struct Cache<K, V> {
@@ -140,12 +147,35 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// As [`Cache::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
     #[inline(always)]
     pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
+        self.search::<true, T>(hash, same, take)
+    }
+
+    /// As [`Cache::hit_with`], counting nothing.
+    #[inline(always)]
+    pub fn find_with<T>(
+        &self,
+        hash: Hash,
+        same: impl FnOnce(&K) -> bool,
+        take: impl FnOnce(&V) -> Option<T>,
+    ) -> Hit<T> {
+        self.search::<false, T>(hash, same, take)
+    }
+
+    #[inline(always)]
+    fn search<const COUNT: bool, T>(
+        &self,
+        hash: Hash,
+        same: impl FnOnce(&K) -> bool,
+        take: impl FnOnce(&V) -> Option<T>,
+    ) -> Hit<T> {
         let Some(reader) = self.front.reader(threads::current()) else {
             return Hit::Unsure(SlotId::NONE);
         };
         match self.front.hit(reader, hash, same, take) {
             Hit::Value(value) => {
-                reader.count_hit();
+                if COUNT {
+                    reader.count_hit();
+                }
                 Hit::Value(value)
             }
             // One way out, to `look`, which finds out more.

@@ -1,0 +1,84 @@
+//! What is not of exact built-in types: pickle, or the user's serializer.
+
+use crate::ffi::err;
+use crate::ffi::{Borrowed, Owned, Raised, Result, object, plain};
+use crate::module::State;
+
+/// Two callables, `dumps(obj) -> bytes` and `loads(bytes) -> obj`.
+pub struct Serializer {
+    dumps: Owned,
+    loads: Owned,
+}
+
+impl Serializer {
+    /// Of an object, or of a module, that has both. Reenters: its attributes.
+    pub fn of(object: Borrowed<'_>) -> Result<Self> {
+        let dumps = object.attr(object::interned(c"dumps")?.borrow())?;
+        Ok(Self { dumps, loads: object.attr(object::interned(c"loads")?.borrow())? })
+    }
+
+    /// Whether both can be called.
+    pub fn is_callable(&self) -> bool {
+        self.dumps.borrow().is_callable() && self.loads.borrow().is_callable()
+    }
+
+    /// The objects that it holds, for the collector.
+    pub fn held(&self) -> [&Owned; 2] {
+        [&self.dumps, &self.loads]
+    }
+}
+
+/// What a serializer made of an object.
+pub enum Serialized {
+    Bytes(Content),
+    /// The exception that says why not.
+    Refused(Owned),
+}
+
+/// A `bytes` object.
+pub struct Content(Owned);
+
+impl Content {
+    pub fn content(&self) -> &[u8] {
+        plain::bytes_of_instance(self.0.borrow()).unwrap_or(&[])
+    }
+}
+
+/// The bytes of an object. Reenters: pickle or the serializer, and what they call.
+pub fn serialize(state: &State, serializer: Option<&Serializer>, value: Borrowed<'_>) -> Result<Serialized> {
+    let answer = match serializer {
+        Some(serializer) => object::call_with(serializer.dumps.borrow(), &[value]),
+        None => {
+            // Protocol 5 is there since Python 3.8 (PEP 574).
+            let protocol = object::int(5)?;
+            object::call_with(state.pickle()?.dumps.borrow(), &[value, protocol.borrow()])
+        }
+    };
+    match answer {
+        Ok(bytes) if plain::bytes_of_instance(bytes.borrow()).is_some() => Ok(Serialized::Bytes(Content(bytes))),
+        Ok(other) => Err(Raised::type_error_naming_type(
+            c"serializer takes an object whose dumps(obj) returns bytes, not %.200s",
+            other.borrow(),
+        )),
+        Err(raised) => Ok(Serialized::Refused(unless_it_leaves(raised)?)),
+    }
+}
+
+/// The object of these bytes, or None if they are none's. Reenters: as [`serialize`].
+pub fn deserialize(state: &State, serializer: Option<&Serializer>, content: &[u8]) -> Result<Option<Owned>> {
+    let bytes = plain::bytes(content)?;
+    let loads = match serializer {
+        Some(serializer) => &serializer.loads,
+        None => &state.pickle()?.loads,
+    };
+    match object::call_with(loads.borrow(), &[bytes.borrow()]) {
+        Ok(value) => Ok(Some(value)),
+        Err(raised) => unless_it_leaves(raised).map(|_exception| None),
+    }
+}
+
+/// The exception, if it is an `Exception`. Others (KeyboardInterrupt, SystemExit) concern the caller.
+fn unless_it_leaves(raised: Raised) -> Result<Owned> {
+    let exception = raised.take();
+    if err::is_ordinary(exception.borrow()) { Ok(exception) } else { Err(Raised::again(exception.borrow())) }
+}

@@ -1,0 +1,410 @@
+//! One call of a shared cache, known by its key's bytes.
+
+use super::super::Wrapper;
+use super::super::extra::Extra;
+use super::super::pending::{Stale, Task};
+use super::{Detached, Shared, busy, near};
+use crate::core::clock::Time;
+use crate::core::hash::Hash;
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
+use crate::module::State;
+use crate::py::codec::{self, Decoded, Encoded};
+use crate::py::key;
+use crate::py::options::Clock;
+use crate::shm::{self, Lookup, Stored, Token};
+use std::cell::Cell;
+
+/// Bytes that are used again, up to this capacity.
+const KEPT_CAPACITY: usize = 64 << 10;
+
+thread_local! {
+    static SPARE: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Memory for the bytes of a key and of a value, given back for the next call. A call inside of a call has its own.
+struct Buffers {
+    key: Vec<u8>,
+    value: Cell<Vec<u8>>,
+}
+
+impl Buffers {
+    fn take() -> Self {
+        let [key, value] = SPARE.take();
+        Self { key, value: Cell::new(value) }
+    }
+
+    /// Runs `work` with memory for a value, empty. Reenters: as `work` does.
+    fn with_value<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let mut bytes = self.value.take();
+        let result = work(&mut bytes);
+        bytes.clear();
+        self.value.set(bytes);
+        result
+    }
+}
+
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        let (mut key, value) = (std::mem::take(&mut self.key), self.value.take());
+        if key.capacity() <= KEPT_CAPACITY && value.capacity() <= KEPT_CAPACITY {
+            key.clear();
+            SPARE.set([key, value]);
+        }
+    }
+}
+
+/// One call, known by its key.
+pub struct Asked<'a> {
+    wrapper: &'a Wrapper,
+    pub(super) extra: &'a Extra,
+    pub(super) shared: &'a Shared,
+    state: &'a State,
+    /// What makes the key.
+    key_args: &'a CallArgs<'a>,
+    /// Its hash in the near cache, if that may hold it.
+    near: Option<Hash>,
+    bytes: Buffers,
+    /// Its hash in the region.
+    pub(super) hash: u64,
+}
+
+/// What the region has.
+pub enum Look {
+    /// To be returned.
+    Fresh(Owned),
+    /// To be returned, and made anew by whoever claims this.
+    Stale(Owned, Token),
+    /// Nothing, or nothing that can be read.
+    Absent,
+}
+
+impl<'a> Asked<'a> {
+    /// The call of these arguments. None if the key takes more bytes than a region has. Reenters: pickle or the serializer,
+    /// for arguments that are not of built-in types.
+    pub fn new(
+        wrapper: &'a Wrapper,
+        extra: &'a Extra,
+        shared: &'a Shared,
+        key_args: &'a CallArgs<'a>,
+        near: Option<Hash>,
+    ) -> Result<Option<Self>> {
+        let state = State::of_instance(wrapper.as_object())?;
+        let mut bytes = Buffers::take();
+        let serializer = shared.serializer.as_ref();
+        let fits = codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.key, shared.most)?;
+        let hash = shared.region.hash(&bytes.key);
+        Ok(fits.then_some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
+    }
+
+    /// The call whose key has these bytes.
+    pub fn of_key(
+        wrapper: &'a Wrapper,
+        extra: &'a Extra,
+        shared: &'a Shared,
+        state: &'a State,
+        key_args: &'a CallArgs<'a>,
+        key: Vec<u8>,
+    ) -> Self {
+        let hash = shared.region.hash(&key);
+        let bytes = Buffers { key, value: Cell::default() };
+        Self { wrapper, extra, shared, state, key_args, near: None, bytes, hash }
+    }
+
+    /// The time now, of the clock that all processes go by.
+    pub fn now(extra: &Extra) -> Result<Time> {
+        match extra.options.clock {
+            // Others may have stored entries that expire.
+            Clock::Unused => Ok(clocks::coarse()),
+            _ => extra.options.now(),
+        }
+    }
+
+    /// The key as an object, for what goes by objects: flights.
+    pub fn key_object(&self) -> Result<Owned> {
+        plain::bytes(&self.bytes.key)
+    }
+
+    /// What the region has. Reenters: pickle or the serializer, where they have made the value.
+    pub fn look(&self, now: Time) -> Result<Look> {
+        self.bytes.with_value(|bytes| {
+            let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.key, now, bytes) {
+                Lookup::Fresh(found) => (found, true),
+                Lookup::Stale(found) => (found, false),
+                Lookup::Absent => return Ok(Look::Absent),
+            };
+            match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
+                Decoded::Damaged => Ok(Look::Absent),
+                Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
+                Decoded::Value(value, immutable) => {
+                    if let (true, Some(hash)) = (immutable, self.near) {
+                        let (token, size) = ((found.token, found.terms), bytes.len());
+                        self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
+                    }
+                    Ok(Look::Fresh(value))
+                }
+            }
+        })
+    }
+
+    /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
+    pub fn peek(&self) -> Result<Option<Owned>> {
+        match self.look(Self::now(self.extra)?)? {
+            Look::Fresh(value) => {
+                self.shared.count(true);
+                Ok(Some(value))
+            }
+            Look::Stale(..) | Look::Absent => Ok(None),
+        }
+    }
+
+    /// Whether the region has it.
+    pub fn is_there(&self) -> Result<bool> {
+        Ok(self.shared.region.contains(self.hash, &self.bytes.key, Self::now(self.extra)?))
+    }
+
+    /// Drops the entry. True if there was one that was good.
+    pub fn drop_entry(&self) -> Result<bool> {
+        let good = self.is_there()?;
+        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached).map_err(busy)?;
+        Ok(good && was_there)
+    }
+
+    /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
+    pub fn keep(&self, value: &Owned) -> Result<()> {
+        let (terms, now) = if self.extra.options.expires() {
+            let (terms, now) = self.extra.terms(value.borrow())?;
+            (shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle }, now)
+        } else {
+            (shm::Terms::NONE, Self::now(self.extra)?)
+        };
+        self.bytes.with_value(|bytes| {
+            let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
+            match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
+                // What it returns goes into the near cache with the first hit, if there ever is one.
+                Encoded::Done => match region.store(self.hash, &self.bytes.key, bytes, terms, now, &Detached) {
+                    // Without the lock it is not stored, and nobody's call fails for it.
+                    Stored::Done(_) | Stored::Busy => Ok(()),
+                    Stored::TooLarge => self.is_oversize(),
+                },
+                Encoded::TooLarge => self.is_oversize(),
+                Encoded::Unserializable(exception) => {
+                    self.shared.tally(&region.counters().unserializable);
+                    self.forget_older()?;
+                    self.shared.warn(exception.borrow())
+                }
+            }
+        })
+    }
+
+    fn is_oversize(&self) -> Result<()> {
+        self.shared.tally(&self.shared.region.counters().oversize);
+        self.forget_older()
+    }
+
+    /// What was stored before is out of date.
+    fn forget_older(&self) -> Result<()> {
+        if self.is_there()? {
+            // Without the lock it stays until it expires or is evicted.
+            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached);
+        }
+        Ok(())
+    }
+
+    /// The function's own result, stored. Reenters: the function, and as [`Asked::keep`].
+    pub fn compute_alone(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        self.shared.count(false);
+        let value = self.wrapper.call_function(args)?;
+        self.keep(&value)?;
+        Ok(value)
+    }
+
+    /// What the call returns. Reenters: the function, and as [`Asked::look`] and [`Asked::keep`].
+    pub fn answer(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let now = Self::now(self.extra)?;
+        match self.look(now)? {
+            Look::Fresh(value) => {
+                self.shared.count(true);
+                self.extra.copied(value)
+            }
+            Look::Stale(value, token) => match self.claims(token, now) {
+                true => {
+                    let result = self.compute_alone(args);
+                    // If the entry is still there, because of an error or because the result was not stored, another caller
+                    // is to try.
+                    self.shared.region.give_up_refresh(token);
+                    result
+                }
+                false => self.extra.copied(value),
+            },
+            Look::Absent => match &self.extra.flights {
+                None => self.compute_alone(args),
+                Some(flights) => self.fly(self.wrapper, flights, args),
+            },
+        }
+    }
+
+    /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
+    fn claims(&self, token: Token, now: Time) -> bool {
+        if self.shared.region.begin_refresh(token, now) {
+            return true;
+        }
+        self.shared.tally(&self.shared.region.counters().stale_hits);
+        self.shared.count(true);
+        false
+    }
+
+    /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
+    /// and as [`Asked::look`].
+    pub fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let now = Self::now(self.extra)?;
+        let stale = match self.look(now)? {
+            Look::Fresh(value) => {
+                self.shared.count(true);
+                return self.extra.inward(&self.extra.copied(value)?);
+            }
+            Look::Stale(value, token) => {
+                if !self.claims(token, now) {
+                    return self.extra.inward(&self.extra.copied(value)?);
+                }
+                Some(Stale::There(token))
+            }
+            Look::Absent => None,
+        };
+        self.pending(Task::Run, args, stale)
+    }
+
+    /// A coroutine that computes. It goes by the key's bytes as its one argument.
+    pub fn pending(&self, task: Task, args: &CallArgs<'_>, stale: Option<Stale>) -> Result<Owned> {
+        let key = self.key_object()?;
+        let values = [key.borrow()];
+        let key_args = CallArgs::of_positional(&values);
+        let hash = key::hash(&key_args, false)?;
+        self.wrapper.pending(task, args, &key_args, hash, stale)
+    }
+}
+
+impl Wrapper {
+    /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as [`Asked::new`].
+    fn with_asked<R>(
+        &self,
+        extra: &Extra,
+        shared: &Shared,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(Option<Asked<'_>>) -> Result<R>,
+    ) -> Result<R> {
+        extra.with_key_args(args, |key_args| {
+            let near = near::hash(key_args, self.typed)?;
+            let asked = Asked::new(self, extra, shared, key_args, near)?;
+            if asked.is_none() {
+                shared.tally(&shared.region.counters().oversize);
+            }
+            work(asked)
+        })
+    }
+
+    /// `absent` is the hash in the near cache, if that is known not to have these arguments. Reenters: the function, `key`,
+    /// options, pickle or the serializer.
+    pub(super) fn call_shared(
+        &self,
+        extra: &Extra,
+        shared: &Shared,
+        args: &CallArgs<'_>,
+        absent: Option<Hash>,
+    ) -> Result<Owned> {
+        extra.with_key_args(args, |key_args| {
+            let near = match absent {
+                None => near::hash(key_args, self.typed)?,
+                known => known,
+            };
+            if let (Some(hash), None) = (near, absent) {
+                let now = extra.options.now()?;
+                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
+                    shared.count(true);
+                    return extra.copied(value);
+                }
+            }
+            match Asked::new(self, extra, shared, key_args, near)? {
+                Some(asked) => asked.answer(args),
+                None => self.call_unkeyed(shared, args),
+            }
+        })
+    }
+
+    /// A call whose key is too large.
+    fn call_unkeyed(&self, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        shared.count(false);
+        shared.tally(&shared.region.counters().oversize);
+        self.call_function(args)
+    }
+
+    /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
+    pub fn call_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        extra.with_key_args(args, |key_args| {
+            let near = near::hash(key_args, self.typed)?;
+            if let Some(hash) = near {
+                let now = extra.options.now()?;
+                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
+                    shared.count(true);
+                    return extra.inward(&extra.copied(value)?);
+                }
+            }
+            match Asked::new(self, extra, shared, key_args, near)? {
+                Some(asked) => asked.answer_coroutine(args),
+                None => self.call_unkeyed(shared, args),
+            }
+        })
+    }
+
+    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
+    pub fn refresh_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        self.with_asked(extra, shared, args, |asked| match asked {
+            Some(asked) => asked.pending(Task::Refresh, args, None),
+            None => self.call_function(args),
+        })
+    }
+
+    /// What a call would return without computing it. Counts a hit or a miss. Reenters: `key`, `copy`, pickle or the serializer.
+    pub fn lookup_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        let found = self.with_asked(extra, shared, args, |asked| match asked {
+            Some(asked) => match asked.look(Asked::now(extra)?)? {
+                Look::Fresh(value) => Ok(Some(value)),
+                Look::Stale(value, _token) => {
+                    shared.tally(&shared.region.counters().stale_hits);
+                    Ok(Some(value))
+                }
+                Look::Absent => Ok(None),
+            },
+            None => Ok(None),
+        })?;
+        shared.count(found.is_some());
+        found.map(|value| extra.copied(value)).transpose()
+    }
+
+    /// `cache_contains`. Reenters: `key`, pickle or the serializer.
+    pub fn contains_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
+        self.with_asked(extra, shared, args, |asked| asked.map_or(Ok(false), |asked| asked.is_there()))
+    }
+
+    /// `cache_invalidate`. Reenters: as [`Wrapper::contains_shared`].
+    pub fn invalidate_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
+        self.with_asked(extra, shared, args, |asked| asked.map_or(Ok(false), |asked| asked.drop_entry()))
+    }
+
+    /// `cache_put`. Reenters: as [`Asked::keep`], `key`.
+    pub fn put_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        self.with_asked(extra, shared, args, |asked| {
+            asked.map_or(Ok(()), |asked| asked.keep(&Borrowed::to_owned(value)))
+        })
+    }
+
+    /// `cache_refresh`. Reenters: the function, and as [`Wrapper::put_shared`].
+    pub fn refresh_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        self.with_asked(extra, shared, args, |asked| {
+            let value = self.call_function(args)?;
+            if let Some(asked) = asked {
+                asked.keep(&value)?;
+            }
+            Ok(value)
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! The calls themselves.
+
+use super::super::Wrapper;
+use super::super::call::is_single;
+use super::super::extra::{Extra, entry};
+use crate::core::hash::Hash;
+use crate::core::view::{Hit, SlotId};
+use crate::ffi::{Borrowed, CallArgs, clock as clocks, compat, exact, object};
+use crate::py::key::Key;
+use crate::py::options::Clock;
+use pyo3_ffi as py;
+
+/// Which clock a hit reads, so that it need not look.
+const NO_CLOCK: u8 = 0;
+const COARSE_CLOCK: u8 = 1;
+const EXACT_CLOCK: u8 = 2;
+
+/// The vectorcall function of a shared cache.
+pub fn function_for(extra: &Extra) -> py::vectorcallfunc {
+    match extra.options.clock {
+        _ if !extra.quick => shared_vectorcall,
+        Clock::Unused => quick_vectorcall::<NO_CLOCK>,
+        Clock::Coarse => quick_vectorcall::<COARSE_CLOCK>,
+        Clock::Exact => quick_vectorcall::<EXACT_CLOCK>,
+        Clock::Given(_) => shared_vectorcall,
+    }
+}
+
+/// The hit path: one argument, a small natural number or the very `str` that is stored, whose value lies in the near cache and
+/// stands in the region. All else goes on to [`shared_vectorcall`]. Reenters: as that.
+unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    if is_single(nargsf, kwnames) {
+        // SAFETY: there is one argument, held by the caller.
+        let argument = unsafe { Borrowed::first_of(args) };
+        // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+        let this = unsafe { Wrapper::of(callable) };
+        if let Some(extra) = this.extra()
+            && let Some(shared) = &extra.shared
+        {
+            let region = &*shared.region;
+            let now = match CLOCK {
+                COARSE_CLOCK => clocks::coarse(),
+                EXACT_CLOCK => clocks::exact(),
+                _ => 0,
+            };
+            let take = |object: &_| entry(object).read_shared(region, now);
+            let (mut hash, mut found) = (Hash::of(0), Hit::Unsure(SlotId::NONE));
+            if exact::is_int(argument) {
+                // SAFETY: the type has just been seen.
+                if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
+                    hash = Hash::of(u64::from(value));
+                    found = this.cache.find_with(hash, Key::is_telling_int, take);
+                }
+            } else if exact::is_str(argument) {
+                // SAFETY: the type has just been seen.
+                if let Some(known) = unsafe { exact::str_hash(argument) } {
+                    hash = Hash::of(known);
+                    found = this.cache.find_with(hash, |key| key.is_object(argument), take);
+                }
+            }
+            match found {
+                Hit::Value(value) => {
+                    shared.count(true);
+                    return value.into_ptr();
+                }
+                // SAFETY: one argument, as this function got it, of this hash.
+                Hit::Absent(_) => return unsafe { absent_vectorcall(callable, args, hash) },
+                Hit::Unsure(_) => {}
+            }
+        }
+    }
+    // SAFETY: this function's own arguments.
+    unsafe { shared_vectorcall(callable, args, nargsf, kwnames) }
+}
+
+/// A call with one argument of this hash, which the near cache has not. Reenters: as [`shared_vectorcall`].
+#[inline(never)]
+unsafe extern "C" fn absent_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: one positional argument, held by the caller.
+    let args = unsafe { CallArgs::new(args, 1, std::ptr::null_mut()) };
+    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
+    unsafe { call(callable, &args, Some(hash)) }
+}
+
+/// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
+#[inline(never)]
+unsafe extern "C" fn shared_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
+    unsafe { call(callable, &args, None) }
+}
+
+/// # Safety
+/// The object is a wrapper of a shared cache, held by the caller until this returns, unless Python code takes it away.
+#[inline(always)]
+unsafe fn call(callable: *mut py::PyObject, args: &CallArgs<'_>, absent: Option<Hash>) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
+    let this = unsafe { Wrapper::of(callable) };
+    let Some((extra, shared)) = this.extra().and_then(|extra| Some((extra, extra.shared.as_ref()?))) else {
+        unreachable!("this function is for shared caches")
+    };
+    let _alive = this.keep_alive();
+    this.cache.welcome(this.owner());
+    object::to_slot(this.call_shared(extra, shared, args, absent))
+}

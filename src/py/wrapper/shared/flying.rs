@@ -1,0 +1,125 @@
+//! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
+//! the region's.
+
+use super::super::Wrapper;
+use super::super::flights::{Errand, Flights};
+use super::Detached;
+use super::asked::{Asked, Look};
+use crate::ffi::{CallArgs, Owned, Result, compat, object};
+use crate::py::flight::Holding;
+use crate::py::key;
+use crate::shm::{Lease, LeaseId, Region, Waited};
+use std::time::Duration;
+
+/// After so long a waiting thread looks whether signals have come.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// A lease of this thread's. Ends when dropped.
+struct Held<'a> {
+    region: &'a Region,
+    lease: LeaseId,
+    _holding: Holding,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.region.end_lease(self.lease);
+    }
+}
+
+/// One call of a shared cache that flies.
+struct Flying<'a> {
+    asked: &'a Asked<'a>,
+    args: &'a CallArgs<'a>,
+}
+
+impl Asked<'_> {
+    /// Asks for the region's lease of this key.
+    pub fn lease(&self) -> Lease {
+        self.shared.region.lease(self.hash, &Detached)
+    }
+
+    /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
+    /// [`Asked::look`], `copy`.
+    pub fn landed(&self, value: &Owned) -> Result<Owned> {
+        match self.look(Self::now(self.extra)?)? {
+            Look::Fresh(copy) => self.extra.copied(copy),
+            Look::Stale(..) | Look::Absent => self.extra.copied(value.clone()),
+        }
+    }
+
+    /// Computes, or waits for who computes. Reenters: the function, signal handlers, pickle or the serializer.
+    pub(super) fn fly(&self, wrapper: &Wrapper, flights: &Flights, args: &CallArgs<'_>) -> Result<Owned> {
+        // The region's keys tell apart what Python's `==` does not, and the other way round.
+        let key = self.key_object()?;
+        let values = [key.borrow()];
+        let key_args = CallArgs::of_positional(&values);
+        let hash = key::hash(&key_args, false)?;
+        wrapper.fly(flights, &key_args, hash, &Flying { asked: self, args })
+    }
+}
+
+impl Errand for Flying<'_> {
+    fn look_again(&self) -> Result<Option<Owned>> {
+        self.asked.peek()?.map(|value| self.asked.extra.copied(value)).transpose()
+    }
+
+    fn lead(&self) -> Result<Owned> {
+        if let Some(value) = self.look_again()? {
+            return Ok(value);
+        }
+        let shared = self.asked.shared;
+        let region = &*shared.region;
+        loop {
+            match self.asked.lease() {
+                // Perhaps this very thread's.
+                Lease::Full | Lease::Ours(_) => return self.compute(),
+                Lease::Mine(lease) => {
+                    let _held = Held { region, lease, _holding: Holding::begin() };
+                    return match self.look_again()? {
+                        Some(value) => Ok(value),
+                        None => self.compute(),
+                    };
+                }
+                Lease::Theirs(_) if Holding::any() || compat::is_finalizing() => return self.compute(),
+                Lease::Theirs(lease) => match wait_for(region, lease)? {
+                    // It has ended in an error, or in a value that is not stored.
+                    Waited::Over | Waited::StillRunning => match self.look_again()? {
+                        Some(value) => {
+                            shared.count_coalesced();
+                            return Ok(value);
+                        }
+                        None => return self.compute(),
+                    },
+                    Waited::OwnerDied => {}
+                },
+            }
+        }
+    }
+
+    fn compute(&self) -> Result<Owned> {
+        self.asked.compute_alone(self.args)
+    }
+
+    fn share(&self, value: Owned) -> Result<Owned> {
+        self.asked.landed(&value)
+    }
+
+    fn count(&self, hit: bool) {
+        self.asked.shared.count(hit);
+    }
+
+    fn count_coalesced(&self) {
+        self.asked.shared.count_coalesced();
+    }
+}
+
+/// Waits until the lease ends. Reenters: signal handlers, which may raise.
+fn wait_for(region: &Region, lease: LeaseId) -> Result<Waited> {
+    loop {
+        match object::detached(|| region.wait_lease(lease, SLICE)) {
+            Waited::StillRunning if !compat::is_finalizing() => object::check_signals()?,
+            waited => return Ok(waited),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Calls of caches whose entries lie in a region that processes share.
+//!
+//! The wrapper's own store is a *near cache* in front of the region: of immutable values under keys of plain objects it holds
+//! the object that this process had last, with the region's token for it. A hit there asks the region whether the entry still
+//! stands, and neither writes a key's bytes nor reads a value's. All else is bytes: see `asked.rs`.
+
+mod asked;
+mod call;
+mod flying;
+mod near;
+
+pub use asked::Asked;
+pub use call::function_for;
+pub use near::{NEAR_BYTES, NEAR_ENTRIES};
+
+use super::Bound;
+use super::methods::counts;
+use crate::ffi::err::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, object, sync};
+use crate::py::codec::Serializer;
+use crate::py::options::SharedOptions;
+use crate::shm::{Busy, Config, OpenError, Region, Stats, Wait};
+use pyo3_ffi as py;
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A wrapper's share in a region.
+pub struct Shared {
+    pub(super) region: Arc<Region>,
+    serializer: Option<Serializer>,
+    /// How many bytes a value or a key may take.
+    most: usize,
+    /// Whether somebody was told of a value that can't be serialized.
+    warned: AtomicBool,
+}
+
+/// Waits of the region's happen detached from the interpreter.
+struct Detached;
+
+impl Wait for Detached {
+    fn detached(&self, work: &mut dyn FnMut()) {
+        object::detached(work);
+    }
+}
+
+impl Shared {
+    /// Opens the region. Reenters: attributes of the function, imports.
+    pub fn open(function: Borrowed<'_>, options: SharedOptions, bound: Bound) -> Result<Self> {
+        let name = match options.name {
+            Some(name) => name,
+            None => {
+                let helper = object::import(c"tamis._shared", c"region_name")?;
+                object::call_with(helper.borrow(), &[function])?
+            }
+        };
+        let name = object::text(name.borrow())?;
+        let path = options.path.map(|path| object::path(path.borrow())).transpose()?;
+        let maxsize = if let Bound::Entries(entries) = bound { Some(entries as u64) } else { None };
+        let config = Config { maxsize, max_bytes: options.max_bytes };
+        let region = object::detached(|| {
+            let path = path.map_or_else(Region::default_dir, Ok)?;
+            Region::open(&path, &name, &config)
+        });
+        let region = region.map_err(raised_for)?;
+        let most = usize::try_from(options.max_bytes).unwrap_or(usize::MAX);
+        Ok(Self { region, serializer: options.serializer, most, warned: AtomicBool::new(false) })
+    }
+
+    /// The objects that it holds, for the collector.
+    pub fn held(&self) -> impl Iterator<Item = &Owned> {
+        self.serializer.iter().flat_map(Serializer::held)
+    }
+
+    /// Counts a call that found a value, or one that did not.
+    #[inline(always)]
+    pub fn count(&self, hit: bool) {
+        let counters = self.region.counters();
+        sync::bump(if hit { &counters.hits } else { &counters.misses });
+    }
+
+    /// Counts a call that another one's computation has answered.
+    pub fn count_coalesced(&self) {
+        self.tally(&self.region.counters().coalesced);
+    }
+
+    fn tally(&self, counter: &AtomicU64) {
+        sync::bump(counter);
+    }
+
+    /// Hits, misses and entries, of all processes.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let stats = self.region.stats();
+        (stats.hits, stats.misses, stats.currsize)
+    }
+
+    /// What `cache_stats()` returns.
+    pub fn stats(&self) -> Result<Owned> {
+        let stats = self.region.stats();
+        let own = [
+            (c"bytes", stats.bytes),
+            (c"oversize", stats.oversize),
+            (c"unserializable", stats.unserializable),
+            (c"recoveries", stats.recoveries),
+        ];
+        counts(&[&self.common_stats(&stats)[..], &own].concat())
+    }
+
+    /// What caches in memory count, too.
+    pub fn common_stats(&self, stats: &Stats) -> [(&'static CStr, u64); 9] {
+        [
+            (c"hits", stats.hits),
+            (c"misses", stats.misses),
+            (c"evictions", stats.evictions),
+            (c"expirations", stats.expirations),
+            (c"invalidations", stats.invalidations),
+            (c"stale_hits", stats.stale_hits),
+            (c"coalesced", stats.coalesced),
+            (c"currsize", stats.currsize),
+            (c"weight", 0),
+        ]
+    }
+
+    /// Drops the entries and zeroes the counts.
+    pub fn clear(&self) -> Result<()> {
+        self.region.clear(&Detached).map_err(busy)
+    }
+
+    /// Warns of a value that has no bytes, the first time. Reenters: filters of warnings, which may raise.
+    fn warn(&self, exception: Borrowed<'_>) -> Result<()> {
+        // Relaxed: only who is first matters.
+        if self.warned.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        // SAFETY: set up before any extension is imported.
+        let category = unsafe { py::PyExc_RuntimeWarning };
+        let format = c"a shared cache could not serialize a value, and returns such values without storing them: %R";
+        // SAFETY: a class, and a format that takes exactly one object.
+        match unsafe { py::PyErr_WarnFormat(category, 1, format.as_ptr(), exception.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(Raised::by_callee()),
+        }
+    }
+}
+
+/// What is raised where the region's lock could not be had: `TimeoutError`.
+fn busy(Busy: Busy) -> Raised {
+    Raised::new(Kind::Timeout, c"the shared cache is busy: another process has held its lock for seconds")
+}
+
+/// `PermissionError`, or `OSError` with the system's number. The text names the file.
+fn raised_for(error: OpenError) -> Raised {
+    let (number, text) = match error {
+        OpenError::Refused(text) => (libc::EACCES, text),
+        OpenError::Io(error, text) => {
+            let number = error.raw_os_error().unwrap_or(libc::EIO);
+            (number, format!("{text}: {}", std::io::Error::from_raw_os_error(number)))
+        }
+        OpenError::Unsupported => (libc::ENOTSUP, "backend='shared' is not there on this system".to_owned()),
+    };
+    match os_error(number, &text) {
+        Ok(raised) | Err(raised) => raised,
+    }
+}
+
+fn os_error(number: i32, text: &str) -> Result<Raised> {
+    // SAFETY: set up before any extension is imported.
+    let class = unsafe { py::PyExc_OSError };
+    // SAFETY: there as long as the interpreter.
+    let class = unsafe { Borrowed::from_ptr(class) };
+    let (number, text) = (object::int(number.into())?, object::string(text)?);
+    Ok(Raised::again(object::call_with(class, &[number.borrow(), text.borrow()])?.borrow()))
+}

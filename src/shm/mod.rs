@@ -1,0 +1,45 @@
+//! The region that all processes of one user share: bytes in, bytes out, and no Python.
+//!
+//! A region is a file that every process maps. Readers take no lock and write one mark; writers are one at a time, under a
+//! lock that survives its owner's death. Nothing that is read from the region is trusted: it may be damaged, or another
+//! process may be writing there, so every number is held against bounds that this process knows, and bytes are copied
+//! through atomics before they are looked at.
+
+mod arena;
+mod digest;
+mod file;
+mod fork;
+mod header;
+mod identity;
+mod layout;
+mod lease;
+mod lock;
+mod map;
+mod read;
+mod rebuild;
+mod region;
+mod space;
+mod table;
+mod types;
+
+#[cfg(test)]
+mod hooks;
+#[cfg(not(test))]
+#[path = "hooks_none.rs"]
+mod hooks;
+
+pub use region::Region;
+pub use types::{
+    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
+    Waited,
+};
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_files;
+#[cfg(test)]
+mod tests_processes;
+#[cfg(test)]
+mod tests_threads;
