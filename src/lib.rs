@@ -7,9 +7,11 @@
 //! | `module` | `PyInit__core`, the module's slots and its state |
 //! | `py` | the Python types: the wrapper (hit path and miss path), keys, the decorators |
 //! | `ffi` | CPython made safe to say: references, errors, argument views; what differs between versions and builds |
+//! | [`shm`] | the region that processes share: bytes in, bytes out; no Python |
 //! | [`core`] | what the cache is: hashes, index, slab and ring; no Python |
 //!
-//! Without the feature `python` only [`core`] is built, and the compiler keeps it honest.
+//! Imports run one way: `module -> py -> {ffi, shm} -> core`. Without the feature `python` only [`core`] and [`shm`] are
+//! built, and the compiler keeps them honest.
 
 pub mod core;
 
@@ -19,6 +21,8 @@ mod ffi;
 mod module;
 #[cfg(feature = "python")]
 mod py;
+#[cfg(any(feature = "shm", test))]
+pub mod shm;
 
 #[cfg(feature = "python")]
 pub use module::PyInit__core;

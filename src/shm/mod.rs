@@ -1,0 +1,19 @@
+//! The region that all processes of one user share: bytes in, bytes out, and no Python.
+//!
+//! A region is a file that every process maps. Readers take no lock and write one mark; writers are one at a time, under a
+//! lock that survives its owner's death. Nothing that is read from the region is trusted: it may be damaged, or another
+//! process may be writing there, so every number is held against bounds that this process knows, and bytes are copied
+//! through atomics before they are looked at.
+
+mod types;
+
+#[cfg(target_os = "linux")]
+mod region;
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod region;
+
+pub use region::Region;
+pub use types::{
+    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait, Waited,
+};

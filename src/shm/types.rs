@@ -1,0 +1,189 @@
+//! What goes into a region and what comes out.
+
+use crate::core::clock::{NEVER, Time};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a region is made for. A region of another configuration is replaced when it is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// How many entries there may be. None: as many as the bytes hold.
+    pub maxsize: Option<u64>,
+    /// The size of the file, rounded up to whole pages. At least [`Region::SMALLEST`](super::Region::SMALLEST) is used.
+    pub max_bytes: u64,
+}
+
+/// Why there is no region.
+#[derive(Debug)]
+pub enum OpenError {
+    /// It is not to be trusted: another owner, a link, or others may write. Python's PermissionError.
+    Refused(String),
+    /// The system said no: ENOSPC, EFBIG … Python's OSError. The text says what was tried.
+    Io(io::Error, String),
+    /// Not on this system.
+    Unsupported,
+}
+
+/// Until when an entry may be used. Times are nanoseconds of `CLOCK_MONOTONIC`, which is one for the whole machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// Before this it is fresh.
+    pub fresh_until: Time,
+    /// Before this, and no longer fresh, it is stale; after it, gone.
+    pub stale_until: Time,
+    /// It is gone when it was not read for so long.
+    pub idle: Time,
+}
+
+impl Terms {
+    /// For ever.
+    pub const NONE: Self = Self { fresh_until: NEVER, stale_until: NEVER, idle: NEVER };
+}
+
+/// One entry as it was stored once: never matches again when that was replaced, evicted, removed or cleared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Token(pub(super) u64);
+
+/// What was found, beside the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// For [`Region::check`](super::Region::check).
+    pub token: Token,
+    /// Until when it may be used.
+    pub terms: Terms,
+}
+
+/// The answer of [`Region::lookup`](super::Region::lookup).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lookup {
+    /// The bytes are the value.
+    Fresh(Found),
+    /// The bytes are the value, past its time: [`Region::begin_refresh`](super::Region::begin_refresh) says who makes it anew.
+    Stale(Found),
+    /// Nothing, or it is being written at this moment, or what is there is damaged.
+    Absent,
+}
+
+/// The answer of [`Region::store`](super::Region::store).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stored {
+    /// It is there, unvisited.
+    Done(Token),
+    /// There will never be room for it.
+    TooLarge,
+    /// The lock could not be had in time. Nothing was stored.
+    Busy,
+}
+
+/// The lock could not be had in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Busy;
+
+/// Names one computation, for those who wait for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeaseId {
+    pub(super) cell: u32,
+    pub(super) turn: u32,
+}
+
+/// Who computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lease {
+    /// The caller, who ends the lease after it has stored.
+    Mine(LeaseId),
+    /// Another caller of this very process.
+    Ours(LeaseId),
+    /// Another process.
+    Theirs(LeaseId),
+    /// The table is full, or the lock could not be had: compute alone.
+    Full,
+}
+
+/// The answer of [`Region::wait_lease`](super::Region::wait_lease).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waited {
+    /// The computation has ended; look whether it stored something.
+    Over,
+    /// The time is up, or a signal came.
+    StillRunning,
+    /// Its process is gone: ask for the lease again.
+    OwnerDied,
+}
+
+/// Runs what may sleep. Python's side detaches the thread from the interpreter meanwhile. The region's lock is never held
+/// then.
+pub trait Wait {
+    /// Calls `work` once.
+    fn detached(&self, work: &mut dyn FnMut());
+}
+
+impl Wait for () {
+    fn detached(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+}
+
+/// What one process counts, on cache lines of its own in the region.
+///
+/// The counts go on from where a dead process left them, so that the sum over all lines stays right.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Counters {
+    /// Calls that found a value.
+    pub hits: AtomicU64,
+    /// Calls that found none.
+    pub misses: AtomicU64,
+    /// Hits on stale values.
+    pub stale_hits: AtomicU64,
+    /// Misses that waited for another's computation.
+    pub coalesced: AtomicU64,
+    /// Values that were too large.
+    pub oversize: AtomicU64,
+    /// Values that could not be made bytes.
+    pub unserializable: AtomicU64,
+}
+
+impl Counters {
+    /// Adds one, for a caller that is alone in its process (the GIL). With others, use `fetch_add`.
+    #[inline(always)]
+    pub fn bump(counter: &AtomicU64) {
+        // Relaxed, and no read-modify-write: a number that others want to see, no message.
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// Counts of a region, summed over its processes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "as in Counters, and as API.md has them")]
+pub struct Stats {
+    pub hits: u64,
+    pub misses: u64,
+    pub evictions: u64,
+    pub expirations: u64,
+    pub invalidations: u64,
+    pub stale_hits: u64,
+    pub coalesced: u64,
+    pub oversize: u64,
+    pub unserializable: u64,
+    pub recoveries: u64,
+    /// Entries that are there.
+    pub currsize: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+}
+
+/// One region as [`Region::list`](super::Region::list) sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The name that it was opened by.
+    pub name: String,
+    /// What it was made for.
+    pub config: Config,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Processes that have it open.
+    pub processes: u32,
+    /// Its counts.
+    pub stats: Stats,
+}
