@@ -22,6 +22,7 @@ mod module;
 #[cfg(feature = "python")]
 mod py;
 #[cfg(any(feature = "shm", test))]
+#[cfg_attr(not(target_os = "linux"), path = "shm/elsewhere.rs")]
 pub mod shm;
 
 #[cfg(feature = "python")]

@@ -5,15 +5,33 @@
 //! process may be writing there, so every number is held against bounds that this process knows, and bytes are copied
 //! through atomics before they are looked at.
 
+mod arena;
+mod digest;
+mod file;
+mod fork;
+mod header;
+mod identity;
+mod layout;
+mod lease;
+mod lock;
+mod map;
+mod read;
+mod rebuild;
+mod region;
+mod space;
+mod table;
 mod types;
 
-#[cfg(target_os = "linux")]
-mod region;
-#[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
-mod region;
+#[cfg(test)]
+mod hooks;
+#[cfg(not(test))]
+#[path = "hooks_none.rs"]
+mod hooks;
 
 pub use region::Region;
 pub use types::{
-    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait, Waited,
+    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
+    Waited,
 };
+#[cfg(test)]
+mod tests;

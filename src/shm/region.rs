@@ -1,103 +1,409 @@
 //! A region as its users see it.
 
+use super::arena::Damaged;
+use super::file::{Directory, default_path, file_name};
+use super::fork::{self, Known};
+use super::header::Header;
+use super::hooks::{Step, at};
+use super::identity::Identity;
+use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
+use super::lease::Leases;
+use super::lock::{self, Locked, Tired};
+use super::map::Map;
+use super::space::{CLAIM, Space, WORD, same};
+use super::table::{Entry, Table};
 use super::types::*;
+use crate::core::atomics::{AtomicPtr, AtomicU64, Ordering};
 use crate::core::clock::Time;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often, at most, a caller looks whether the process lives that makes a stale entry anew.
+const LOOK_AFTER: Time = 10_000_000;
+
 /// A region that this process has mapped.
 pub struct Region {
-    _private: (),
+    space: Space,
+    header: Header,
+    /// Device and inode.
+    file: (u64, u64),
+    tired: Tired,
+    /// This process's counters, in the region.
+    line: AtomicPtr<Counters>,
+    /// When anyone last looked whether another process's refresh goes on.
+    looked: AtomicU64,
 }
+
+const _: () = assert!(size_of::<Counters>() == (PROCESS_WORDS - PROCESS_COUNTERS) * 8);
+/// Words of a line that are no counters: who has it, and what the counters said when the region was cleared.
+const LINE_OWNER: usize = 0;
+const LINE_CLEARED: usize = 1;
+const COUNTERS: usize = 6;
+const _: () = assert!(LINE_CLEARED + COUNTERS <= PROCESS_COUNTERS);
+
+// SAFETY: all that its pointer leads to is atomic, and lies in its own map.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
 
 impl Region {
     /// The least `max_bytes` that makes sense; smaller ones are taken for it.
-    pub const SMALLEST: u64 = 64 << 10;
+    pub const SMALLEST: u64 = SMALLEST;
 
     /// Opens the region of that name in the directory, and makes it if it is not there, damaged, or of another kind.
-    pub fn open(_dir: &Path, _name: &str, _config: &Config) -> Result<Arc<Self>, OpenError> {
-        todo!()
+    ///
+    /// Entries of an earlier boot are dropped: their times mean nothing now.
+    pub fn open(dir: &Path, name: &str, config: &Config) -> Result<Arc<Self>, OpenError> {
+        let header = Header::new(name, config)?;
+        let directory = Directory::open(dir, true)?;
+        let file_name = file_name(name);
+        if let Some(region) = Self::open_existing(&directory, &file_name, &header)? {
+            return Ok(region);
+        }
+        let lock = directory.lock()?;
+        // Another may have been faster.
+        if let Some(region) = Self::open_existing(&directory, &file_name, &header)? {
+            return Ok(region);
+        }
+        let mapped = |error| OpenError::Io(error, format!("cannot map {}", directory.path_of(&file_name).display()));
+        let file = lock.make(&file_name, header.geometry.file, |file| {
+            let map = Map::new(file, header.geometry.file).map_err(mapped)?;
+            let space = Space::new(map, header.geometry, header.seed);
+            header.write(space.words());
+            Table::new(&space).arena.lay_out([].into_iter()).map_err(|Damaged| mapped(io::ErrorKind::Other.into()))
+        })?;
+        Self::attach(&file, &header).map_err(mapped)
     }
+
+    /// None: it is not there, or is to be replaced.
+    fn open_existing(directory: &Directory, file_name: &str, wanted: &Header) -> Result<Option<Arc<Self>>, OpenError> {
+        let Some(file) = directory.open_file(file_name)? else { return Ok(None) };
+        let failed = |error| OpenError::Io(error, format!("cannot map {}", directory.path_of(file_name).display()));
+        if file.metadata().map_err(failed)?.len() != wanted.geometry.file {
+            return Ok(None);
+        }
+        let Some(found) = Header::read(&file).map_err(failed)?.filter(|found| found.serves(wanted)) else {
+            return Ok(None);
+        };
+        if !found.use_by_namespace(&file, wanted) {
+            return Err(OpenError::Refused(format!(
+                "{} is in use by processes of another pid namespace (a container?): give each a path of its own",
+                directory.path_of(file_name).display()
+            )));
+        }
+        Self::attach(&file, &found).map(Some).map_err(failed)
+    }
+
+    /// Maps a file that is what the header says.
+    fn attach(file: &File, header: &Header) -> io::Result<Arc<Self>> {
+        let meta = file.metadata()?;
+        let id = (meta.dev(), meta.ino());
+        let mut known = Known::lock();
+        if let Some(region) = known.as_ref().and_then(|known| known.find(|region| region.file == id)) {
+            return Ok(region);
+        }
+        // Kept as long as the map, of which it becomes a part: it tells those of other pid namespaces that someone is here.
+        // SAFETY: an open descriptor.
+        unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) };
+        let space = Space::new(Map::new(file, header.geometry.file)?, header.geometry, header.seed);
+        let region = Arc::new(Self {
+            space,
+            header: header.clone(),
+            file: id,
+            tired: Tired::default(),
+            line: AtomicPtr::default(),
+            looked: AtomicU64::new(0),
+        });
+        region.claim_line();
+        if let Some(known) = &mut known {
+            known.add(&region);
+            // This process has just come to it. So if it holds the lock, that was before exec(2).
+            if let Some(locked) = lock::take_own(&region.space) {
+                let _ = region.finish(&locked, |_| Ok(()));
+            }
+        }
+        fork::enter(&region);
+        Ok(region)
+    }
+
     /// The user's directory in `/dev/shm`, made 0700 if it is not there, and checked.
     pub fn default_dir() -> Result<PathBuf, OpenError> {
-        todo!()
+        let path = default_path();
+        Directory::open(&path, true).map(|_| path)
     }
-    /// The regions in a directory.
-    pub fn list(_dir: &Path) -> Result<Vec<Summary>, OpenError> {
-        todo!()
+
+    /// The regions in a directory: those that could be opened here and now. None if there is no directory.
+    pub fn list(dir: &Path) -> Result<Vec<Summary>, OpenError> {
+        let directory = match Directory::open(dir, false) {
+            Err(OpenError::Io(error, _)) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            directory => directory?,
+        };
+        Ok(directory.names()?.iter().filter_map(|name| Self::summary(&directory, name)).collect())
     }
+
+    fn summary(directory: &Directory, file_name: &str) -> Option<Summary> {
+        let file = directory.open_file(file_name).ok()??;
+        let header = Header::read(&file).ok()??;
+        let bytes = header.geometry.file;
+        if file.metadata().ok()?.len() != bytes || self::file_name(&header.name) != file_name {
+            return None;
+        }
+        let space = Space::new(Map::new(&file, bytes).ok()?, header.geometry, header.seed);
+        let owners =
+            (1..space.geometry.processes_len).map(|line| space.process(line)[LINE_OWNER].load(Ordering::Relaxed));
+        let processes = owners.filter(|&owner| owner != 0 && Identity(owner).lives()).count() as u32;
+        Some(Summary { name: header.name, config: header.config, file_bytes: bytes, processes, stats: stats(&space) })
+    }
+
     /// Removes the file. Who has it mapped goes on with it. False: there was none.
-    pub fn remove(_dir: &Path, _name: &str) -> Result<bool, OpenError> {
-        todo!()
+    pub fn remove(dir: &Path, name: &str) -> Result<bool, OpenError> {
+        match Directory::open(dir, false) {
+            Err(OpenError::Io(error, _)) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            directory => directory?.lock()?.remove(&file_name(name)),
+        }
     }
-    /// The hash of a key, keyed with the region's random seed: what all others take.
-    pub fn hash(&self, _key: &[u8]) -> u64 {
-        todo!()
+
+    /// What the region was made for.
+    pub fn config(&self) -> Config {
+        self.header.config
     }
-    /// Looks for the key, copies its value out, and marks it as visited. Takes no lock, and is bounded in tries. What is in
-    /// `value` goes.
-    pub fn lookup(&self, _hash: u64, _key: &[u8], _now: Time, _value: &mut Vec<u8>) -> Lookup {
-        todo!()
+
+    /// Takes a line for this process, whose counters go on from where a dead process left them. When it is opened, and in
+    /// the child of a fork: takes no lock, allocates nothing.
+    pub(super) fn claim_line(&self) {
+        let own = Identity::own().0;
+        let len = self.space.geometry.processes_len;
+        // Line 0 is for those who find none.
+        let lines = || (0..len - 1).map(|at| 1 + (at + own as usize % (len - 1)) % (len - 1));
+        let claim = |line: usize, ask: bool| {
+            let owner = &self.space.process(line)[LINE_OWNER];
+            // Relaxed: a number, no message.
+            let seen = owner.load(Ordering::Relaxed);
+            let free = seen == 0 || seen == own || ask && !Identity(seen).lives();
+            free && owner.compare_exchange(seen, own, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        let line = lines().find(|&line| claim(line, false));
+        let line = line.or_else(|| lines().find(|&line| claim(line, true))).unwrap_or(0);
+        let counters = self.space.process(line)[PROCESS_COUNTERS..].as_ptr();
+        // Relaxed: it leads into the map, which stood before.
+        self.line.store(counters.cast::<Counters>().cast_mut(), Ordering::Relaxed);
     }
-    /// Whether the entry still stands as it was found; marks it as visited. One load and one comparison.
-    #[inline(always)]
-    pub fn check(&self, _token: Token) -> bool {
-        todo!()
-    }
-    /// For entries with a bound on idleness, after [`Self::check`]: notes when the entry was read. False: it had been idle for
-    /// too long, and is gone.
-    pub fn touch(&self, _token: Token, _terms: &Terms, _now: Time) -> bool {
-        todo!()
-    }
-    /// Whether the key is there, fresh or stale. Marks nothing.
-    pub fn contains(&self, _hash: u64, _key: &[u8], _now: Time) -> bool {
-        todo!()
-    }
-    /// Stores, and evicts what it must.
-    pub fn store(&self, _hash: u64, _key: &[u8], _value: &[u8], _terms: Terms, _now: Time, _wait: &dyn Wait) -> Stored {
-        todo!()
-    }
-    /// Drops one entry. True: it was there.
-    pub fn remove_entry(&self, _hash: u64, _key: &[u8], _wait: &dyn Wait) -> Result<bool, Busy> {
-        todo!()
-    }
-    /// Drops all entries, and zeroes the counts.
-    pub fn clear(&self, _wait: &dyn Wait) -> Result<(), Busy> {
-        todo!()
-    }
-    /// True for one caller of all processes, who makes the stale entry anew. What a process that died had claimed, another
-    /// gets. Storing ends the claim.
-    pub fn begin_refresh(&self, _token: Token, _now: Time) -> bool {
-        todo!()
-    }
-    /// Gives a claim back without a new value.
-    pub fn give_up_refresh(&self, _token: Token) {
-        todo!()
-    }
-    /// Asks who computes the value of keys of this hash.
-    pub fn lease(&self, _hash: u64, _wait: &dyn Wait) -> Lease {
-        todo!()
-    }
-    /// Ends a lease that is [`Lease::Mine`], and wakes who waits for it.
-    pub fn end_lease(&self, _lease: LeaseId) {
-        todo!()
-    }
-    /// Sleeps until a lease ends: call it detached.
-    pub fn wait_lease(&self, _lease: LeaseId, _at_most: Duration) -> Waited {
-        todo!()
-    }
+
     /// This process's own line.
     #[inline(always)]
     pub fn counters(&self) -> &Counters {
-        todo!()
+        // SAFETY: set when the region was opened, to a line of the map, which is made of atomics alone and aligned.
+        unsafe { &*self.line.load(Ordering::Relaxed) }
     }
+
+    /// The hash of a key, keyed with the region's random seed: what all others take.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        super::digest::digest(self.space.seed, key)
+    }
+
+    /// Looks for the key, copies its value out, and marks it as visited. Takes no lock, and is bounded in tries. What is in
+    /// `value` goes.
+    #[inline]
+    pub fn lookup(&self, hash: u64, key: &[u8], now: Time, value: &mut Vec<u8>) -> Lookup {
+        self.space.lookup(hash, key, now, value)
+    }
+
+    /// Whether the entry still stands as it was found; marks it as visited. One load and one comparison.
+    #[inline(always)]
+    pub fn check(&self, token: Token) -> bool {
+        self.space.check(token)
+    }
+
+    /// For entries with a bound on idleness, after [`Self::check`]: notes when the entry was read. False: it had been idle for
+    /// too long, or is too old, and is gone.
+    #[inline]
+    pub fn touch(&self, token: Token, terms: &Terms, now: Time) -> bool {
+        self.space.touch(token, terms, now)
+    }
+
+    /// Whether the key is there, fresh or stale. Marks nothing.
+    pub fn contains(&self, hash: u64, key: &[u8], now: Time) -> bool {
+        self.space.contains(hash, key, now)
+    }
+
+    /// Runs a change under the lock. Where it finds damage, or the lock's last owner died, order is made first.
+    #[inline]
+    fn change<T>(&self, wait: &dyn Wait, change: impl FnMut(Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
+        let locked = lock::lock(&self.space, self.file.1, &self.tired, wait)?;
+        at(Step::Locked);
+        self.finish(&locked, change)
+    }
+
+    #[inline]
+    fn finish<T>(
+        &self,
+        locked: &Locked<'_>,
+        mut change: impl FnMut(Table<'_>) -> Result<T, Damaged>,
+    ) -> Result<T, Busy> {
+        let table = Table::new(&self.space);
+        let mut done = if locked.orphaned { Err(Damaged) } else { change(table) };
+        if done.is_err() {
+            done = table.rebuild().and_then(|()| change(table));
+        }
+        if done.is_err() {
+            done = table.reset().and_then(|()| change(table));
+        }
+        at(Step::Done);
+        done.map_err(|Damaged| Busy)
+    }
+
+    /// Stores, and evicts what it must. The hash is [`Self::hash`]'s.
+    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: Terms, now: Time, wait: &dyn Wait) -> Stored {
+        let entry = Entry { hash, key, value, terms, now };
+        match self.change(wait, |table| table.store(&entry)) {
+            Ok(Some(token)) => Stored::Done(token),
+            Ok(None) => Stored::TooLarge,
+            Err(Busy) => Stored::Busy,
+        }
+    }
+
+    /// Drops one entry. True: it was there, expired or not.
+    pub fn remove_entry(&self, hash: u64, key: &[u8], wait: &dyn Wait) -> Result<bool, Busy> {
+        self.change(wait, |table| {
+            let Some(id) = table.find(hash, key)? else { return Ok(false) };
+            table.take_out(id)?;
+            table.add(state::INVALIDATIONS, 1);
+            Ok(true)
+        })
+    }
+
+    /// Drops all entries, and zeroes the counts.
+    pub fn clear(&self, wait: &dyn Wait) -> Result<(), Busy> {
+        self.change(wait, |table| {
+            table.clear()?;
+            for at in state::EVICTIONS..=state::RECOVERIES {
+                table.set(at, 0);
+            }
+            for line in 0..self.space.geometry.processes_len {
+                let words = self.space.process(line);
+                for counter in 0..COUNTERS {
+                    // Not set to 0: its process counts by plain loads and stores.
+                    let count = words[PROCESS_COUNTERS + counter].load(Ordering::Relaxed);
+                    words[LINE_CLEARED + counter].store(count, Ordering::Relaxed);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// True for one caller of all processes, who makes the stale entry anew. What a process that died had claimed, another
+    /// gets. Storing ends the claim.
+    pub fn begin_refresh(&self, token: Token, now: Time) -> bool {
+        let Some(slot) = self.space.slot(self.space.id(token.0)) else { return false };
+        let own = Identity::own();
+        // Relaxed, here and below: the claim alone counts.
+        let claim = slot[CLAIM].load(Ordering::Relaxed);
+        if claim == own.0 {
+            return false;
+        }
+        if claim != 0 {
+            let looked = self.looked.load(Ordering::Relaxed);
+            if now.saturating_sub(looked) < LOOK_AFTER {
+                return false;
+            }
+            self.looked.store(now, Ordering::Relaxed);
+            if Identity(claim).lives() {
+                return false;
+            }
+        }
+        if slot[CLAIM].compare_exchange(claim, own.0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        // Acquire: pairs with the Release that publishes the slot's next entry, whose claim this would be.
+        let stands = same(slot[WORD].load(Ordering::Acquire), token.0);
+        if !stands {
+            let _ = slot[CLAIM].compare_exchange(own.0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        stands
+    }
+
+    /// Gives a claim back without a new value.
+    pub fn give_up_refresh(&self, token: Token) {
+        if let Some(slot) = self.space.slot(self.space.id(token.0))
+            && same(slot[WORD].load(Ordering::Relaxed), token.0)
+        {
+            // Relaxed: the claim alone counts.
+            let _ = slot[CLAIM].compare_exchange(Identity::own().0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks who computes the value of keys of this hash.
+    pub fn lease(&self, hash: u64, wait: &dyn Wait) -> Lease {
+        self.change(wait, |_| Ok(Leases(&self.space).take(hash))).unwrap_or(Lease::Full)
+    }
+
+    /// Ends a lease that is [`Lease::Mine`], and wakes who waits for it.
+    pub fn end_lease(&self, lease: LeaseId) {
+        Leases(&self.space).end(lease);
+    }
+
+    /// Sleeps until a lease ends: call it detached.
+    pub fn wait_lease(&self, lease: LeaseId, at_most: Duration) -> Waited {
+        Leases(&self.space).wait(lease, at_most)
+    }
+
     /// The counts of all processes.
     pub fn stats(&self) -> Stats {
-        todo!()
+        stats(&self.space)
     }
-    /// What the region was made for.
-    pub fn config(&self) -> Config {
-        todo!()
+
+    #[cfg(test)]
+    pub(super) fn space(&self) -> &Space {
+        &self.space
+    }
+}
+
+fn stats(space: &Space) -> Stats {
+    let mut sums = [0u64; COUNTERS];
+    for line in 0..space.geometry.processes_len {
+        let words = space.process(line);
+        for (counter, sum) in sums.iter_mut().enumerate() {
+            let count = words[PROCESS_COUNTERS + counter].load(Ordering::Relaxed);
+            let cleared = words[LINE_CLEARED + counter].load(Ordering::Relaxed);
+            *sum = sum.wrapping_add(count.wrapping_sub(cleared));
+        }
+    }
+    let [hits, misses, stale_hits, coalesced, oversize, unserializable] = sums;
+    // Relaxed: numbers that were right, each for itself.
+    let of = |at| space.state(at).load(Ordering::Relaxed);
+    Stats {
+        hits,
+        misses,
+        evictions: of(state::EVICTIONS),
+        expirations: of(state::EXPIRATIONS),
+        invalidations: of(state::INVALIDATIONS),
+        stale_hits,
+        coalesced,
+        oversize,
+        unserializable,
+        recoveries: of(state::RECOVERIES),
+        currsize: of(state::LEN),
+        bytes: of(state::BYTES),
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        fork::leave(self);
+        let own = Identity::own().0;
+        let counters = self.line.load(Ordering::Relaxed).cast_const().cast::<AtomicU64>();
+        let lines = 1..self.space.geometry.processes_len;
+        let mut own_lines =
+            lines.map(|line| self.space.process(line)).filter(|line| line[PROCESS_COUNTERS..].as_ptr() == counters);
+        if let Some(line) = own_lines.next() {
+            // Relaxed: a number, no message.
+            let _ = line[LINE_OWNER].compare_exchange(own, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }

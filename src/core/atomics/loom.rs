@@ -2,7 +2,7 @@
 
 pub use loom::cell::UnsafeCell as Place;
 pub use loom::hint::spin_loop;
-pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub use loom::thread::yield_now;
 
 /// A reader's half of an asymmetric fence.

@@ -8,4 +8,6 @@ mod imp;
 #[path = "std.rs"]
 mod imp;
 
-pub use imp::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, Place, light_barrier, spin_loop, yield_now};
+pub use imp::{
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, Place, fence, light_barrier, spin_loop, yield_now,
+};

@@ -1,8 +1,8 @@
 //! What ships.
 
 pub use std::hint::spin_loop;
-pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::atomic::{compiler_fence, fence};
+use std::sync::atomic::compiler_fence;
+pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub use std::thread::yield_now;
 
 /// Memory whose users keep out of each other's way by a protocol. Loom checks that they do.

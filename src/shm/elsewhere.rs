@@ -1,0 +1,83 @@
+//! Systems without a shared region: only Linux has one. What `mod.rs` exports there, with nothing behind it.
+
+mod types;
+
+use crate::core::clock::Time;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use types::{
+    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
+    Waited,
+};
+
+/// There is none.
+pub struct Region(Infallible);
+
+#[allow(missing_docs, reason = "as in region.rs")]
+impl Region {
+    pub const SMALLEST: u64 = 0;
+
+    pub fn open(_dir: &Path, _name: &str, _config: &Config) -> Result<Arc<Self>, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn default_dir() -> Result<PathBuf, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn list(_dir: &Path) -> Result<Vec<Summary>, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn remove(_dir: &Path, _name: &str) -> Result<bool, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn config(&self) -> Config {
+        match self.0 {}
+    }
+    pub fn counters(&self) -> &Counters {
+        match self.0 {}
+    }
+    pub fn hash(&self, _key: &[u8]) -> u64 {
+        match self.0 {}
+    }
+    pub fn lookup(&self, _hash: u64, _key: &[u8], _now: Time, _value: &mut Vec<u8>) -> Lookup {
+        match self.0 {}
+    }
+    pub fn check(&self, _token: Token) -> bool {
+        match self.0 {}
+    }
+    pub fn touch(&self, _token: Token, _terms: &Terms, _now: Time) -> bool {
+        match self.0 {}
+    }
+    pub fn contains(&self, _hash: u64, _key: &[u8], _now: Time) -> bool {
+        match self.0 {}
+    }
+    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: Terms, _: Time, _: &dyn Wait) -> Stored {
+        match self.0 {}
+    }
+    pub fn remove_entry(&self, _hash: u64, _key: &[u8], _wait: &dyn Wait) -> Result<bool, Busy> {
+        match self.0 {}
+    }
+    pub fn clear(&self, _wait: &dyn Wait) -> Result<(), Busy> {
+        match self.0 {}
+    }
+    pub fn begin_refresh(&self, _token: Token, _now: Time) -> bool {
+        match self.0 {}
+    }
+    pub fn give_up_refresh(&self, _token: Token) {
+        match self.0 {}
+    }
+    pub fn lease(&self, _hash: u64, _wait: &dyn Wait) -> Lease {
+        match self.0 {}
+    }
+    pub fn end_lease(&self, _lease: LeaseId) {
+        match self.0 {}
+    }
+    pub fn wait_lease(&self, _lease: LeaseId, _at_most: Duration) -> Waited {
+        match self.0 {}
+    }
+    pub fn stats(&self) -> Stats {
+        match self.0 {}
+    }
+}

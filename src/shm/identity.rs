@@ -1,0 +1,155 @@
+//! Which process this is, and whether another still lives.
+//!
+//! A process is known by its number and its start, in ticks since the boot, as proc(5) has it in `/proc/PID/stat`: numbers come
+//! again, starts don't. Where `/proc` is not mounted the start is 0, and the number alone must do. Nothing here allocates, so
+//! that the child of a fork may come here at once.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A process: 22 bits of number (the most that Linux has), 41 bits of start. Bit [`Identity::SPARE`] is the lock's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity(pub u64);
+
+/// A process that is never there.
+pub const NOBODY: Identity = Identity(1 << 23);
+
+static OWN: AtomicU64 = AtomicU64::new(0);
+
+/// What `/proc/PID/stat` says.
+struct Status {
+    /// It runs no more code.
+    dead: bool,
+    start: u64,
+}
+
+impl Identity {
+    /// A bit that no identity has set, in the half that a futex compares.
+    pub const SPARE: u64 = 1 << 22;
+
+    const fn new(pid: u32, start: u64) -> Self {
+        Self(start << 23 | pid as u64 & (Self::SPARE - 1))
+    }
+
+    /// This process.
+    #[inline]
+    pub fn own() -> Self {
+        // Relaxed: a number that each thread would find out by itself.
+        match OWN.load(Ordering::Relaxed) {
+            0 => Self::find_out(),
+            known => Self(known),
+        }
+    }
+
+    /// Looks who this process is: at first, and in the child of a fork.
+    #[cold]
+    pub fn find_out() -> Self {
+        let pid = std::process::id();
+        let own = Self::new(pid, status(pid).map_or(0, |status| status.start));
+        OWN.store(own.0, Ordering::Relaxed);
+        own
+    }
+
+    /// Its number.
+    pub const fn pid(self) -> u32 {
+        (self.0 & (Self::SPARE - 1)) as u32
+    }
+
+    /// Whether the process still runs. Asks the system.
+    pub fn lives(self) -> bool {
+        if self == Self::own() {
+            return true;
+        }
+        // SAFETY: signal 0 is none, the number is some process's.
+        if self.pid() == 0
+            || unsafe { libc::kill(self.pid() as libc::pid_t, 0) } != 0
+                && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+        {
+            return false;
+        }
+        match status(self.pid()) {
+            // Hidden (hidepid), or just gone: the next look tells.
+            None => true,
+            Some(status) => !status.dead && (self.0 >> 23 == 0 || Self::new(self.pid(), status.start) == self),
+        }
+    }
+
+    /// Whether the process has the file of this inode mapped. After exec(2) it has not, and is still the same process. True if
+    /// that can't be told.
+    pub fn maps(self, inode: u64) -> bool {
+        let Ok(maps) = std::fs::read_to_string(format!("/proc/{}/maps", self.pid())) else { return true };
+        // address, permissions, offset, device, inode, path
+        maps.lines().any(|line| line.split_ascii_whitespace().nth(4).and_then(|it| it.parse().ok()) == Some(inode))
+    }
+}
+
+/// Reads the beginning of a file without allocating.
+fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    // SAFETY: a string that ends with NUL.
+    let file = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    if file < 0 {
+        return None;
+    }
+    // SAFETY: the buffer has room for so many bytes.
+    let len = unsafe { libc::read(file, buffer.as_mut_ptr().cast(), buffer.len()) };
+    // SAFETY: it is open, and ours.
+    unsafe { libc::close(file) };
+    buffer.get(..usize::try_from(len).ok()?)
+}
+
+fn status(pid: u32) -> Option<Status> {
+    let mut path = *b"/proc/\0\0\0\0\0\0\0\0\0\0/stat\0";
+    let mut digits = [0; 10];
+    let (mut at, mut left) = (digits.len(), pid);
+    while left > 0 && at > 0 {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    let count = digits.len() - at;
+    path[6..6 + count].copy_from_slice(&digits[at..]);
+    path[6 + count..][..6].copy_from_slice(b"/stat\0");
+    let mut buffer = [0; 1024];
+    let text = read(CStr::from_bytes_until_nul(&path).ok()?, &mut buffer)?;
+    // The name, in parentheses, may be anything.
+    let after = text.iter().rposition(|&byte| byte == b')')? + 2;
+    let mut fields = text.get(after..)?.split(|&byte| byte == b' ');
+    let state = *fields.next()?.first()?;
+    // Fields 20 and 22 of proc(5); the state is number 3.
+    let threads = number(fields.nth(16)?)?;
+    let start = number(fields.nth(1)?)?;
+    // A zombie with threads has only lost its first one.
+    Some(Status { dead: matches!(state, b'X' | b'x') || (state == b'Z' && threads <= 1), start })
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_lives_and_one_of_another_start_does_not() {
+        let own = Identity::own();
+        assert_eq!(own.pid(), std::process::id());
+        assert_ne!(own.0 >> 23, 0, "/proc says when it started");
+        assert!(own.lives());
+        assert!(!Identity::new(own.pid(), (own.0 >> 23) + 1).lives());
+        assert_eq!(own.0 & Identity::SPARE, 0);
+    }
+
+    #[test]
+    fn a_child_lives_until_it_is_killed_though_nobody_waits_for_it() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().expect("sleep");
+        let identity = Identity::new(child.id(), status(child.id()).expect("/proc").start);
+        assert!(identity.lives());
+        child.kill().expect("kill");
+        while identity.lives() {
+            std::thread::yield_now();
+        }
+        child.wait().expect("wait");
+        assert!(!identity.lives());
+    }
+}

@@ -1,0 +1,179 @@
+//! What readers do: no lock, and no more than so many steps.
+
+use super::digest::{digest, mix};
+use super::space::*;
+use super::types::{Found, Lookup, Terms, Token};
+use crate::core::atomics::{AtomicU64, Ordering, spin_loop};
+use crate::core::clock::Time;
+
+/// How often a search begins again that met a writer. Then it has found nothing.
+const TRIES: u32 = if cfg!(loom) { 2 } else { 8 };
+/// How many slots of one head are looked at. Hashes are keyed, so no such chain comes up but by damage.
+const LONGEST: u32 = 64;
+
+/// An entry as it was seen: true if its slot's word still stands.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Its slot.
+    pub slot: &'a Slot,
+    /// The slot's word.
+    pub word: u64,
+    /// Where its bytes lie.
+    pub extent: Extent,
+}
+
+/// What a search met.
+enum Met<'a> {
+    Entry(Seen<'a>),
+    Nothing,
+    Writer,
+}
+
+/// The check over an entry's value and all that belongs to it.
+#[inline]
+pub fn check_of(seed: u64, hash: u64, lens: u64, terms: &Terms, value: &[u8]) -> u64 {
+    let times = mix(terms.fresh_until ^ seed, terms.stale_until.wrapping_add(terms.idle.rotate_left(32)) ^ !seed);
+    mix(digest(seed, value) ^ hash, lens ^ times)
+}
+
+impl Space {
+    #[inline(always)]
+    fn search(&self, hash: u64, key: &[u8]) -> Met<'_> {
+        let bucket = self.bucket(hash);
+        let mut id = self.head(bucket);
+        for _ in 0..LONGEST {
+            if id == 0 {
+                return Met::Nothing;
+            }
+            let Some(slot) = self.slot(id) else { return Met::Nothing };
+            // Acquire: pairs with the Release that publishes the entry.
+            let word = slot[WORD].load(Ordering::Acquire);
+            if word & LIVE == 0 || self.id(word) != id {
+                return Met::Writer;
+            }
+            // Relaxed, here and below: `stands` orders them.
+            let other = slot[HASH].load(Ordering::Relaxed);
+            let place = slot[PLACE].load(Ordering::Relaxed);
+            if other == hash {
+                let lens = slot[LENS].load(Ordering::Relaxed);
+                if let Some(extent) = self.extent(place, lens)
+                    && extent.key == key.len()
+                    && equal(&self.arena()[extent.key_start()..extent.value_start()], key)
+                {
+                    return Met::Entry(Seen { slot, word, extent });
+                }
+            }
+            if self.bucket(other) != bucket || !self.stands(slot, word) {
+                return Met::Writer;
+            }
+            id = high(place);
+        }
+        Met::Nothing
+    }
+
+    /// Searches, and lets `read` read what was found, until nothing has changed meanwhile.
+    #[inline(always)]
+    fn read<T>(&self, hash: u64, key: &[u8], mut read: impl FnMut(&Seen<'_>) -> T) -> Option<(Seen<'_>, T)> {
+        for _ in 0..TRIES {
+            match self.search(hash, key) {
+                Met::Entry(seen) => {
+                    let value = read(&seen);
+                    if self.stands(seen.slot, seen.word) {
+                        return Some((seen, value));
+                    }
+                }
+                Met::Nothing => return None,
+                Met::Writer => (),
+            }
+            spin_loop();
+        }
+        None
+    }
+
+    /// The terms of an entry.
+    #[inline(always)]
+    pub fn terms(&self, extent: &Extent) -> Terms {
+        if extent.terms == 0 {
+            return Terms::NONE;
+        }
+        // Relaxed: `stands` orders them.
+        let at = |n: usize| self.arena()[extent.start + n].load(Ordering::Relaxed);
+        Terms { fresh_until: at(0), stale_until: at(1), idle: at(2) }
+    }
+
+    /// See [`Region::lookup`](super::Region::lookup).
+    #[inline]
+    pub fn lookup(&self, hash: u64, key: &[u8], now: Time, value: &mut Vec<u8>) -> Lookup {
+        let copy = |seen: &Seen<'_>| {
+            let extent = &seen.extent;
+            let words = &self.arena()[extent.value_start()..][..extent.value.div_ceil(8)];
+            // Relaxed: `stands` orders it.
+            let check = seen.slot[CHECK].load(Ordering::Relaxed);
+            (copy_out(words, extent.value, value), check, self.terms(extent))
+        };
+        let Some((seen, (copied, check, terms))) = self.read(hash, key, copy) else { return Lookup::Absent };
+        if !copied || check != check_of(self.seed, hash, seen.extent.lens(), &terms, value) {
+            return Lookup::Absent;
+        }
+        let found = Found { token: Token(seen.word | VISITED), terms };
+        let Some(fresh) = freshness(seen.slot, &terms, now) else { return Lookup::Absent };
+        if seen.word & VISITED == 0 {
+            mark(seen.slot, seen.word);
+        }
+        if terms.idle != Time::MAX {
+            // Relaxed: a time, no message. If the entry left at this moment, another is taken for read a little late.
+            seen.slot[READ].store(now, Ordering::Relaxed);
+        }
+        if fresh { Lookup::Fresh(found) } else { Lookup::Stale(found) }
+    }
+
+    /// See [`Region::contains`](super::Region::contains).
+    pub fn contains(&self, hash: u64, key: &[u8], now: Time) -> bool {
+        let seen = self.read(hash, key, |seen| self.terms(&seen.extent));
+        seen.is_some_and(|(seen, terms)| freshness(seen.slot, &terms, now).is_some())
+    }
+
+    /// See [`Region::check`](super::Region::check).
+    #[inline(always)]
+    pub fn check(&self, token: Token) -> bool {
+        let Some(slot) = self.slot(self.id(token.0)) else { return false };
+        // Acquire: pairs with the Release that publishes the entry; its user may go on to read the slot.
+        let word = slot[WORD].load(Ordering::Acquire);
+        word == token.0 || (word == token.0 & !VISITED && mark(slot, word))
+    }
+
+    /// See [`Region::touch`](super::Region::touch).
+    pub fn touch(&self, token: Token, terms: &Terms, now: Time) -> bool {
+        let Some(slot) = self.slot(self.id(token.0)) else { return false };
+        if freshness(slot, terms, now).is_none() {
+            return false;
+        }
+        // Relaxed: as in `lookup`.
+        slot[READ].store(now, Ordering::Relaxed);
+        true
+    }
+}
+
+/// True: fresh, false: stale, none: gone.
+#[inline(always)]
+pub fn freshness(slot: &[AtomicU64], terms: &Terms, now: Time) -> Option<bool> {
+    // Relaxed: a time, no message.
+    if terms.idle != Time::MAX && now.saturating_sub(slot[READ].load(Ordering::Relaxed)) > terms.idle {
+        None
+    } else if now < terms.fresh_until {
+        Some(true)
+    } else {
+        (now < terms.stale_until).then_some(false)
+    }
+}
+
+/// Marks an entry as visited. False: it has left.
+#[cold]
+#[inline(never)]
+fn mark(slot: &Slot, word: u64) -> bool {
+    // Relaxed: a hint for the hand. Another reader may have been faster.
+    match slot[WORD].compare_exchange(word, word | VISITED, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => true,
+        Err(now) => same(now, word),
+    }
+}

@@ -1,0 +1,284 @@
+//! The words of a region, by section, and how slots are written in them.
+//!
+//! A slot is one cache line that never becomes anything else while an entry's [`Token`] is about:
+//!
+//! | word | what |
+//! |---|---|
+//! | `WORD` | version, the slot's own number, visited, live: the entry's token is this word, marked as visited |
+//! | `HASH` | of the key |
+//! | `PLACE` | the block in the arena (low half), the next slot of the same head (high half) |
+//! | `LENS` | bytes of the key (low half), bytes of the value, and whether the block begins with terms (top bit) |
+//! | `RING` | the next newer slot (low half), the next older one (high half); of free slots: the next free one |
+//! | `READ` | when it was last read, for entries that mind |
+//! | `CLAIM` | who makes it anew |
+//! | `CHECK` | over value, terms, lengths and hash |
+//!
+//! The protocol is a seqlock for each slot (Boehm, "Can seqlocks get along with programming language memory models?", MSPC
+//! 2012): who writes makes `WORD` not live, has a release fence, writes, and stores a new `WORD`; who reads loads `WORD`, reads,
+//! has an acquire fence, and looks whether it still stands. Versions come from one counter, so that no word comes again.
+
+use super::layout::{Geometry, PROCESS_WORDS, SLOT_UNITS, SLOT_WORDS, UNIT_WORDS, state};
+use super::map::Map;
+use crate::core::atomics::{AtomicU64, Ordering, fence};
+
+pub const WORD: usize = 0;
+pub const HASH: usize = 1;
+pub const PLACE: usize = 2;
+pub const LENS: usize = 3;
+pub const RING: usize = 4;
+pub const READ: usize = 5;
+pub const CLAIM: usize = 6;
+pub const CHECK: usize = 7;
+
+/// The entry stands, and is whole.
+pub const LIVE: u64 = 1;
+/// It was read since the hand last passed.
+pub const VISITED: u64 = 2;
+const ID_SHIFT: u32 = 2;
+
+/// In the lengths: the block begins with three words of terms.
+pub const HAS_TERMS: u64 = 1 << 63;
+/// Words of terms.
+pub const TERMS_WORDS: usize = 3;
+
+/// The words of one slot.
+pub type Slot = [AtomicU64; SLOT_WORDS];
+
+/// The low half of a word.
+#[inline(always)]
+pub const fn low(word: u64) -> u32 {
+    word as u32
+}
+
+/// The high half of a word.
+#[inline(always)]
+pub const fn high(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+/// A word of two halves.
+#[inline(always)]
+pub const fn halves(low: u32, high: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}
+
+/// Whether a slot's word is still the one seen before, visited or not.
+#[inline(always)]
+pub const fn same(word: u64, seen: u64) -> bool {
+    (word ^ seen) & !VISITED == 0
+}
+
+/// Where an entry's bytes lie: words of the arena, held against its bounds.
+#[derive(Clone, Copy)]
+pub struct Extent {
+    /// The first word: terms, if there are any.
+    pub start: usize,
+    /// Words of terms.
+    pub terms: usize,
+    /// Bytes of the key.
+    pub key: usize,
+    /// Bytes of the value.
+    pub value: usize,
+}
+
+impl Extent {
+    /// The first word of the key.
+    #[inline(always)]
+    pub const fn key_start(&self) -> usize {
+        self.start + self.terms
+    }
+
+    /// The first word of the value.
+    #[inline(always)]
+    pub const fn value_start(&self) -> usize {
+        self.key_start() + self.key.div_ceil(8)
+    }
+
+    /// Units of the whole block, its tag included.
+    pub const fn units(&self) -> u64 {
+        (1 + self.terms as u64 + self.key.div_ceil(8) as u64 + self.value.div_ceil(8) as u64)
+            .div_ceil(UNIT_WORDS as u64)
+    }
+
+    /// The lengths as a slot has them.
+    pub const fn lens(&self) -> u64 {
+        halves(self.key as u32, self.value as u32) | if self.terms > 0 { HAS_TERMS } else { 0 }
+    }
+}
+
+/// A region's words.
+pub struct Space {
+    map: Map,
+    /// Where everything lies.
+    pub geometry: Geometry,
+    /// The region's random number.
+    pub seed: u64,
+    id_mask: u64,
+    version_shift: u32,
+}
+
+impl Space {
+    /// Takes a map of the geometry's size.
+    pub fn new(map: Map, geometry: Geometry, seed: u64) -> Self {
+        assert!(map.words().len() as u64 * 8 == geometry.file, "a map of another size");
+        let bits = (geometry.units() / SLOT_UNITS).next_power_of_two().trailing_zeros();
+        Self { map, geometry, seed, id_mask: (1 << bits) - 1, version_shift: ID_SHIFT + bits }
+    }
+
+    /// All words.
+    #[inline(always)]
+    pub fn words(&self) -> &[AtomicU64] {
+        self.map.words()
+    }
+
+    /// A word of the state.
+    #[inline(always)]
+    pub fn state(&self, at: usize) -> &AtomicU64 {
+        debug_assert!(at < state::WORDS);
+        &self.words()[self.geometry.state + at]
+    }
+
+    /// The words of the arena.
+    #[inline(always)]
+    pub fn arena(&self) -> &[AtomicU64] {
+        &self.words()[self.geometry.arena..]
+    }
+
+    /// A process's line.
+    pub fn process(&self, line: usize) -> &[AtomicU64] {
+        &self.words()[self.geometry.processes + line * PROCESS_WORDS..][..PROCESS_WORDS]
+    }
+
+    /// The slot of this number, if there can be one. Number 0 is none.
+    #[inline(always)]
+    pub fn slot(&self, id: u32) -> Option<&Slot> {
+        if id == 0 {
+            return None;
+        }
+        self.arena().get(id as usize * SLOT_WORDS..)?.first_chunk()
+    }
+
+    /// The number of the slot that a word belongs to.
+    #[inline(always)]
+    pub const fn id(&self, word: u64) -> u32 {
+        (word >> ID_SHIFT & self.id_mask) as u32
+    }
+
+    /// The version in a slot's word.
+    pub const fn version(&self, word: u64) -> u64 {
+        word >> self.version_shift
+    }
+
+    /// A slot's word, not live.
+    pub const fn word(&self, id: u32, version: u64) -> u64 {
+        version << self.version_shift | (id as u64) << ID_SHIFT
+    }
+
+    /// Which head keys of this hash have.
+    #[inline(always)]
+    pub const fn bucket(&self, hash: u64) -> usize {
+        // The upper bits: users may want the lower ones.
+        (hash >> 32) as usize & (self.geometry.heads_len - 1)
+    }
+
+    /// The word that has a head, and how far to shift it.
+    #[inline(always)]
+    fn head_word(&self, bucket: usize) -> (&AtomicU64, u32) {
+        (&self.words()[self.geometry.heads + bucket / 2], (bucket as u32 & 1) * 32)
+    }
+
+    /// The first slot of a head.
+    #[inline(always)]
+    pub fn head(&self, bucket: usize) -> u32 {
+        let (word, shift) = self.head_word(bucket);
+        // Acquire: pairs with the Release in `set_head`.
+        low(word.load(Ordering::Acquire) >> shift)
+    }
+
+    /// Only under the lock.
+    pub fn set_head(&self, bucket: usize, id: u32) {
+        let (word, shift) = self.head_word(bucket);
+        // Relaxed: only writers write here, one at a time.
+        let other = word.load(Ordering::Relaxed) & !(0xFFFF_FFFF << shift);
+        // Release: pairs with the Acquire in `head`.
+        word.store(other | u64::from(id) << shift, Ordering::Release);
+    }
+
+    /// Where the bytes of an entry lie, if that is within the arena.
+    #[inline(always)]
+    pub fn extent(&self, place: u64, lens: u64) -> Option<Extent> {
+        let extent = Extent {
+            start: low(place) as usize * UNIT_WORDS + 1,
+            terms: if lens & HAS_TERMS == 0 { 0 } else { TERMS_WORDS },
+            key: low(lens) as usize,
+            value: high(lens & !HAS_TERMS) as usize,
+        };
+        let end = extent.value_start() + extent.value.div_ceil(8);
+        (low(place) != 0 && end <= self.geometry.arena_words).then_some(extent)
+    }
+
+    /// Takes a slot out of its readers' sight. Only under the lock.
+    pub fn kill(&self, slot: &Slot) -> u64 {
+        // Relaxed, but a read-modify-write: readers may mark it at this moment. Writers change it one at a time.
+        let word = slot[WORD].fetch_and(!(LIVE | VISITED), Ordering::Relaxed);
+        // Release: whoever sees anything that is written from now on sees the word changed, by the Acquire fence in `stands`.
+        fence(Ordering::Release);
+        word
+    }
+
+    /// Whether what was read since `seen` was loaded belongs to it.
+    #[inline(always)]
+    pub fn stands(&self, slot: &Slot, seen: u64) -> bool {
+        // Acquire: pairs with the Release fence in `kill`.
+        fence(Ordering::Acquire);
+        // Relaxed: the fence orders it.
+        same(slot[WORD].load(Ordering::Relaxed), seen)
+    }
+}
+
+/// Eight bytes of a slice, from a place that is a multiple of eight; what lies beyond its end is zero.
+#[inline(always)]
+fn word_of(bytes: &[u8], at: usize) -> u64 {
+    let rest = &bytes[at..];
+    match rest.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => {
+            let mut eight = [0; 8];
+            eight[..rest.len()].copy_from_slice(rest);
+            u64::from_le_bytes(eight)
+        }
+    }
+}
+
+/// Copies bytes in. The words are as many as they need.
+pub fn copy_in(words: &[AtomicU64], bytes: &[u8]) {
+    for (at, word) in words.iter().enumerate() {
+        // Relaxed: the slot's word publishes them.
+        word.store(word_of(bytes, at * 8), Ordering::Relaxed);
+    }
+}
+
+/// Copies so many bytes out; the words are as many as they need. False: there is no memory for them.
+#[inline]
+pub fn copy_out(words: &[AtomicU64], len: usize, bytes: &mut Vec<u8>) -> bool {
+    bytes.clear();
+    if bytes.try_reserve(words.len() * 8).is_err() {
+        return false;
+    }
+    let (places, _) = bytes.spare_capacity_mut().as_chunks_mut::<8>();
+    for (place, word) in places.iter_mut().zip(words) {
+        // Relaxed: the slot's word tells whether they belonged together.
+        let eight = word.load(Ordering::Relaxed).to_le_bytes();
+        *place = eight.map(std::mem::MaybeUninit::new);
+    }
+    // SAFETY: each word filled eight bytes, and `len` is no more than all of them.
+    unsafe { bytes.set_len(len.min(words.len() * 8)) };
+    true
+}
+
+/// Whether the words hold these bytes.
+#[inline]
+pub fn equal(words: &[AtomicU64], bytes: &[u8]) -> bool {
+    // Relaxed: the slot's word tells whether they belonged together.
+    words.iter().enumerate().all(|(at, word)| word.load(Ordering::Relaxed) == word_of(bytes, at * 8))
+}

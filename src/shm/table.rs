@@ -1,0 +1,405 @@
+//! What writers do, one at a time, under the lock: entries in and out, SIEVE over all of them.
+//!
+//! The order of steps is such that a process may die between any two: an entry is whole before it is live, and not live before
+//! anything of it is used again. What else is then out of order (links, the arena's tags, counts) is made anew from the slots
+//! by `rebuild.rs`.
+
+use super::arena::{Arena, Damaged};
+use super::hooks::{Step, at};
+use super::layout::{SLOT_WORDS, UNIT_WORDS, state};
+use super::read::{check_of, freshness};
+use super::space::*;
+use super::types::{Terms, Token};
+use crate::core::atomics::{AtomicU64, Ordering, Ordering::Relaxed};
+use crate::core::clock::Time;
+
+/// The table under the lock.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    pub(super) space: &'a Space,
+    pub(super) arena: Arena<'a>,
+}
+
+/// An entry to be stored.
+pub struct Entry<'a> {
+    /// The hash of the key.
+    pub hash: u64,
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: &'a [u8],
+    /// Until when it may be used.
+    pub terms: Terms,
+    /// Now.
+    pub now: Time,
+}
+
+impl Entry<'_> {
+    /// Where it would lie in a block that begins at this unit. None: no block is so long.
+    fn extent(&self, block: u32) -> Option<Extent> {
+        let lengths = self.key.len() <= u32::MAX as usize && self.value.len() < 1 << 31;
+        let terms = if self.terms == Terms::NONE { 0 } else { TERMS_WORDS };
+        let (key, value) = (self.key.len(), self.value.len());
+        lengths.then_some(Extent { start: block as usize * UNIT_WORDS + 1, terms, key, value })
+    }
+}
+
+// Relaxed, where nothing else is said: only the lock's holder reads or writes it, or it is published by a slot's word.
+impl<'a> Table<'a> {
+    /// The caller holds the lock.
+    pub fn new(space: &'a Space) -> Self {
+        Self { space, arena: Arena(space) }
+    }
+
+    pub(super) fn get(self, at: usize) -> u64 {
+        self.space.state(at).load(Relaxed)
+    }
+
+    pub(super) fn set(self, at: usize, value: u64) {
+        self.space.state(at).store(value, Relaxed);
+    }
+
+    /// Adds to a number of the state. Damaged ones wrap around.
+    pub(super) fn add(self, at: usize, more: u64) {
+        self.set(at, self.get(at).wrapping_add(more));
+    }
+
+    pub(super) fn slot(self, id: u32) -> Result<&'a Slot, Damaged> {
+        let slot = self.space.slot(id).ok_or(Damaged)?;
+        // A slot knows its number: links that lead elsewhere are found out before anything is written there.
+        if self.space.id(slot[WORD].load(Relaxed)) == id { Ok(slot) } else { Err(Damaged) }
+    }
+
+    /// Entries; no more than there can be, whatever stands there.
+    fn len(self) -> u64 {
+        self.get(state::LEN).min(u64::from(self.space.geometry.units()))
+    }
+
+    /// A version that no slot has had.
+    pub(super) fn next_version(self) -> u64 {
+        let version = self.get(state::VERSION).wrapping_add(1);
+        self.set(state::VERSION, version);
+        version
+    }
+
+    /// The slot of the key's entry.
+    pub fn find(self, hash: u64, key: &[u8]) -> Result<Option<u32>, Damaged> {
+        let mut id = self.space.head(self.space.bucket(hash));
+        for _ in 0..=self.len() {
+            if id == 0 {
+                return Ok(None);
+            }
+            let slot = self.slot(id)?;
+            let place = slot[PLACE].load(Relaxed);
+            if slot[HASH].load(Relaxed) == hash {
+                let extent = self.space.extent(place, slot[LENS].load(Relaxed)).ok_or(Damaged)?;
+                let words = &self.space.arena()[extent.key_start()..extent.value_start()];
+                if extent.key == key.len() && equal(words, key) {
+                    return Ok(Some(id));
+                }
+            }
+            id = high(place);
+        }
+        Err(Damaged)
+    }
+
+    /// Stores. None: there is no room for it.
+    pub fn store(self, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let Some(units) = entry.extent(0).map(|extent| extent.units()) else { return Ok(None) };
+        let largest = self.arena.largest(self.get(state::SLABS), self.space.geometry.slab_slots);
+        if units > largest || self.space.geometry.maxsize == 0 {
+            return Ok(None);
+        }
+        let units = units as u32;
+        if let Some(id) = self.find(entry.hash, entry.key)? {
+            let slot = self.slot(id)?;
+            let seen = slot[WORD].load(Relaxed);
+            let gone = self.is_gone(slot, entry.now)?;
+            if gone {
+                self.add(state::EXPIRATIONS, 1);
+            }
+            let Some(block) = self.make_room(units)? else { return Ok(None) };
+            if same(slot[WORD].load(Relaxed), seen) {
+                return self.replace(id, block, entry, !gone).map(Some);
+            }
+            // Its own room was needed.
+            return self.insert(self.take_slot()?, block, entry).map(Some);
+        }
+        if self.get(state::LEN) >= self.space.geometry.maxsize {
+            self.evict()?;
+        }
+        let id = self.take_slot()?;
+        let Some(block) = self.make_room(units)? else {
+            self.free_slot(id, self.slot(id)?);
+            return Ok(None);
+        };
+        self.insert(id, block, entry).map(Some)
+    }
+
+    /// Whether an entry is past all its times.
+    fn is_gone(self, slot: &Slot, now: Time) -> Result<bool, Damaged> {
+        let extent = self.extent(slot)?;
+        Ok(freshness(slot, &self.space.terms(&extent), now).is_none())
+    }
+
+    fn extent(self, slot: &Slot) -> Result<Extent, Damaged> {
+        self.space.extent(slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed)).ok_or(Damaged)
+    }
+
+    /// A block of so many units, for which entries are evicted. None: there is none even so.
+    fn make_room(self, units: u32) -> Result<Option<u32>, Damaged> {
+        loop {
+            if let Some(block) = self.arena.take(units)? {
+                at(Step::BlockTaken);
+                return Ok(Some(block));
+            }
+            if !self.evict()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Writes the entry's bytes into its block, which no reader can know yet.
+    fn fill(self, block: u32, entry: &Entry<'_>) -> Result<Extent, Damaged> {
+        let extent = entry.extent(block).ok_or(Damaged)?;
+        let words = self.space.arena().get(extent.start..).ok_or(Damaged)?;
+        let (terms, words) = words.split_at_checked(extent.terms).ok_or(Damaged)?;
+        let (key, words) = words.split_at_checked(extent.key.div_ceil(8)).ok_or(Damaged)?;
+        let value = words.get(..extent.value.div_ceil(8)).ok_or(Damaged)?;
+        for (word, time) in terms.iter().zip([entry.terms.fresh_until, entry.terms.stale_until, entry.terms.idle]) {
+            word.store(time, Relaxed);
+        }
+        copy_in(key, entry.key);
+        copy_in(value, entry.value);
+        at(Step::BlockWritten);
+        Ok(extent)
+    }
+
+    /// Writes a slot that is not live, and makes it so.
+    fn publish(self, id: u32, slot: &Slot, block: u32, extent: &Extent, entry: &Entry<'_>, visited: bool) -> Token {
+        let next = high(slot[PLACE].load(Relaxed));
+        let lens = extent.lens();
+        slot[HASH].store(entry.hash, Relaxed);
+        slot[PLACE].store(halves(block, next), Relaxed);
+        slot[LENS].store(lens, Relaxed);
+        slot[READ].store(entry.now, Relaxed);
+        slot[CLAIM].store(0, Relaxed);
+        slot[CHECK].store(check_of(self.space.seed, entry.hash, lens, &entry.terms, entry.value), Relaxed);
+        at(Step::SlotWritten);
+        let word = self.space.word(id, self.next_version()) | LIVE | if visited { VISITED } else { 0 };
+        // Release: pairs with the Acquire of readers.
+        slot[WORD].store(word, Ordering::Release);
+        at(Step::Published);
+        self.add(state::BYTES, (extent.key + extent.value) as u64);
+        Token(word | VISITED)
+    }
+
+    /// Puts another value in an entry's place in the queue.
+    fn replace(self, id: u32, block: u32, entry: &Entry<'_>, visited: bool) -> Result<Token, Damaged> {
+        let extent = self.fill(block, entry)?;
+        let slot = self.slot(id)?;
+        let (old, old_block) = (self.extent(slot)?, low(slot[PLACE].load(Relaxed)));
+        self.space.kill(slot);
+        at(Step::SlotKilled);
+        let token = self.publish(id, slot, block, &extent, entry, visited);
+        self.add(state::BYTES, ((old.key + old.value) as u64).wrapping_neg());
+        self.give_block(old_block, &old)?;
+        Ok(token)
+    }
+
+    /// Puts a new entry at the head of the queue.
+    fn insert(self, id: u32, block: u32, entry: &Entry<'_>) -> Result<Token, Damaged> {
+        let extent = self.fill(block, entry)?;
+        let slot = self.slot(id)?;
+        let bucket = self.space.bucket(entry.hash);
+        self.space.kill(slot);
+        at(Step::SlotKilled);
+        slot[PLACE].store(halves(block, self.space.head(bucket)), Relaxed);
+        self.add(state::LEN, 1);
+        let token = self.publish(id, slot, block, &extent, entry, false);
+        self.link_newest(id, slot)?;
+        at(Step::InRing);
+        self.space.set_head(bucket, id);
+        at(Step::InHead);
+        Ok(token)
+    }
+
+    pub(super) fn link_newest(self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+        let newest = self.get(state::NEWEST) as u32;
+        slot[RING].store(halves(0, newest), Relaxed);
+        if newest == 0 {
+            self.set(state::OLDEST, u64::from(id));
+        } else {
+            let ring = &self.slot(newest)?[RING];
+            ring.store(halves(id, high(ring.load(Relaxed))), Relaxed);
+        }
+        self.set(state::NEWEST, u64::from(id));
+        Ok(())
+    }
+
+    /// A slot, from the free ones, a new slab, or an entry.
+    fn take_slot(self) -> Result<u32, Damaged> {
+        loop {
+            let id = self.get(state::FREE_SLOT) as u32;
+            if id != 0 {
+                let slot = self.slot(id)?;
+                if slot[WORD].load(Relaxed) & LIVE != 0 {
+                    return Err(Damaged);
+                }
+                self.set(state::FREE_SLOT, slot[RING].load(Relaxed));
+                at(Step::SlotTaken);
+                return Ok(id);
+            }
+            if !self.add_slab()? && !self.evict()? {
+                return Err(Damaged);
+            }
+        }
+    }
+
+    /// The list of slabs: unit numbers of their first slots.
+    pub(super) fn slabs(self) -> &'a [AtomicU64] {
+        let geometry = &self.space.geometry;
+        &self.space.words()[geometry.slabs..][..geometry.slabs_len]
+    }
+
+    /// Makes more slots. False: there is no room, or there are as many as ever needed.
+    fn add_slab(self) -> Result<bool, Damaged> {
+        let count = self.get(state::SLABS);
+        let Some(place) = usize::try_from(count).ok().and_then(|count| self.slabs().get(count)) else {
+            return Ok(false);
+        };
+        let slots = self.space.geometry.slab_slots;
+        let Some(first) = self.arena.take_slots(slots)? else { return Ok(false) };
+        at(Step::SlabTaken);
+        let first_id = first / super::layout::SLOT_UNITS;
+        for id in first_id..first_id + slots {
+            let words = self.space.arena().get(id as usize * SLOT_WORDS..).ok_or(Damaged)?;
+            for word in &words[1..SLOT_WORDS] {
+                word.store(0, Relaxed);
+            }
+            words[WORD].store(self.space.word(id, self.next_version()), Relaxed);
+        }
+        // Before the slab is counted: it may not be listed with what lay there.
+        // Release: pairs with the Acquire of the lock, whoever takes it next.
+        place.store(u64::from(first), Ordering::Release);
+        self.space.state(state::SLABS).store(count + 1, Ordering::Release);
+        at(Step::SlabListed);
+        for id in (first_id..first_id + slots).rev() {
+            self.free_slot(id, self.slot(id)?);
+        }
+        Ok(true)
+    }
+
+    pub(super) fn free_slot(self, id: u32, slot: &Slot) {
+        slot[RING].store(self.get(state::FREE_SLOT), Relaxed);
+        self.set(state::FREE_SLOT, u64::from(id));
+    }
+
+    /// Evicts one entry, as SIEVE has it. False: there is none.
+    fn evict(self) -> Result<bool, Damaged> {
+        let len = self.len();
+        if len == 0 {
+            return Ok(false);
+        }
+        let mut id = self.get(state::HAND) as u32;
+        // Readers mark while the hand walks, so that twice around is not always enough.
+        for _ in 0..len * 2 + 2 {
+            if id == 0 {
+                id = self.get(state::OLDEST) as u32;
+            }
+            let slot = self.slot(id)?;
+            // Relaxed: a hint; no reader waits for it.
+            if slot[WORD].load(Relaxed) & VISITED == 0 {
+                break;
+            }
+            slot[WORD].fetch_and(!VISITED, Relaxed);
+            id = low(slot[RING].load(Relaxed));
+        }
+        if id == 0 {
+            id = self.get(state::OLDEST) as u32;
+        }
+        self.set(state::HAND, u64::from(id));
+        self.take_out(id)?;
+        self.add(state::EVICTIONS, 1);
+        Ok(true)
+    }
+
+    /// Takes an entry out, for good.
+    pub fn take_out(self, id: u32) -> Result<(), Damaged> {
+        let slot = self.slot(id)?;
+        let word = self.space.kill(slot);
+        if word & LIVE == 0 {
+            return Err(Damaged);
+        }
+        at(Step::Killed);
+        let extent = self.extent(slot)?;
+        self.unlink_head(id, slot)?;
+        at(Step::OutOfHead);
+        self.unlink_ring(id, slot)?;
+        at(Step::OutOfRing);
+        self.add(state::LEN, u64::MAX);
+        self.add(state::BYTES, ((extent.key + extent.value) as u64).wrapping_neg());
+        self.give_block(low(slot[PLACE].load(Relaxed)), &extent)?;
+        at(Step::BlockGiven);
+        self.free_slot(id, slot);
+        Ok(())
+    }
+
+    fn give_block(self, block: u32, extent: &Extent) -> Result<(), Damaged> {
+        if u64::from(self.arena.size(block)?) != extent.units() {
+            return Err(Damaged);
+        }
+        self.arena.give(block)
+    }
+
+    fn unlink_head(self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+        let bucket = self.space.bucket(slot[HASH].load(Relaxed));
+        let next = high(slot[PLACE].load(Relaxed));
+        let mut at = self.space.head(bucket);
+        if at == id {
+            self.space.set_head(bucket, next);
+            return Ok(());
+        }
+        for _ in 0..self.len() {
+            let place = &self.slot(at)?[PLACE];
+            let seen = place.load(Relaxed);
+            if high(seen) == id {
+                // Release: pairs with the Acquire of the next slot's word: `next` was published before it was linked.
+                place.store(halves(low(seen), next), Ordering::Release);
+                return Ok(());
+            }
+            at = high(seen);
+        }
+        Err(Damaged)
+    }
+
+    fn unlink_ring(self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+        let ring = slot[RING].load(Relaxed);
+        let (newer, older) = (low(ring), high(ring));
+        if self.get(state::HAND) == u64::from(id) {
+            self.set(state::HAND, u64::from(newer));
+        }
+        if newer == 0 {
+            self.set(state::NEWEST, u64::from(older));
+        } else {
+            let ring = &self.slot(newer)?[RING];
+            ring.store(halves(low(ring.load(Relaxed)), older), Relaxed);
+        }
+        if older == 0 {
+            self.set(state::OLDEST, u64::from(newer));
+        } else {
+            let ring = &self.slot(older)?[RING];
+            ring.store(halves(newer, high(ring.load(Relaxed))), Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Drops all entries, keeps the slots.
+    pub fn clear(self) -> Result<(), Damaged> {
+        while self.get(state::LEN) > 0 {
+            self.take_out(self.get(state::OLDEST) as u32)?;
+            at(Step::Clearing);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,482 @@
+//! One process: the region against a plain model, and what it promises of sizes, times and names.
+
+use super::arena::{Arena, Damaged};
+use super::layout::state;
+use super::space::{LIVE, PLACE, RING, VISITED, WORD, high, low};
+use super::table::Table;
+use super::*;
+use crate::core::atomics::Ordering::Relaxed;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A directory of a test's own, gone when dropped.
+pub struct Home(pub PathBuf);
+
+impl Home {
+    pub fn new(name: &str) -> Self {
+        let path = PathBuf::from(format!("/dev/shm/tamis-test-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    pub fn open(&self, maxsize: Option<u64>, max_bytes: u64) -> Arc<Region> {
+        Region::open(&self.0, "test", &Config { maxsize, max_bytes }).expect("a region")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled" (2016).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+}
+
+/// What tests do often, by keys and values alone.
+pub trait Simply {
+    fn put(&self, key: &[u8], value: &[u8]) -> Stored;
+    fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Stored;
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
+    fn find(&self, key: &[u8], now: u64) -> Lookup;
+    fn drop_one(&self, key: &[u8]) -> bool;
+}
+
+impl Simply for Region {
+    fn put(&self, key: &[u8], value: &[u8]) -> Stored {
+        self.put_for(key, value, Terms::NONE, 0)
+    }
+
+    fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Stored {
+        self.store(self.hash(key), key, value, terms, now, &())
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let mut value = Vec::new();
+        match self.lookup(self.hash(key), key, 0, &mut value) {
+            Lookup::Fresh(found) => {
+                assert_eq!(found.terms, Terms::NONE);
+                Some(value)
+            }
+            Lookup::Absent => None,
+            Lookup::Stale(_) => panic!("no terms, and stale"),
+        }
+    }
+
+    fn find(&self, key: &[u8], now: u64) -> Lookup {
+        self.lookup(self.hash(key), key, now, &mut Vec::new())
+    }
+
+    fn drop_one(&self, key: &[u8]) -> bool {
+        self.remove_entry(self.hash(key), key, &()).expect("the lock")
+    }
+}
+
+/// The slots in the order of the queue, the newest first, as keys and marks.
+fn queue(region: &Region) -> Vec<(Vec<u8>, bool)> {
+    let space = region.space();
+    let mut id = space.state(state::NEWEST).load(Relaxed) as u32;
+    let mut entries = Vec::new();
+    while id != 0 {
+        let slot = space.slot(id).expect("a slot");
+        let extent = space.extent(slot[PLACE].load(Relaxed), slot[space::LENS].load(Relaxed)).expect("an extent");
+        let mut key = Vec::new();
+        assert!(space::copy_out(&space.arena()[extent.key_start()..extent.value_start()], extent.key, &mut key));
+        entries.push((key, slot[WORD].load(Relaxed) & VISITED != 0));
+        id = high(slot[RING].load(Relaxed));
+    }
+    entries
+}
+
+/// Asserts that all structures agree.
+pub fn audit(region: &Region) {
+    let space = region.space();
+    let get = |at| space.state(at).load(Relaxed);
+    let mut backwards = Vec::new();
+    let mut id = get(state::OLDEST) as u32;
+    while id != 0 {
+        let slot = space.slot(id).expect("a slot");
+        assert_ne!(slot[WORD].load(Relaxed) & LIVE, 0, "only live entries are in the ring");
+        backwards.push(id);
+        assert!(backwards.len() as u64 <= get(state::LEN));
+        id = low(slot[RING].load(Relaxed));
+    }
+    assert_eq!(backwards.len() as u64, get(state::LEN));
+    assert_eq!(queue(region).len(), backwards.len());
+    assert!(get(state::HAND) == 0 || backwards.contains(&(get(state::HAND) as u32)));
+    let (mut filed, mut bytes, mut used) = (0, 0, 0);
+    for bucket in 0..space.geometry.heads_len {
+        let mut id = space.head(bucket);
+        while id != 0 {
+            let slot = space.slot(id).expect("a slot");
+            let extent = space.extent(slot[PLACE].load(Relaxed), slot[space::LENS].load(Relaxed)).expect("an extent");
+            filed += 1;
+            bytes += (extent.key + extent.value) as u64;
+            used += extent.units();
+            assert!(filed <= get(state::LEN));
+            id = high(slot[PLACE].load(Relaxed));
+        }
+    }
+    assert_eq!((filed, bytes), (get(state::LEN), get(state::BYTES)));
+    let slabs: u64 = Table::new(space).slabs()[..get(state::SLABS) as usize]
+        .iter()
+        .map(|first| u64::from(Arena(space).size(first.load(Relaxed) as u32 - 1).expect("a block")))
+        .sum();
+    let free = Arena(space).audit().expect("tags that fit");
+    assert_eq!(free + slabs + used + u64::from(arena::FIRST) + 2, u64::from(space.geometry.units()));
+}
+
+/// SIEVE in the plainest form: a list from the newest to the oldest, and the hand as a key.
+struct Model {
+    queue: Vec<(u64, u64, bool)>,
+    hand: Option<u64>,
+    capacity: usize,
+}
+
+impl Model {
+    fn at(&self, key: u64) -> Option<usize> {
+        self.queue.iter().position(|entry| entry.0 == key)
+    }
+
+    fn newer(&self, at: usize) -> Option<u64> {
+        (at > 0).then(|| self.queue[at - 1].0)
+    }
+
+    fn insert(&mut self, key: u64, value: u64) {
+        if self.queue.len() == self.capacity {
+            let mut at = self.hand.map_or(self.queue.len() - 1, |hand| self.at(hand).unwrap());
+            while self.queue[at].2 {
+                self.queue[at].2 = false;
+                at = at.checked_sub(1).unwrap_or(self.queue.len() - 1);
+            }
+            self.hand = self.newer(at);
+            self.queue.remove(at);
+        }
+        self.queue.insert(0, (key, value, false));
+    }
+
+    fn remove(&mut self, at: usize) {
+        if self.hand == Some(self.queue[at].0) {
+            self.hand = self.newer(at);
+        }
+        self.queue.remove(at);
+    }
+}
+
+fn run_against_model(capacity: usize, keys: u64, steps: u64, seed: u64) {
+    let home = Home::new(&format!("model-{capacity}"));
+    let region = home.open(Some(capacity as u64), 256 << 10);
+    let mut model = Model { queue: Vec::new(), hand: None, capacity };
+    let mut random = Random(seed);
+    let bytes = |number: u64| number.to_le_bytes();
+    for step in 0..steps {
+        let key = random.below(keys);
+        let known = model.at(key);
+        assert_eq!(region.contains(region.hash(&bytes(key)), &bytes(key), 0), known.is_some());
+        match (random.below(20), known) {
+            (0, _) => {
+                assert_eq!(region.drop_one(&bytes(key)), known.is_some());
+                if let Some(at) = known {
+                    model.remove(at);
+                }
+            }
+            (1..=3, Some(at)) => {
+                assert!(matches!(region.put(&bytes(key), &bytes(step)), Stored::Done(_)));
+                (model.queue[at].1, model.queue[at].2) = (step, true);
+            }
+            (_, Some(at)) => {
+                assert_eq!(region.get(&bytes(key)), Some(bytes(model.queue[at].1).to_vec()));
+                model.queue[at].2 = true;
+            }
+            _ => {
+                assert_eq!(region.get(&bytes(key)), None);
+                assert!(matches!(region.put(&bytes(key), &bytes(step)), Stored::Done(_)));
+                model.insert(key, step);
+            }
+        }
+        let expected: Vec<_> = model.queue.iter().map(|&(key, _, visited)| (bytes(key).to_vec(), visited)).collect();
+        assert_eq!(queue(&region), expected, "step {step}");
+        if step % 16 == 0 {
+            audit(&region);
+        }
+    }
+    assert_eq!(region.stats().recoveries, 0);
+}
+
+#[test]
+fn a_region_evicts_as_the_model() {
+    for capacity in 1..10 {
+        run_against_model(capacity, capacity as u64 * 2 + 1, 1000, 0x1234_5678 + capacity as u64);
+    }
+    run_against_model(100, 250, 4000, 7);
+}
+
+#[test]
+fn keys_and_values_of_all_lengths_come_back() {
+    let home = Home::new("lengths");
+    let region = home.open(None, 1 << 20);
+    let mut random = Random(5);
+    for len in (0..100).chain([127, 128, 129, 1000, 4095, 4096, 65_535, 65_536, 200_001]) {
+        let (key, value) = (random.bytes(len % 1000), random.bytes(len));
+        let Stored::Done(token) = region.put(&key, &value) else { panic!("length {len} is not stored") };
+        assert_eq!(region.get(&key), Some(value), "length {len}");
+        assert!(region.check(token));
+    }
+    audit(&region);
+    assert_eq!(region.put(b"large", &vec![0; 1 << 20]), Stored::TooLarge);
+    assert_eq!(region.get(b"large"), None);
+}
+
+#[test]
+fn a_token_fails_once_its_entry_was_replaced_evicted_removed_or_cleared() {
+    let home = Home::new("tokens");
+    let region = home.open(Some(2), 128 << 10);
+    let stored = |key: &[u8]| match region.put(key, b"value") {
+        Stored::Done(token) => token,
+        other => panic!("{other:?}"),
+    };
+    let first = stored(b"a");
+    let second = stored(b"a");
+    assert!(!region.check(first) && region.check(second));
+    assert!(region.drop_one(b"a") && !region.drop_one(b"a"));
+    assert!(!region.check(second));
+    let (a, _, _) = (stored(b"a"), stored(b"b"), stored(b"c"));
+    assert!(!region.check(a));
+    let d = stored(b"d");
+    assert!(region.check(d));
+    region.clear(&()).expect("the lock");
+    assert!(!region.check(d));
+    let again = stored(b"d");
+    assert!(!region.check(d) && region.check(again));
+    assert_eq!(region.stats().currsize, 1);
+    audit(&region);
+}
+
+#[test]
+fn entries_are_fresh_then_stale_then_gone() {
+    let home = Home::new("terms");
+    let region = home.open(Some(10), 128 << 10);
+    let terms = Terms { fresh_until: 100, stale_until: 200, ..Terms::NONE };
+    assert!(matches!(region.put_for(b"a", b"1", terms, 0), Stored::Done(_)));
+    assert!(matches!(region.find(b"a", 99), Lookup::Fresh(found) if found.terms == terms));
+    let Lookup::Stale(found) = region.find(b"a", 100) else { panic!("it is stale") };
+    assert!(region.begin_refresh(found.token, 100) && !region.begin_refresh(found.token, 100));
+    region.give_up_refresh(found.token);
+    assert!(region.begin_refresh(found.token, 100));
+    assert_eq!(region.find(b"a", 200), Lookup::Absent);
+    assert!(matches!(region.put_for(b"a", b"2", terms, 200), Stored::Done(_)));
+    assert_eq!((region.stats().expirations, region.stats().currsize), (1, 1));
+    assert!(!region.begin_refresh(found.token, 200), "it has been replaced");
+}
+
+#[test]
+fn an_entry_that_is_read_stays_and_an_idle_one_goes() {
+    let home = Home::new("idle");
+    let region = home.open(Some(10), 128 << 10);
+    let terms = Terms { idle: 10, ..Terms::NONE };
+    let Stored::Done(token) = region.put_for(b"a", b"1", terms, 0) else { panic!("no room") };
+    assert!(matches!(region.find(b"a", 8), Lookup::Fresh(_)));
+    assert!(region.check(token) && region.touch(token, &terms, 16));
+    assert!(matches!(region.find(b"a", 24), Lookup::Fresh(_)));
+    assert_eq!(region.find(b"a", 35), Lookup::Absent);
+    assert!(!region.touch(token, &terms, 35));
+}
+
+#[test]
+fn a_mix_of_sizes_fills_the_region_with_payload() {
+    let home = Home::new("mix");
+    for (maxsize, uniform) in [(None, true), (None, false), (Some(100_000), false)] {
+        let region = home.open(maxsize, 8 << 20);
+        let mut random = Random(11);
+        let mut least = 1.0f64;
+        let mut at_first = 0.0;
+        for number in 0..60_000u64 {
+            let len = if uniform { 16 + random.below(65_520) } else { 16 << random.below(13) };
+            let len = len + random.below(len / 2 + 1);
+            assert!(matches!(region.put(&number.to_le_bytes(), &vec![7; len as usize]), Stored::Done(_)));
+            let stats = region.stats();
+            let share = stats.bytes as f64 / (8 << 20) as f64;
+            if stats.evictions == 0 {
+                at_first = share;
+            } else if number % 64 == 0 {
+                least = least.min(share);
+            }
+        }
+        audit(&region);
+        println!("maxsize {maxsize:?}, uniform {uniform}: {at_first:.3} before it evicts, {least:.3} at least after");
+        assert!(at_first >= 0.7, "{at_first}");
+        drop(region);
+        assert!(Region::remove(&home.0, "test").expect("removed"));
+    }
+}
+
+#[test]
+fn small_entries_alone_fill_the_region_too() {
+    let home = Home::new("small");
+    let region = home.open(None, 4 << 20);
+    let mut number = 0u64;
+    while region.stats().evictions == 0 {
+        assert!(matches!(region.put(&number.to_le_bytes(), &number.to_le_bytes()), Stored::Done(_)));
+        number += 1;
+    }
+    audit(&region);
+    // A slot of 64 bytes, a block of 32, and a share of the heads.
+    let each = (4 << 20) / region.stats().currsize;
+    println!("{each} bytes for an entry of 8 + 8");
+    assert!(each <= 112, "{each}");
+}
+
+#[test]
+fn rebuilding_keeps_all_entries_and_their_order() {
+    let home = Home::new("rebuild");
+    let region = home.open(Some(500), 256 << 10);
+    let mut random = Random(3);
+    let mut expected = HashMap::new();
+    for number in 0..500u64 {
+        let value = random.bytes(random.0 as usize % 100);
+        assert!(matches!(region.put(&number.to_le_bytes(), &value), Stored::Done(_)));
+        expected.insert(number, value);
+    }
+    for number in (0..500u64).step_by(7) {
+        assert!(region.drop_one(&number.to_le_bytes()));
+        expected.remove(&number);
+    }
+    let before = queue(&region);
+    Table::new(region.space()).rebuild().expect("memory");
+    audit(&region);
+    assert_eq!(queue(&region), before);
+    for (number, value) in &expected {
+        assert_eq!(region.get(&number.to_le_bytes()).as_ref(), Some(value));
+    }
+    Table::new(region.space()).reset().expect("memory");
+    audit(&region);
+    assert_eq!(region.stats().currsize, 0);
+}
+
+#[test]
+fn the_arena_gives_back_what_it_took() {
+    let home = Home::new("arena");
+    let region = home.open(None, 1 << 20);
+    let arena = Arena(region.space());
+    let mut random = Random(9);
+    let mut taken: Vec<(u32, u32)> = Vec::new();
+    let whole = arena.audit().expect("tags");
+    for _ in 0..20_000 {
+        if random.below(2) == 0 && !taken.is_empty() {
+            let (at, _) = taken.swap_remove(random.below(taken.len() as u64) as usize);
+            arena.give(at).expect("tags");
+        } else if let Some(at) = arena.take(1 + (random.next() >> random.below(16) & 0x3FF) as u32).expect("tags") {
+            taken.push((at, arena.size(at).expect("tags")));
+        }
+    }
+    assert_eq!(arena.audit(), Ok(whole - taken.iter().map(|&(_, size)| u64::from(size)).sum::<u64>()));
+    for (at, _) in taken {
+        arena.give(at).expect("tags");
+        assert_eq!(arena.give(at), Err(Damaged), "given twice");
+    }
+    assert_eq!(arena.audit(), Ok(whole));
+}
+
+#[test]
+fn any_text_is_a_name_and_no_two_share_a_file() {
+    let home = Home::new("names");
+    let config = Config { maxsize: Some(4), max_bytes: 64 << 10 };
+    let long = "x".repeat(3000);
+    let names = ["a", "A", "", "..", "../a", "/etc/passwd", "a/b", "a b", "\u{e9}\n\0", &long];
+    let regions: Vec<_> = names.iter().map(|name| Region::open(&home.0, name, &config).expect("a region")).collect();
+    for (region, name) in regions.iter().zip(names) {
+        assert!(matches!(region.put(b"key", name.as_bytes()), Stored::Done(_)));
+    }
+    for (region, name) in regions.iter().zip(names) {
+        assert_eq!(region.get(b"key"), Some(name.as_bytes().to_vec()));
+    }
+    let mut listed: Vec<_> = Region::list(&home.0).expect("a list").into_iter().map(|summary| summary.name).collect();
+    let mut expected = names.map(String::from).to_vec();
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected);
+    assert_eq!(std::fs::read_dir(&home.0).expect("it is there").count(), names.len());
+    assert!(Region::remove(&home.0, "../a").expect("removed") && !Region::remove(&home.0, "../a").expect("gone"));
+    assert!(matches!(
+        Region::open(&home.0, &"x".repeat(5000), &config),
+        Err(OpenError::Io(error, _)) if error.raw_os_error() == Some(libc::ENAMETOOLONG)
+    ));
+}
+
+#[test]
+fn a_process_maps_a_region_once_and_one_of_another_configuration_replaces_it() {
+    let home = Home::new("twice");
+    let region = home.open(Some(4), 64 << 10);
+    assert!(Arc::ptr_eq(&region, &home.open(Some(4), 64 << 10)));
+    assert!(matches!(region.put(b"key", b"old"), Stored::Done(_)));
+    let other = home.open(Some(5), 128 << 10);
+    assert_eq!(other.get(b"key"), None);
+    assert!(matches!(other.put(b"key", b"new"), Stored::Done(_)));
+    assert_eq!(region.get(b"key"), Some(b"old".to_vec()), "who has it goes on with it");
+    drop(region);
+    assert_eq!(home.open(Some(5), 128 << 10).get(b"key"), Some(b"new".to_vec()));
+    let summary = &Region::list(Path::new(&home.0)).expect("a list")[0];
+    assert_eq!((summary.config, summary.processes), (other.config(), 1));
+}
+
+#[test]
+fn clearing_zeroes_the_counts() {
+    let home = Home::new("counts");
+    let region = home.open(Some(2), 64 << 10);
+    Counters::bump(&region.counters().hits);
+    region.counters().misses.fetch_add(2, Relaxed);
+    for key in [b"a", b"b", b"c"] {
+        assert!(matches!(region.put(key, b"value"), Stored::Done(_)));
+    }
+    assert!(region.drop_one(b"c"));
+    let stats = region.stats();
+    let seen = (stats.hits, stats.misses, stats.evictions, stats.invalidations, stats.currsize, stats.bytes);
+    assert_eq!(seen, (1, 2, 1, 1, 1, 6));
+    region.clear(&()).expect("the lock");
+    assert_eq!(region.stats(), Stats::default());
+    Counters::bump(&region.counters().hits);
+    assert_eq!(region.stats().hits, 1);
+}
+
+#[test]
+fn a_lease_has_one_owner_and_ends() {
+    let home = Home::new("lease");
+    let region = home.open(Some(2), 64 << 10);
+    let Lease::Mine(lease) = region.lease(5, &()) else { panic!("nobody has it") };
+    assert_eq!(region.lease(5, &()), Lease::Ours(lease));
+    assert!(matches!(region.lease(6, &()), Lease::Mine(_)));
+    let short = std::time::Duration::from_millis(5);
+    assert_eq!(region.wait_lease(lease, short), Waited::StillRunning);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| region.wait_lease(lease, std::time::Duration::from_secs(100)));
+        std::thread::sleep(short);
+        region.end_lease(lease);
+        assert_eq!(waiter.join().expect("the waiter"), Waited::Over);
+    });
+    assert_eq!(region.wait_lease(lease, short), Waited::Over);
+    let Lease::Mine(next) = region.lease(5, &()) else { panic!("nobody has it") };
+    region.end_lease(lease);
+    assert_eq!(region.lease(5, &()), Lease::Ours(next), "an old one's end ends no new one");
+    for hash in 0..100_000 {
+        let _ = region.lease(hash << 16, &());
+    }
+    assert_eq!(region.lease(77 << 40, &()), Lease::Full);
+}
