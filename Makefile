@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-threads bench-reclamation stress develop sdist wheel clean tools venv
+.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-threads bench-reclamation bench-shm soak stress develop sdist wheel clean tools venv
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,14 @@ bench-threads: venv ## calls a second of several threads in one cache: for free-
 
 bench-reclamation: tools ## what it costs to read what others may take away: tamis beside crossbeam-epoch and seize
 	CARGO_TARGET_DIR=target/reclamation cargo run --locked --quiet --release --manifest-path bench/reclamation/Cargo.toml
+
+bench-shm: tools ## nanoseconds of the shared region's operations, without Python
+	cargo test --locked --quiet --release --no-default-features --lib -- --ignored shm::bench --nocapture
+
+# So many writers are killed, and ten times as many regions are damaged, from another seed each time.
+ROUNDS ?= 1000
+soak: tools ## kill writers of a shared region, and damage regions, for some minutes: ROUNDS=10000 for longer
+	TAMIS_SOAK_ROUNDS=$(ROUNDS) TAMIS_SEED=$$(date +%s) cargo test --locked --quiet --release --no-default-features --lib -- shm::tests_ --nocapture
 
 stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .

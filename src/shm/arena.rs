@@ -266,21 +266,35 @@ impl<'a> Arena<'a> {
         u64::from(self.end() - FIRST - 1).saturating_sub(slabs)
     }
 
-    /// Walks over all blocks, and says how many units are free.
-    #[cfg(test)]
-    pub fn audit(self) -> Result<u64, Damaged> {
-        let (mut at, mut before, mut free, mut last_free) = (0, 0, 0u64, false);
+    /// Walks over all blocks. Gives the units that are free, those of the longest free block, and how many blocks are used.
+    pub fn survey(self) -> Result<Survey, Damaged> {
+        let (mut at, mut before, mut last_free) = (0, 0, false);
+        let mut survey = Survey { free: 0, longest: 0, used: 0 };
         while at <= self.end() {
             let tag = self.tag(at)?;
             if tag.before != before || (last_free && !tag.used) {
                 return Err(Damaged);
             }
-            if !tag.used {
-                free += u64::from(tag.size);
+            if tag.used {
+                survey.used += 1;
+            } else {
+                survey.free += u64::from(tag.size);
+                survey.longest = survey.longest.max(tag.size);
             }
             last_free = !tag.used;
             (at, before) = (at + tag.size, tag.size);
         }
-        if at == self.end() + 1 { Ok(free) } else { Err(Damaged) }
+        if at == self.end() + 1 { Ok(survey) } else { Err(Damaged) }
     }
+}
+
+/// What [`Arena::survey`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// Units that are free.
+    pub free: u64,
+    /// Units of the longest free block.
+    pub longest: u32,
+    /// Blocks that are used, the first and the last included.
+    pub used: u64,
 }

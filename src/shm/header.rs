@@ -145,6 +145,16 @@ impl Header {
         Self { seed: self.seed, ..wanted.clone() }.adopt(file).is_ok()
     }
 
+    /// The check that a file of these bytes should have.
+    #[cfg(test)]
+    pub fn check_of_file(bytes: &[u8]) -> u64 {
+        let mut words = [0; at::WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *word = u64::from_ne_bytes(*bytes);
+        }
+        check(&words)
+    }
+
     /// Puts this header in a file that nobody has mapped, and makes whoever holds its lock one that is dead.
     fn adopt(&self, file: &File) -> io::Result<()> {
         let bytes: Vec<u8> = self.words().iter().flat_map(|word| word.to_ne_bytes()).collect();

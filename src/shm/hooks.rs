@@ -60,6 +60,6 @@ pub fn die_at(step: u64) {
 pub fn at(step: Step) {
     if FATAL.load(Ordering::Relaxed) == step as u64 {
         // SAFETY: signals this process, which ends at once.
-        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        unsafe { libc::kill(std::process::id() as libc::pid_t, libc::SIGKILL) };
     }
 }

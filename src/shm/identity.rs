@@ -1,8 +1,8 @@
 //! Which process this is, and whether another still lives.
 //!
 //! A process is known by its number and its start, in ticks since the boot, as proc(5) has it in `/proc/PID/stat`: numbers come
-//! again, starts don't. Where `/proc` is not mounted the start is 0, and the number alone must do. Nothing here allocates, so
-//! that the child of a fork may come here at once.
+//! again, starts don't. Without `/proc` nobody has an identity, and nobody gets a lock. Nothing here allocates but
+//! [`Identity::maps`], so that the child of a fork may come here at once.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,9 +45,14 @@ impl Identity {
     #[cold]
     pub fn find_out() -> Self {
         let pid = std::process::id();
-        let own = Self::new(pid, status(pid).map_or(0, |status| status.start));
+        let own = status(pid).map_or(Self(0), |status| Self::new(pid, status.start));
         OWN.store(own.0, Ordering::Relaxed);
         own
+    }
+
+    /// Whether it could be found out. If not, there is no `/proc`, or no descriptor left for it at the moment.
+    pub const fn is_known(self) -> bool {
+        self.0 != 0
     }
 
     /// Its number.
@@ -60,17 +65,19 @@ impl Identity {
         if self == Self::own() {
             return true;
         }
-        // SAFETY: signal 0 is none, the number is some process's.
-        if self.pid() == 0
-            || unsafe { libc::kill(self.pid() as libc::pid_t, 0) } != 0
-                && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
-        {
+        // Every process starts later than the boot, and so has every identity.
+        if self.pid() == 0 || self.0 >> 23 == 0 {
+            return false;
+        }
+        // SAFETY: signal 0 is none; the number is some process's, and no group's.
+        let found = unsafe { libc::kill(self.pid() as libc::pid_t, 0) };
+        if found != 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
             return false;
         }
         match status(self.pid()) {
             // Hidden (hidepid), or just gone: the next look tells.
             None => true,
-            Some(status) => !status.dead && (self.0 >> 23 == 0 || Self::new(self.pid(), status.start) == self),
+            Some(status) => !status.dead && Self::new(self.pid(), status.start) == self,
         }
     }
 

@@ -32,6 +32,7 @@ impl<'a> Leases<'a> {
 
     /// Takes a lease, or says who has it. The caller holds the lock.
     pub fn take(self, hash: u64) -> Lease {
+        // Who has the lock has an identity.
         // The middle bits: users may want the lower ones, and the heads have the upper ones.
         let start = (hash >> 16) as usize % self.0.geometry.leases_len;
         let mut free = None;

@@ -49,7 +49,12 @@ impl Drop for Locked<'_> {
 
 fn try_swap(space: &Space, seen: u64, sleepers: u64, orphaned: bool) -> Option<Locked<'_>> {
     // Those who sleep on a dead owner's lock are still asleep.
-    let word = Identity::own().0 | (seen & SLEEPERS) | sleepers;
+    let own = Identity::own();
+    if !own.is_known() {
+        // Others would take it for dead.
+        return None;
+    }
+    let word = own.0 | (seen & SLEEPERS) | sleepers;
     // Acquire: pairs with the Release of the last owner.
     space.state(state::LOCK).compare_exchange(seen, word, Ordering::Acquire, Ordering::Relaxed).ok()?;
     let turn = space.state(state::TURN);
@@ -111,20 +116,17 @@ fn lock_slowly<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait)
         if waited_for != turn() {
             (since, waited_for) = (Instant::now(), turn());
         }
-        if since.elapsed() >= NAP || tired.0.load(Ordering::Relaxed) == waited_for {
-            // Inodes that this process does not find of its own maps tell nothing (overlays of file systems).
-            let left = || owner != Identity::own() && !owner.maps(inode) && Identity::own().maps(inode);
-            let gone = !owner.lives() || left();
-            if gone {
-                if let Some(locked) = try_swap(space, word, slept, true) {
-                    return Ok(locked);
-                }
-                continue_or_busy(begin)?;
-                continue;
+        let tired_of = tired.0.load(Ordering::Relaxed) == waited_for;
+        // After exec(2). Inodes that this process does not find among its own maps tell nothing (overlays of file systems).
+        let left = || owner != Identity::own() && !owner.maps(inode) && Identity::own().maps(inode);
+        if !owner.lives() || ((since.elapsed() >= NAP || tired_of) && left()) {
+            if let Some(locked) = try_swap(space, word, slept, true) {
+                return Ok(locked);
             }
+            continue_or_busy(begin)?;
+            continue;
         }
-        let last = tired.0.load(Ordering::Relaxed) == waited_for;
-        if last || since.elapsed() >= PATIENCE {
+        if tired_of || since.elapsed() >= PATIENCE {
             tired.0.store(waited_for, Ordering::Relaxed);
             return Err(Busy);
         }

@@ -34,4 +34,10 @@ pub use types::{
     Waited,
 };
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_files;
+#[cfg(test)]
+mod tests_processes;

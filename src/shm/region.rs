@@ -59,6 +59,10 @@ impl Region {
     ///
     /// Entries of an earlier boot are dropped: their times mean nothing now.
     pub fn open(dir: &Path, name: &str, config: &Config) -> Result<Arc<Self>, OpenError> {
+        if !Identity::own().is_known() {
+            let error = io::Error::from_raw_os_error(libc::ENOENT);
+            return Err(OpenError::Io(error, "a shared cache needs /proc to tell processes apart".into()));
+        }
         let header = Header::new(name, config)?;
         let directory = Directory::open(dir, true)?;
         let file_name = file_name(name);
@@ -187,8 +191,8 @@ impl Region {
             let free = seen == 0 || seen == own || ask && !Identity(seen).lives();
             free && owner.compare_exchange(seen, own, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         };
-        let line = lines().find(|&line| claim(line, false));
-        let line = line.or_else(|| lines().find(|&line| claim(line, true))).unwrap_or(0);
+        let find = |ask| Some(own).filter(|&own| own != 0).and_then(|_| lines().find(|&line| claim(line, ask)));
+        let line = find(false).or_else(|| find(true)).unwrap_or(0);
         let counters = self.space.process(line)[PROCESS_COUNTERS..].as_ptr();
         // Relaxed: it leads into the map, which stood before.
         self.line.store(counters.cast::<Counters>().cast_mut(), Ordering::Relaxed);

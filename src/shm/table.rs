@@ -106,7 +106,11 @@ impl<'a> Table<'a> {
     /// Stores. None: there is no room for it.
     pub fn store(self, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
         let Some(units) = entry.extent(0).map(|extent| extent.units()) else { return Ok(None) };
-        let largest = self.arena.largest(self.get(state::SLABS), self.space.geometry.slab_slots);
+        let slabs = self.get(state::SLABS);
+        if slabs > self.slabs().len() as u64 {
+            return Err(Damaged);
+        }
+        let largest = self.arena.largest(slabs, self.space.geometry.slab_slots);
         if units > largest || self.space.geometry.maxsize == 0 {
             return Ok(None);
         }
@@ -154,7 +158,10 @@ impl<'a> Table<'a> {
                 return Ok(Some(block));
             }
             if !self.evict()? {
-                return Ok(None);
+                // Slabs may lie in between. If there is more than that, it is not as empty as it says.
+                let survey = self.arena.survey()?;
+                let empty = survey.used == self.get(state::SLABS) + 2 && survey.longest < units;
+                return if empty { Ok(None) } else { Err(Damaged) };
             }
         }
     }

@@ -1,0 +1,362 @@
+//! Several processes in one region, some of which die.
+
+use super::hooks::{self, STEPS, Step};
+use super::identity::Identity;
+use super::lock;
+use super::table::Table;
+use super::tests::{Home, Random, Simply, audit};
+use super::*;
+use crate::core::atomics::Ordering::Relaxed;
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A child of a fork.
+pub struct Child(libc::pid_t);
+
+/// What became of it.
+#[derive(PartialEq, Eq, Debug)]
+pub enum End {
+    Exit(i32),
+    Signal(i32),
+}
+
+/// A test that can't be run here.
+pub const CANNOT: i32 = 77;
+
+impl Child {
+    /// Runs the closure in a child, which exits with what that returns; with 101 if it panics.
+    pub fn fork(run: impl FnOnce() -> i32) -> Self {
+        // SAFETY: the child is of one thread; it allocates, which glibc's allocator allows after fork(2).
+        match unsafe { libc::fork() } {
+            -1 => panic!("no child: {}", std::io::Error::last_os_error()),
+            0 => {
+                let code = catch_unwind(AssertUnwindSafe(run)).unwrap_or(101);
+                // SAFETY: ends the child, and runs nothing of the parent's.
+                unsafe { libc::_exit(code) }
+            }
+            pid => Self(pid),
+        }
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: a child that was not waited for yet.
+        assert_eq!(unsafe { libc::kill(self.0, signal) }, 0);
+    }
+
+    fn status(&self, flags: i32) -> Option<i32> {
+        let mut status = 0;
+        // SAFETY: a child that was not waited for yet, and a place for the answer.
+        let pid = unsafe { libc::waitpid(self.0, &raw mut status, flags) };
+        assert!(pid == 0 || pid == self.0, "{}", std::io::Error::last_os_error());
+        (pid != 0).then_some(status)
+    }
+
+    pub fn wait(self) -> End {
+        let status = self.status(0).expect("an end");
+        if libc::WIFSIGNALED(status) {
+            End::Signal(libc::WTERMSIG(status))
+        } else {
+            End::Exit(libc::WEXITSTATUS(status))
+        }
+    }
+
+    fn wait_until_stopped(&self) {
+        assert!(libc::WIFSTOPPED(self.status(libc::WUNTRACED).expect("a change")));
+    }
+}
+
+/// A value that says which key it belongs to, and checks itself.
+pub fn value_of(key: u64, random: &mut Random) -> Vec<u8> {
+    let len = random.below(40) * random.below(40);
+    let mut value = key.to_le_bytes().to_vec();
+    value.extend((0..len).map(|at| (key.wrapping_mul(31) ^ at ^ len) as u8));
+    value.extend(len.to_le_bytes());
+    value
+}
+
+pub fn assert_value_of(key: u64, value: &[u8]) {
+    let len = value.len() as u64 - 16;
+    assert_eq!(value.first_chunk(), Some(&key.to_le_bytes()), "another key's value");
+    assert_eq!(value.last_chunk(), Some(&len.to_le_bytes()), "a value of another length");
+    for (at, byte) in value[8..value.len() - 8].iter().enumerate() {
+        assert_eq!(*byte, (key.wrapping_mul(31) ^ at as u64 ^ len) as u8, "a torn value");
+    }
+}
+
+/// One operation of any kind. Nothing may be busy, whatever happens to others.
+pub fn operate(region: &Region, random: &mut Random, tokens: &mut Vec<(u64, Token)>) {
+    let key = random.below(300);
+    let bytes = key.to_le_bytes();
+    match random.below(200) {
+        // Rarely: it zeroes the count of recoveries too.
+        0 if random.below(100) == 0 => region.clear(&()).expect("the lock"),
+        0..20 => drop(region.drop_one(&bytes)),
+        20..90 => match region.put(&bytes, &value_of(key, random)) {
+            Stored::Done(token) => tokens.push((key, token)),
+            Stored::TooLarge => panic!("it is small"),
+            Stored::Busy => panic!("nobody holds the lock for long"),
+        },
+        90..100 => drop(region.contains(region.hash(&bytes), &bytes, 0)),
+        100..110 => {
+            if let Lease::Mine(lease) = region.lease(key << 16, &()) {
+                region.end_lease(lease);
+            }
+        }
+        110..130 => {
+            if let Some((_, token)) = tokens.pop() {
+                region.check(token);
+            }
+        }
+        _ => {
+            let mut value = Vec::new();
+            if let Lookup::Fresh(found) = region.lookup(region.hash(&bytes), &bytes, 0, &mut value) {
+                assert_value_of(key, &value);
+                tokens.push((key, found.token));
+            }
+        }
+    }
+    tokens.truncate(50);
+}
+
+fn operate_for_ever(region: &Region, seed: u64) -> ! {
+    let (mut random, mut tokens) = (Random(seed), Vec::new());
+    loop {
+        operate(region, &mut random, &mut tokens);
+    }
+}
+
+/// How many rounds: `make soak` sets more.
+pub fn rounds(usually: u64) -> u64 {
+    std::env::var("TAMIS_SOAK_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usually)
+}
+
+#[test]
+fn writers_killed_at_random_moments_leave_no_wrong_value_and_nobody_waiting() {
+    let home = Home::new("kills");
+    let region = home.open(Some(200), 128 << 10);
+    let mut random = Random(0xFEED ^ u64::from(std::process::id()));
+    let mut recoveries = 0;
+    let spawn = |seed| Child::fork(|| operate_for_ever(&region, seed | 1));
+    let mut children: Vec<_> = (0..4).map(|seed| spawn(seed * 2 + 1)).collect();
+    for round in 0..rounds(50) {
+        std::thread::sleep(Duration::from_micros(random.below(3000)));
+        let child = children.swap_remove(random.below(4) as usize);
+        child.signal(libc::SIGKILL);
+        assert_eq!(child.wait(), End::Signal(libc::SIGKILL), "round {round}");
+        recoveries += region.stats().recoveries.min(1);
+        children.push(spawn(random.next()));
+        let mut tokens = Vec::new();
+        for _ in 0..20 {
+            operate(&region, &mut random, &mut tokens);
+        }
+        assert!(region.stats().currsize <= 200);
+    }
+    for child in children {
+        child.signal(libc::SIGKILL);
+        assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
+    }
+    assert!(matches!(region.put(b"last", b"value"), Stored::Done(_)));
+    audit(&region);
+    assert!(recoveries > 0);
+}
+
+/// All kinds of writes, so that each step comes up.
+fn write_all_kinds(region: &Region) {
+    for key in 1000..1200u64 {
+        assert!(matches!(region.put(&key.to_le_bytes(), b"new"), Stored::Done(_)));
+    }
+    assert!(matches!(region.put(&0u64.to_le_bytes(), b"replaced"), Stored::Done(_)));
+    assert!(region.drop_one(&1u64.to_le_bytes()));
+    {
+        let _locked = lock::try_lock(region.space()).expect("nobody has it");
+        Table::new(region.space()).rebuild().expect("memory");
+    }
+    region.clear(&()).expect("the lock");
+}
+
+#[test]
+fn a_writer_killed_at_any_step_loses_no_other_entry() {
+    for step in 1..=STEPS {
+        let home = Home::new("steps");
+        let region = home.open(None, 256 << 10);
+        let mut random = Random(step);
+        for key in 0..100u64 {
+            assert!(matches!(region.put(&key.to_le_bytes(), &value_of(key, &mut random)), Stored::Done(_)));
+        }
+        let child = Child::fork(|| {
+            hooks::die_at(step);
+            write_all_kinds(&region);
+            0
+        });
+        assert_eq!(child.wait(), End::Signal(libc::SIGKILL), "step {step} never comes");
+        assert!(matches!(region.put(b"after", b"value"), Stored::Done(_)), "step {step}");
+        audit(&region);
+        assert!(region.stats().recoveries > 0, "step {step}");
+        if step != Step::Clearing as u64 {
+            for key in 2..100u64 {
+                let value = region.get(&key.to_le_bytes());
+                assert_value_of(key, &value.unwrap_or_else(|| panic!("step {step}: entry {key} is lost")));
+            }
+        }
+    }
+}
+
+#[test]
+fn processes_that_make_a_region_at_once_end_up_in_one() {
+    for round in 0..20 {
+        let home = Home::new("race");
+        let children: Vec<_> = (0..4u64)
+            .map(|key| {
+                Child::fork(|| {
+                    let region = home.open(Some(100), 256 << 10);
+                    i32::from(!matches!(region.put(&key.to_le_bytes(), b"here"), Stored::Done(_)))
+                })
+            })
+            .collect();
+        for child in children {
+            assert_eq!(child.wait(), End::Exit(0));
+        }
+        let region = home.open(Some(100), 256 << 10);
+        for key in 0..4u64 {
+            assert_eq!(region.get(&key.to_le_bytes()), Some(b"here".to_vec()), "round {round}");
+        }
+        assert_eq!(std::fs::read_dir(&home.0).expect("it is there").count(), 1, "nothing unfinished stays");
+    }
+}
+
+#[test]
+fn parent_and_child_count_on_lines_of_their_own() {
+    const CALLS: u64 = 200_000;
+    let home = Home::new("fork");
+    let region = home.open(Some(100), 256 << 10);
+    let own = std::ptr::from_ref(region.counters());
+    let count = || (0..CALLS).for_each(|_| Counters::bump(&region.counters().hits));
+    for generation in 1..4 {
+        let child = Child::fork(|| {
+            count();
+            i32::from(std::ptr::eq(region.counters(), own))
+        });
+        count();
+        assert_eq!(child.wait(), End::Exit(0));
+        assert_eq!(region.stats().hits, CALLS * 2 * generation, "counts of the dead stay");
+    }
+}
+
+#[test]
+fn what_a_dead_process_had_claimed_another_gets() {
+    let home = Home::new("claims");
+    let region = home.open(Some(100), 256 << 10);
+    let terms = Terms { fresh_until: 0, ..Terms::NONE };
+    assert!(matches!(region.put_for(b"key", b"value", terms, 0), Stored::Done(_)));
+    let Lookup::Stale(found) = region.find(b"key", 1) else { panic!("it is stale") };
+    let child = Child::fork(|| {
+        assert!(region.begin_refresh(found.token, 1));
+        assert!(matches!(region.lease(5, &()), Lease::Mine(_)));
+        // SAFETY: stops this process.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        0
+    });
+    child.wait_until_stopped();
+    assert!(!region.begin_refresh(found.token, 1 << 40));
+    let Lease::Theirs(lease) = region.lease(5, &()) else { panic!("the child has it") };
+    assert_eq!(region.wait_lease(lease, Duration::from_millis(1)), Waited::StillRunning);
+    child.signal(libc::SIGKILL);
+    assert_eq!(region.wait_lease(lease, Duration::from_secs(1000)), Waited::OwnerDied);
+    assert!(matches!(region.lease(5, &()), Lease::Mine(_)));
+    assert!(region.begin_refresh(found.token, 2 << 40));
+    assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
+}
+
+#[test]
+fn waiters_in_another_process_are_woken() {
+    let home = Home::new("wake");
+    let region = home.open(Some(100), 256 << 10);
+    let Lease::Mine(lease) = region.lease(5, &()) else { panic!("nobody has it") };
+    let child = Child::fork(|| match region.lease(5, &()) {
+        Lease::Theirs(lease) => i32::from(region.wait_lease(lease, Duration::from_secs(1000)) != Waited::Over),
+        _ => 2,
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    region.end_lease(lease);
+    assert_eq!(child.wait(), End::Exit(0));
+}
+
+#[test]
+fn the_lock_of_a_stopped_process_is_busy_until_it_goes_on() {
+    let home = Home::new("stopped");
+    let region = home.open(Some(100), 256 << 10);
+    let child = Child::fork(|| {
+        let locked = lock::try_lock(region.space()).expect("nobody has it");
+        // SAFETY: stops this process.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        drop(locked);
+        0
+    });
+    child.wait_until_stopped();
+    assert_eq!(region.put(b"key", b"value"), Stored::Busy);
+    for _ in 0..1000 {
+        // At once: a second for each would show.
+        assert_eq!(region.put(b"key", b"value"), Stored::Busy);
+    }
+    child.signal(libc::SIGCONT);
+    assert_eq!(child.wait(), End::Exit(0));
+    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    assert_eq!(region.stats().recoveries, 0);
+}
+
+#[test]
+fn the_lock_of_a_process_that_became_another_program_is_taken_over() {
+    let home = Home::new("exec");
+    let region = home.open(Some(100), 256 << 10);
+    let child = Child::fork(|| {
+        std::mem::forget(lock::try_lock(region.space()));
+        let error = Command::new("sleep").arg("1000").exec();
+        panic!("{error}");
+    });
+    while region.space().state(super::layout::state::LOCK).load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    assert_eq!(region.stats().recoveries, 1);
+    child.signal(libc::SIGKILL);
+    assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
+}
+
+#[test]
+fn a_child_goes_on_when_its_parents_thread_held_the_lock() {
+    let home = Home::new("held");
+    let region = home.open(Some(100), 256 << 10);
+    let locked = lock::try_lock(region.space()).expect("nobody has it");
+    let child = Child::fork(|| {
+        assert_ne!(Identity::own().pid(), 0);
+        i32::from(!matches!(region.put(b"key", b"child"), Stored::Done(_)))
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    drop(locked);
+    assert_eq!(child.wait(), End::Exit(0));
+    assert_eq!(region.get(b"key"), Some(b"child".to_vec()));
+    assert_eq!(region.stats().recoveries, 0, "the parent lives");
+}
+
+#[test]
+fn threads_of_one_process_and_a_child_read_no_torn_value() {
+    let home = Home::new("threads");
+    let region: Arc<Region> = home.open(Some(200), 128 << 10);
+    let child = Child::fork(|| operate_for_ever(&region, 77));
+    std::thread::scope(|scope| {
+        for seed in 1..4 {
+            let region = &region;
+            scope.spawn(move || {
+                let (mut random, mut tokens) = (Random(seed), Vec::new());
+                (0..20_000).for_each(|_| operate(region, &mut random, &mut tokens));
+            });
+        }
+    });
+    child.signal(libc::SIGKILL);
+    assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
+    assert!(matches!(region.put(b"last", b"value"), Stored::Done(_)));
+    audit(&region);
+}
