@@ -23,6 +23,7 @@ mod module;
 mod py;
 #[cfg(any(feature = "shm", test))]
 #[cfg_attr(not(target_os = "linux"), path = "shm/elsewhere.rs")]
+#[cfg_attr(loom, path = "shm/loom.rs")]
 pub mod shm;
 
 #[cfg(feature = "python")]
