@@ -1,7 +1,7 @@
 //! Which process this is, and whether another still lives.
 //!
 //! A process is known by its number and its start, in ticks since the boot, as proc(5) has it in `/proc/PID/stat`: numbers come
-//! again, starts don't. Without `/proc` nobody has an identity, and nobody gets a lock. Nothing here allocates but
+//! again, starts don't. Without `/proc` (of its pid namespace) nobody has an identity, and nobody gets a lock. Nothing here allocates but
 //! [`Identity::maps`], so that the child of a fork may come here at once.
 
 use std::ffi::CStr;
@@ -45,7 +45,7 @@ impl Identity {
     #[cold]
     pub fn find_out() -> Self {
         let pid = std::process::id();
-        let own = status(pid).map_or(Self(0), |status| Self::new(pid, status.start));
+        let own = own_status(pid).map_or(Self(0), |status| Self::new(pid, status.start));
         OWN.store(own.0, Ordering::Relaxed);
         own
     }
@@ -116,8 +116,18 @@ fn status(pid: u32) -> Option<Status> {
     let count = digits.len() - at;
     path[6..6 + count].copy_from_slice(&digits[at..]);
     path[6 + count..][..6].copy_from_slice(b"/stat\0");
+    parse(read(CStr::from_bytes_until_nul(&path).ok()?, &mut [0; 1024])?)
+}
+
+/// This process's, if `/proc` is of its own pid namespace: there others are to be looked up.
+fn own_status(pid: u32) -> Option<Status> {
     let mut buffer = [0; 1024];
-    let text = read(CStr::from_bytes_until_nul(&path).ok()?, &mut buffer)?;
+    let text = read(c"/proc/self/stat", &mut buffer)?;
+    let named = text.split(|&byte| byte == b' ').next().and_then(number);
+    (named == Some(u64::from(pid))).then(|| parse(text))?
+}
+
+fn parse(text: &[u8]) -> Option<Status> {
     // The name, in parentheses, may be anything.
     let after = text.iter().rposition(|&byte| byte == b')')? + 2;
     let mut fields = text.get(after..)?.split(|&byte| byte == b' ');

@@ -41,3 +41,5 @@ mod tests;
 mod tests_files;
 #[cfg(test)]
 mod tests_processes;
+#[cfg(test)]
+mod tests_threads;

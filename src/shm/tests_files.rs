@@ -6,6 +6,7 @@ use super::layout::{Geometry, header};
 use super::tests::{Home, Random, Simply};
 use super::tests_processes::{CANNOT, Child, End, assert_value_of, operate, rounds, value_of};
 use super::*;
+use std::ffi::CStr;
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -119,24 +120,31 @@ fn a_limit_on_the_size_of_files_is_an_error() {
     assert_eq!(fs::read_dir(&home.0).expect("it is there").count(), 0, "nothing unfinished stays");
 }
 
+/// Goes into new namespaces. Root needs no user namespace, and may be without.
+fn unshare(flags: i32) -> bool {
+    // SAFETY: takes a number.
+    let unshare = |flags| unsafe { libc::unshare(flags) } == 0;
+    unshare(flags) || unshare(libc::CLONE_NEWUSER | flags)
+}
+
+/// Mounts a file system for a process in a mount namespace of its own.
+fn mount(kind: &CStr, at: &CStr, options: &CStr) -> bool {
+    let null = std::ptr::null();
+    // SAFETY: a string that ends with NUL, and null where mount(2) allows it.
+    let private = unsafe { libc::mount(null, c"/".as_ptr(), null, libc::MS_REC | libc::MS_PRIVATE, null.cast()) };
+    // SAFETY: strings that end with NUL.
+    let mounted = unsafe { libc::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast()) };
+    private == 0 && mounted == 0
+}
+
 #[test]
 fn a_full_file_system_is_an_error() {
     let home = Home::new("full");
     fs::create_dir(&home.0).expect("a directory");
     let path = std::ffi::CString::new(home.0.to_str().expect("text")).expect("no NUL");
     let child = Child::fork(|| {
-        // Root needs no user namespace, and may be without.
-        // SAFETY: takes a number.
-        let unshare = |flags| unsafe { libc::unshare(flags) } == 0;
-        let apart = unshare(libc::CLONE_NEWNS) || unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS);
-        let (kind, size) = (c"tmpfs".as_ptr(), c"size=1m,mode=700".as_ptr().cast());
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        // SAFETY: strings that end with NUL, or null where mount(2) allows it. The mounts are this child's alone.
-        let mounted = apart
-            && unsafe { libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), private, std::ptr::null()) } == 0
-            // SAFETY: as above.
-            && unsafe { libc::mount(kind, path.as_ptr(), kind, 0, size) } == 0;
-        if !mounted {
+        let apart = unshare(libc::CLONE_NEWNS);
+        if !apart || !mount(c"tmpfs", &path, c"size=1m,mode=700") {
             return CANNOT;
         }
         let config = Config { maxsize: None, max_bytes: 2 << 20 };
@@ -153,6 +161,56 @@ fn a_full_file_system_is_an_error() {
         End::Exit(CANNOT) => println!("skipped: no file system can be mounted here"),
         end => assert_eq!(end, End::Exit(0)),
     }
+}
+
+#[test]
+fn another_pid_namespace_gets_a_region_only_when_nobody_has_it() {
+    let home = Home::new("namespace");
+    let region = open(&home.0).expect("a region");
+    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    let elsewhere = |check: fn(Result<Arc<Region>, OpenError>) -> bool| {
+        let child = Child::fork(|| {
+            if !unshare(libc::CLONE_NEWNS | libc::CLONE_NEWPID) {
+                return CANNOT;
+            }
+            let first = Child::fork(|| {
+                if !mount(c"proc", c"/proc", c"") {
+                    return CANNOT;
+                }
+                i32::from(!check(open(&home.0)))
+            });
+            match first.wait() {
+                End::Exit(code) => code,
+                End::Signal(_) => 2,
+            }
+        });
+        child.wait()
+    };
+    let end = elsewhere(|opened| matches!(opened, Err(OpenError::Refused(why)) if why.contains("pid namespace")));
+    if end == End::Exit(CANNOT) {
+        println!("skipped: no pid namespace can be made here");
+        return;
+    }
+    assert_eq!(end, End::Exit(0));
+    std::mem::forget(super::lock::try_lock(region.space()));
+    drop(region);
+    // The children of other tests have copies of the map for a moment.
+    let adopted = || {
+        elsewhere(|opened| {
+            let Ok(region) = opened else { return false };
+            assert_eq!(region.get(b"key"), Some(b"value".to_vec()));
+            // Of the lock's owner nothing is known here, but that it is gone.
+            matches!(region.put(b"key", b"new"), Stored::Done(_)) && region.stats().recoveries == 1
+        })
+    };
+    let soon = |check: &dyn Fn() -> bool| {
+        assert!((0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            check()
+        }));
+    };
+    soon(&|| adopted() == End::Exit(0));
+    soon(&|| open(&home.0).is_ok_and(|region| region.get(b"key") == Some(b"new".to_vec())));
 }
 
 #[test]

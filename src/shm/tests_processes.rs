@@ -10,7 +10,6 @@ use crate::core::atomics::Ordering::Relaxed;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A child of a fork.
@@ -339,24 +338,4 @@ fn a_child_goes_on_when_its_parents_thread_held_the_lock() {
     assert_eq!(child.wait(), End::Exit(0));
     assert_eq!(region.get(b"key"), Some(b"child".to_vec()));
     assert_eq!(region.stats().recoveries, 0, "the parent lives");
-}
-
-#[test]
-fn threads_of_one_process_and_a_child_read_no_torn_value() {
-    let home = Home::new("threads");
-    let region: Arc<Region> = home.open(Some(200), 128 << 10);
-    let child = Child::fork(|| operate_for_ever(&region, 77));
-    std::thread::scope(|scope| {
-        for seed in 1..4 {
-            let region = &region;
-            scope.spawn(move || {
-                let (mut random, mut tokens) = (Random(seed), Vec::new());
-                (0..20_000).for_each(|_| operate(region, &mut random, &mut tokens));
-            });
-        }
-    });
-    child.signal(libc::SIGKILL);
-    assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
-    assert!(matches!(region.put(b"last", b"value"), Stored::Done(_)));
-    audit(&region);
 }
