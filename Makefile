@@ -14,7 +14,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-shared bench-threads bench-reclamation stress develop sdist wheel clean tools venv bench-shm soak
+.PHONY: help demo test test-core test-loom test-sanitizers test-python lint format bench bench-instructions bench-index bench-options bench-shared bench-threads bench-reclamation bench-shm soak stress develop sdist wheel clean tools venv
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ bench-index: venv ## the shipped index and hashbrown's under the same store: ins
 bench-options: venv ## what an option costs a hit
 	@$(PIP) .
 	$(BIN)/python bench/options.py $(ARGS)
+
+bench-coroutines: venv ## nanoseconds an await, beside an uncached coroutine function and async-lru
+	@$(PIP) . 'async-lru>=2'
+	$(BIN)/python bench/coroutines.py $(ARGS)
 
 bench-shared: venv ## caches that processes share, beside warp_cache
 	@[ -x $(VENV)-shared/bin/python ] || $(PYTHON) -m venv $(VENV)-shared

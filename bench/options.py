@@ -7,6 +7,7 @@ process, in turns; the least of many passes counts, and the ratio to the plain c
 from __future__ import annotations
 
 import gc
+import operator
 import sys
 import time
 from statistics import median
@@ -27,9 +28,20 @@ CASES: list[tuple[str, dict[str, Any], float | None]] = [
     ("ttl of half a second (the exact clock)", {"ttl": 0.5}, None),
     ("single_flight", {"single_flight": True}, None),
     ("on_evict", {"on_evict": print}, None),
-    ("ignore", {"ignore": "rest"}, None),
+    ("ignore, of no argument", {"ignore": "rest"}, None),
 ]
 
+# For a function of two arguments.
+PAIRS: list[tuple[str, dict[str, Any], float | None]] = [
+    ("no option", {}, None),
+    ("ignore the second", {"ignore": "b"}, 1.3),
+]
+
+# For arguments that are tuples.
+TUPLES: list[tuple[str, dict[str, Any], float | None]] = [
+    ("no option", {}, None),
+    ("key=itemgetter(0)", {"key": operator.itemgetter(0)}, 2),
+]
 
 METHODS: list[tuple[str, float | None]] = [("method, lru_cache", None), ("method, cached_method", 1.3)]
 
@@ -41,10 +53,16 @@ def _one(x: Any, *rest: Any) -> Any:
 Run = tuple[Any, loops.LoopFunction]
 
 
-def functions(module: Any) -> list[Run]:
-    """The cases of `CASES`, each with a loop of its own."""
-    decorators = [module.lru_cache(maxsize=4 * KEYS, **options) for _, options, _ in CASES]
-    return [(decorate(_one), loops.fresh(loops.POSITIONAL.call)) for decorate in decorators]
+def _two(a: Any, b: Any) -> Any:
+    return a
+
+
+def functions(
+    module: Any, cases: list[tuple[str, dict[str, Any], float | None]], function: Any, loop: loops.LoopFunction
+) -> list[Run]:
+    """The function cached in each of these ways, each with a loop of its own."""
+    decorators = [module.lru_cache(maxsize=4 * KEYS, **options) for _, options, _ in cases]
+    return [(decorate(function), loops.fresh(loop)) for decorate in decorators]
 
 
 def methods(module: Any) -> list[Run]:
@@ -76,6 +94,10 @@ def measured(runs: list[Run], keys: list[Any], rounds: int) -> list[list[float]]
     return taken
 
 
+def _named(cases: list[tuple[str, dict[str, Any], float | None]]) -> list[tuple[str, float | None]]:
+    return [(name, asked) for name, _, asked in cases]
+
+
 def main() -> None:
     """Prints the table; exit status 2 where nothing worth printing can be measured."""
     parser = subject.parser("Times hits of caches with options beside those of a plain one.")
@@ -89,10 +111,12 @@ def main() -> None:
     subject.warn_if_plain()
     rows, as_rows = [], []
     ints, texts = list(range(KEYS)), [f"key {number}" for number in range(KEYS)]
-    named = [(name, asked) for name, _, asked in CASES]
+    one, two = loops.POSITIONAL.call, loops.TWO_POSITIONAL.call
     for kind, keys, cases, runs in (
-        ("int", ints, named, functions(module)),
-        ("str", texts, named, functions(module)),
+        ("int", ints, _named(CASES), functions(module, CASES, _one, one)),
+        ("str", texts, _named(CASES), functions(module, CASES, _one, one)),
+        ("two ints", list(zip(ints, ints, strict=True)), _named(PAIRS), functions(module, PAIRS, _two, two)),
+        ("tuple", [(number,) for number in ints], _named(TUPLES), functions(module, TUPLES, _one, one)),
         ("int", ints, METHODS, methods(module)),
     ):
         taken = measured(runs, keys, options.rounds)

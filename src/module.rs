@@ -2,7 +2,7 @@
 //! interpreter of a process has its own.
 
 use crate::ffi::sync::{self, FREE_THREADED};
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::codec::{self, Serializer};
 use crate::py::{awaitable, decorator, entry, flight, method, wrapper};
 use pyo3_ffi as py;
@@ -50,10 +50,38 @@ pub struct State {
     pub dict_names: codec::Names,
     /// Interned names.
     pub names: Names,
-    /// `tamis.CacheInfo`, once it was asked for.
-    cache_info_class: OnceLock<Shared<Owned>>,
+    /// `tamis.CacheInfo`
+    pub cache_info_class: Imported,
+    /// What computes the result of a coroutine function.
+    pub run: Imported,
     /// The functions of `pickle`, once a shared cache needed them.
     pickle: OnceLock<Shared<Serializer>>,
+}
+
+/// A name of one of our modules, imported when it is first asked for.
+pub struct Imported {
+    module: &'static CStr,
+    name: &'static CStr,
+    object: OnceLock<Shared<Owned>>,
+}
+
+impl Imported {
+    const fn new(module: &'static CStr, name: &'static CStr) -> Self {
+        Self { module, name, object: OnceLock::new() }
+    }
+
+    /// The object. Reenters on first use: an import.
+    pub fn get(&self) -> Result<Borrowed<'_>> {
+        if self.object.get().is_none() {
+            let object = object::import(self.module, self.name)?;
+            // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
+            drop(self.object.set(Shared(object)));
+        }
+        match self.object.get() {
+            Some(Shared(object)) => Ok(object.borrow()),
+            None => Err(Raised::type_error(c"a part of tamis could not be imported")),
+        }
+    }
 }
 
 /// A reference that any thread of its interpreter may use.
@@ -86,7 +114,8 @@ impl State {
             flight_type: flight::make_type(module)?,
             dict_names: codec::Names::new(),
             names,
-            cache_info_class: OnceLock::new(),
+            cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
+            run: Imported::new(c"tamis._async", c"run"),
             pickle: OnceLock::new(),
         })
     }
@@ -111,24 +140,11 @@ impl State {
         unsafe { state.as_ref() }.ok_or_else(|| Raised::type_error(c"tamis._core is not initialised"))
     }
 
-    /// `tamis.CacheInfo`. Reenters on first use: an import.
-    pub fn cache_info_class(&self) -> Result<Borrowed<'_>> {
-        if self.cache_info_class.get().is_none() {
-            let class = object::import(c"tamis._info")?.borrow().attr(object::interned(c"CacheInfo")?.borrow())?;
-            // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
-            drop(self.cache_info_class.set(Shared(class)));
-        }
-        match self.cache_info_class.get() {
-            Some(Shared(class)) => Ok(class.borrow()),
-            None => Err(Raised::type_error(c"tamis.CacheInfo could not be made")),
-        }
-    }
-
     /// The functions of `pickle`. Reenters on first use: an import.
     pub fn pickle(&self) -> Result<&Serializer> {
         if self.pickle.get().is_none() {
-            // As in `cache_info_class`.
-            drop(self.pickle.set(Shared(Serializer::of(object::import(c"pickle")?.borrow())?)));
+            // As in `Imported::get`.
+            drop(self.pickle.set(Shared(Serializer::of(object::module(c"pickle")?.borrow())?)));
         }
         match self.pickle.get() {
             Some(Shared(pickle)) => Ok(pickle),
@@ -147,6 +163,7 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the slot's own argument.
     let borrowed = unsafe { Borrowed::from_ptr(module) };
     sync::prepare();
+    clock::prepare();
     let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
         add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
@@ -201,7 +218,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
-    let class = state.cache_info_class.get().map(|Shared(class)| class);
+    let imported = [&state.cache_info_class, &state.run].into_iter().filter_map(|name| name.object.get());
     let types = [
         &state.wrapper_type,
         &state.method_type,
@@ -211,7 +228,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.pending_type,
     ];
     let pickle = state.pickle.get().into_iter().flat_map(|Shared(pickle)| pickle.held());
-    for object in types.into_iter().chain(class).chain(pickle) {
+    for object in types.into_iter().chain(imported.map(|Shared(object)| object)).chain(pickle) {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {

@@ -187,10 +187,43 @@ def test_class_methods_have_a_cache_for_each_class():
     assert calls == [Base, Derived]
 
 
-@pytest.mark.parametrize("kind", [classmethod, staticmethod])
-def test_order_of_decorators_is_said(kind):
-    with pytest.raises(TypeError, match=f"put @{kind.__name__} above @cached_method"):
-        cached_method(kind(lambda cls: 1))
+@pytest.mark.parametrize("decorate", [cached_method, cached_method(maxsize=4)])
+def test_class_and_static_methods_may_be_below_the_decorator(decorate):
+    calls = []
+
+    class Owner:
+        @decorate
+        @classmethod
+        def of_class(cls, x):
+            calls.append((cls, x))
+            return [x]
+
+        @decorate
+        @staticmethod
+        def of_nobody(x):
+            calls.append(x)
+            return [x]
+
+    class Derived(Owner):
+        pass
+
+    assert Owner.of_class(1) is Owner().of_class(1)
+    assert Owner.of_class(1) is not Derived.of_class(1)
+    assert Owner.of_nobody(2) is Derived().of_nobody(2)
+    assert calls == [(Owner, 1), (Derived, 1), 2]
+    assert isinstance(vars(Owner)["of_class"], classmethod)
+    assert isinstance(vars(Owner)["of_nobody"], staticmethod)
+
+
+def test_static_method_above_the_decorator_is_told_what_to_write():
+    class Owner:
+        @staticmethod
+        @cached_method
+        def get(x):
+            return x
+
+    with pytest.raises(TypeError, match="put @cached_method above @staticmethod"):
+        Owner.get(5)
 
 
 def test_inherited_and_overridden_methods_keep_apart():

@@ -10,23 +10,10 @@ import sys
 import weakref
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sieve_model import Sieve
+from option_tools import Evictions, Time
 
 import tamis
 from tamis import cache, lru_cache
-
-
-class Time:
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -255,11 +242,6 @@ def test_ignore_names_parameters_of_the_function(ignore, function):
 
 
 # ---- weight, eviction, copies ---------------------------------------------------------------------------------------
-
-
-class Evictions(list):
-    def __call__(self, key, value, cause):
-        self.append((key, value, cause))
 
 
 def test_total_weight_is_a_bound():
@@ -492,67 +474,6 @@ def test_cycle_through_a_value_is_collected():
     del f
     gc.collect()
     assert reference() is None
-
-
-class AgainstModel(RuleBasedStateMachine):
-    """A cache with a ttl and a weight bound against a plain SIEVE of entries that carry a time."""
-
-    @initialize(maxsize=st.integers(1, 6), ttl=st.sampled_from([None, 3, 10]))
-    def make(self, maxsize, ttl):
-        self.time = Time()
-        self.ttl = ttl
-        self.left = Evictions()
-        options = {} if ttl is None else {"ttl": ttl}
-        self.made = []
-        self.function = lru_cache(maxsize=maxsize, clock=self.time, on_evict=self.left, **options)(self.compute)
-        self.model = Sieve(maxsize)
-        self.until = {}
-
-    def compute(self, key):
-        self.made.append(key)
-        return [key]
-
-    def is_fresh(self, key):
-        return self.model.contains(key) and self.time.now < self.until[key]
-
-    def stored(self, key):
-        self.until[key] = self.time.now + (self.ttl or float("inf"))
-
-    @rule(key=st.integers(0, 9))
-    def call(self, key):
-        fresh = self.is_fresh(key)
-        self.made.clear()
-        assert self.function(key) == [key]
-        assert self.made == ([] if fresh else [key])
-        self.model.call(key, None)
-        if not fresh:
-            self.stored(key)
-
-    @rule(seconds=st.integers(1, 6))
-    def wait(self, seconds):
-        self.time.now += seconds
-
-    @rule(key=st.integers(0, 9))
-    def invalidate(self, key):
-        fresh = self.is_fresh(key)
-        assert self.function.cache_invalidate(key) is fresh
-        self.model.invalidate(key)
-
-    @rule()
-    def clear(self):
-        self.function.cache_clear()
-        self.model.clear()
-
-    @invariant()
-    def same_entries(self):
-        if hasattr(self, "model"):
-            for key in range(10):
-                assert self.function.cache_contains(key) is self.is_fresh(key)
-            assert self.function.cache_info().currsize == len(self.model.queue)
-
-
-TestAgainstModel = AgainstModel.TestCase
-TestAgainstModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 def test_module_says_what_it_has():

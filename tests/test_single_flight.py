@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 from subprocess_tools import run_function
@@ -474,8 +476,6 @@ def test_the_interpreter_can_end_while_a_flight_is_on():
 
 
 def test_a_call_after_clearing_does_not_get_an_older_result():
-    import threading
-
     inside, go = threading.Event(), threading.Event()
     results = iter(["old", "new"])
 
@@ -495,3 +495,53 @@ def test_a_call_after_clearing_does_not_get_an_older_result():
     go.set()
     leader.join()
     assert f(1) == "new"
+
+
+@pytest.mark.parametrize("act", [lambda f: f.cache_invalidate(1), lambda f: f.cache_put("new", 1)])
+def test_a_call_after_invalidating_or_putting_does_not_wait_for_an_older_result(act):
+    inside, go = threading.Event(), threading.Event()
+    results = iter(["old", "new"])
+
+    @cache(single_flight=True)
+    def f(key):
+        result = next(results)
+        if result == "old":
+            inside.set()
+            go.wait()
+        return result
+
+    leader = threading.Thread(target=f, args=(1,))
+    leader.start()
+    inside.wait()
+    act(f)
+    assert f(1) == "new"
+    go.set()
+    leader.join()
+    assert f(1) == "new"
+
+
+def test_without_any_room_concurrent_calls_still_compute_once():
+    inside, go = threading.Event(), threading.Event()
+    calls = []
+
+    @lru_cache(maxsize=0, single_flight=True)
+    def f(key):
+        calls.append(key)
+        inside.set()
+        go.wait()
+        return [key]
+
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(f(1))) for _ in range(5)]
+    threads[0].start()
+    inside.wait()
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.3)  # for the others to arrive; who is later computes for itself
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 5
+    assert f.cache_stats()["coalesced"] == 5 - len(calls) > 0
+    assert f(1) is not f(1)
+    assert f.cache_info().currsize == 0

@@ -35,6 +35,16 @@ impl<'a> CallArgs<'a> {
         Self { values, positional, kwnames }
     }
 
+    /// As [`CallArgs::new`], with the count as vectorcall gives it, its flag included.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    pub unsafe fn of_vectorcall(args: *const *mut py::PyObject, nargsf: usize, kwnames: *mut py::PyObject) -> Self {
+        // SAFETY: as the caller says.
+        unsafe { Self::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) }
+    }
+
     /// These arguments, of which so many are positional; the others are for the names, of which there are as many.
     pub fn of(values: &'a [Borrowed<'a>], positional: usize, kwnames: Option<Borrowed<'a>>) -> Self {
         debug_assert_eq!(values.len() - positional, kwnames.map_or(0, |names| exact::tuple_items(names).len()));

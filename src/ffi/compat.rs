@@ -26,8 +26,16 @@ mod finalizing;
 #[path = "compat/finalizing_public.rs"]
 mod finalizing;
 
+#[cfg(not(Py_3_12))]
+#[path = "compat/raise_triple.rs"]
+mod raising;
+#[cfg(Py_3_12)]
+#[path = "compat/raise_one.rs"]
+mod raising;
+
 pub use finalizing::is_finalizing;
 pub use int::{Int, small_natural};
+pub use raising::raise;
 
 /// Whether, on free-threaded builds, the first bit field of `PyASCIIObject.state` is a byte of its own
 /// (Include/cpython/unicodeobject.h).

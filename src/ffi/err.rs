@@ -126,16 +126,8 @@ impl Raised {
 
     /// Raises this exception, an instance.
     pub fn again(exception: Borrowed<'_>) -> Self {
-        // SAFETY: an instance of an exception; a new reference or null.
-        let traceback = unsafe { py::PyException_GetTraceback(exception.as_ptr()) };
-        // SAFETY: a live object's type is live.
-        let kind = unsafe { Borrowed::from_ptr(exception.type_ptr().cast()) };
         // Not `PyErr_SetObject`, which would give it another context.
-        // SAFETY: an instance with its class and its traceback, each as a reference of its own.
-        #[allow(deprecated, reason = "its successor is there from 3.12 on")]
-        unsafe {
-            py::PyErr_Restore(kind.to_owned().into_ptr(), exception.to_owned().into_ptr(), traceback)
-        };
+        super::compat::raise(exception);
         Self(())
     }
 

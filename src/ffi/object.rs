@@ -234,7 +234,8 @@ pub fn plain_type(module: Borrowed<'_>, name: &'static CStr, size: usize, deallo
     plain_type_with(module, name, size, dealloc, &[])
 }
 
-/// As [`plain_type`], with more slots.
+/// As [`plain_type`], with more slots. With `tp_traverse` among them the collector knows the instances; what they hold never
+/// changes, so that others in a cycle through them have to let go.
 pub fn plain_type_with(
     module: Borrowed<'_>,
     name: &'static CStr,
@@ -245,7 +246,10 @@ pub fn plain_type_with(
     let mut slots: Vec<_> = more.iter().map(|&(slot, pfunc)| py::PyType_Slot { slot, pfunc }).collect();
     slots.push(py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: dealloc as *mut c_void });
     slots.push(py::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() });
-    let flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    let mut flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    if more.iter().any(|&(slot, _)| slot == py::Py_tp_traverse) {
+        flags |= py::Py_TPFLAGS_HAVE_GC;
+    }
     let mut spec = py::PyType_Spec {
         name: name.as_ptr(),
         basicsize: size as c_int,
@@ -284,11 +288,36 @@ pub unsafe fn dealloc_plain<F>(object: *mut py::PyObject, place: *const F) {
     let fields = unsafe { place.read() };
     // SAFETY: still a whole object.
     let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: memory of `PyType_GenericAlloc` of a type without the collector's flag.
-    unsafe { py::PyObject_Free(object.cast()) };
+    // SAFETY: a live type.
+    if unsafe { py::PyType_HasFeature(kind, py::Py_TPFLAGS_HAVE_GC) } != 0 {
+        // SAFETY: memory of `PyType_GenericAlloc` of such a type, which also made it known to the collector.
+        unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+        // SAFETY: as above.
+        unsafe { py::PyObject_GC_Del(object.cast()) };
+    } else {
+        // SAFETY: memory of `PyType_GenericAlloc` of a type without that flag.
+        unsafe { py::PyObject_Free(object.cast()) };
+    }
     drop(fields);
     // SAFETY: the reference of the object that is gone.
     unsafe { py::Py_DECREF(kind.cast()) };
+}
+
+/// Shows the collector the type of an instance of a [`plain_type`], and these objects, of which some may be null.
+///
+/// # Safety
+/// A live instance, live objects, and the collector's own function and argument.
+pub unsafe fn traverse_plain(
+    object: *mut py::PyObject,
+    held: &[*mut py::PyObject],
+    visit: py::visitproc,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: a live object.
+    let kind = unsafe { py::Py_TYPE(object) }.cast();
+    let all = std::iter::once(kind).chain(held.iter().copied()).filter(|object| !object.is_null());
+    // SAFETY: as the caller says.
+    all.map(|object| unsafe { visit(object, arg) }).find(|&stop| stop != 0).unwrap_or(0)
 }
 
 /// `types.MethodType(function, instance)`
@@ -370,6 +399,11 @@ pub fn tuple(items: &[Borrowed<'_>]) -> Result<Owned> {
         unsafe { py::PyTuple_SetItem(tuple.as_ptr(), at as py::Py_ssize_t, Borrowed::to_owned(*item).into_ptr()) };
     }
     Ok(tuple)
+}
+
+/// `module.name`. Reenters: an import, unless the module is there.
+pub fn import(module_name: &CStr, name: &CStr) -> Result<Owned> {
+    module(module_name)?.borrow().attr(interned(name)?.borrow())
 }
 
 /// An interned `str`.
@@ -470,8 +504,8 @@ pub fn check_signals() -> Result<()> {
 }
 
 /// The module of this name. Reenters: its code, if it was not imported yet.
-pub fn import(name: &CStr) -> Result<Owned> {
-    // SAFETY: a terminated string.
+pub fn module(name: &CStr) -> Result<Owned> {
+    // SAFETY: a terminated string; a new reference or null.
     let pointer = unsafe { py::PyImport_ImportModule(name.as_ptr()) };
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Owned::from_call(pointer) }

@@ -1,10 +1,11 @@
 //! What a hit of a cached coroutine function returns: a coroutine that is through already.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object, sync};
 use crate::py::wrapper::Table;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
-use std::ptr;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// `Py_am_send` of Include/typeslots.h; the older pyo3-ffi leaves it out.
 const PY_AM_SEND: c_int = 81;
@@ -13,34 +14,129 @@ const PY_AM_SEND: c_int = 81;
 #[repr(C)]
 pub struct Ready {
     _ob_base: py::PyObject,
-    fields: Owned,
+    fields: Fields,
 }
+
+#[repr(C)]
+struct Fields {
+    value: Owned,
+    stop: KeptStop,
+}
+
+/// What carries the value out of an iteration, `StopIteration(value)`, kept from the first time: making one takes longer than
+/// all the rest of an await. Null until then.
+struct KeptStop(AtomicPtr<py::PyObject>);
 
 impl Ready {
     /// For this value.
     pub fn create(kind: Borrowed<'_>, value: Owned) -> Result<Owned> {
-        // SAFETY: a field of a fresh object of ours.
-        unsafe { object::plain_instance(kind, value, std::mem::offset_of!(Self, fields)) }
+        let fields = Fields { value, stop: KeptStop(AtomicPtr::new(ptr::null_mut())) };
+        // SAFETY: the fields of a fresh object of ours.
+        unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
+    }
+
+    /// What it returns.
+    ///
+    /// # Safety
+    /// It was made by [`Ready::create`].
+    pub unsafe fn value_of(object: &Owned) -> &Owned {
+        // SAFETY: as the caller says; the reference holds it.
+        unsafe { &Self::fields(object.as_ptr()).value }
     }
 
     /// # Safety
     /// The object is one of these, held by the caller.
-    unsafe fn value<'a>(object: *mut py::PyObject) -> &'a Owned {
+    #[inline(always)]
+    unsafe fn fields<'a>(object: *mut py::PyObject) -> &'a Fields {
         // SAFETY: as the caller says.
         unsafe { &(*object.cast::<Self>()).fields }
     }
 }
 
-/// Ends an iteration with this value: `StopIteration(value)`.
-fn stop_with(value: Borrowed<'_>) -> *mut py::PyObject {
+impl KeptStop {
+    /// Ends an iteration with this value, the one that it was first called with.
+    #[inline(always)]
+    fn raise(&self, value: Borrowed<'_>) {
+        // Acquire: pairs with the release in `make`.
+        let kept = self.0.load(Ordering::Acquire);
+        if let Some(kept) = NonNull::new(kept) {
+            // SAFETY: held by this object, which the caller holds.
+            let kept = unsafe { Borrowed::from_ptr(kept.as_ptr()) };
+            if is_as_new(kept, value) {
+                return compat::raise(kept);
+            }
+        }
+        self.make(value);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make(&self, value: Borrowed<'_>) {
+        let Ok(stop) = stop_iteration(value) else { return };
+        let pointer = stop.to_owned().into_ptr();
+        // Release: pairs with the acquire in `raise`. Only the first is kept: others may be looking at it.
+        if self.0.compare_exchange(ptr::null_mut(), pointer, Ordering::Release, Ordering::Relaxed).is_err() {
+            // SAFETY: the reference that was to be kept.
+            drop(unsafe { Owned::from_ptr(pointer) });
+        }
+        compat::raise(stop.borrow());
+    }
+}
+
+impl Drop for KeptStop {
+    fn drop(&mut self) {
+        if let Some(kept) = NonNull::new(*self.0.get_mut()) {
+            // SAFETY: the reference that `make` has kept.
+            drop(unsafe { Owned::from_ptr(kept.as_ptr()) });
+        }
+    }
+}
+
+/// Whether nobody else has this exception now, and nobody who had it has left a trace in it: Python code may have caught it, where
+/// it asked for the next item itself.
+#[inline(always)]
+fn is_as_new(stop: Borrowed<'_>, value: Borrowed<'_>) -> bool {
+    if !sync::is_only_reference(stop) {
+        return false;
+    }
+    // SAFETY: an exact `StopIteration`, which nobody else has: see above.
+    let fields = unsafe { &*stop.as_ptr().cast::<py::PyStopIterationObject>() };
+    // SAFETY: its arguments, held by it.
+    let args = unsafe { Borrowed::from_ptr(fields.args) };
+    fields.traceback.is_null()
+        && fields.context.is_null()
+        && fields.cause.is_null()
+        && fields.dict.is_null()
+        && fields.value == value.as_ptr()
+        && matches!(exact::tuple_items(args), [argument] if argument.is(value))
+}
+
+/// `StopIteration(value)`, whatever the value is: `PyErr_SetObject` would take a tuple apart.
+fn stop_iteration(value: Borrowed<'_>) -> Result<Owned> {
     // SAFETY: set up before any extension is imported.
     let class = unsafe { py::PyExc_StopIteration };
     // SAFETY: there as long as the interpreter.
     let class = unsafe { Borrowed::from_ptr(class) };
-    if let Ok(stop) = object::call_with(class, &[value]) {
-        let _raised = Raised::again(stop.borrow());
+    object::call_with(class, &[value])
+}
+
+/// Raises a `StopIteration` of its own for a caller that may be Python code.
+fn stop_with(value: Borrowed<'_>) -> *mut py::PyObject {
+    if let Ok(stop) = stop_iteration(value) {
+        compat::raise(stop.borrow());
     }
     ptr::null_mut()
+}
+
+unsafe extern "C" fn ready_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+    // SAFETY: an object of this type; all zero until its fields are written.
+    let fields = unsafe { &raw const (*object.cast::<Ready>()).fields };
+    // SAFETY: as above.
+    let value = unsafe { *fields.cast::<*mut py::PyObject>() };
+    // SAFETY: as above.
+    let stop = unsafe { (*fields).stop.0.load(Ordering::Relaxed) };
+    // SAFETY: the collector's own function and argument.
+    unsafe { object::traverse_plain(object, &[value, stop], visit, arg) }
 }
 
 unsafe extern "C" fn ready_tp_dealloc(object: *mut py::PyObject) {
@@ -57,7 +153,9 @@ unsafe extern "C" fn ready_await(object: *mut py::PyObject) -> *mut py::PyObject
 
 unsafe extern "C" fn ready_next(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: an object of this type.
-    stop_with(unsafe { Ready::value(object) }.borrow())
+    let fields = unsafe { Ready::fields(object) };
+    fields.stop.raise(fields.value.borrow());
+    ptr::null_mut()
 }
 
 unsafe extern "C" fn ready_am_send(
@@ -66,7 +164,7 @@ unsafe extern "C" fn ready_am_send(
     result: *mut *mut py::PyObject,
 ) -> py::PySendResult {
     // SAFETY: an object of this type.
-    let value = unsafe { Ready::value(object) }.clone();
+    let value = unsafe { Ready::fields(object) }.value.clone();
     // SAFETY: a place for the result.
     unsafe { result.write(value.into_ptr()) };
     py::PySendResult::PYGEN_RETURN
@@ -74,7 +172,7 @@ unsafe extern "C" fn ready_am_send(
 
 unsafe extern "C" fn ready_send(object: *mut py::PyObject, _sent: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: an object of this type.
-    stop_with(unsafe { Ready::value(object) }.borrow())
+    stop_with(unsafe { Ready::fields(object) }.value.borrow())
 }
 
 unsafe extern "C" fn ready_throw(
@@ -135,6 +233,7 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         size_of::<Ready>(),
         ready_tp_dealloc,
         &[
+            (py::Py_tp_traverse, ready_tp_traverse as *mut c_void),
             (py::Py_am_await, ready_await as *mut c_void),
             (PY_AM_SEND, ready_am_send as *mut c_void),
             (py::Py_tp_iter, ready_await as *mut c_void),

@@ -19,6 +19,7 @@ const UNKNOWN_TO_CACHE: &CStr = c"cache() got an unexpected keyword argument %R:
     jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock, backend, name, path, max_bytes and serializer";
 
 /// The options of one decoration.
+#[derive(Clone)]
 struct Options {
     bound: Bound,
     /// As it was given.
@@ -51,8 +52,14 @@ impl Options {
     /// Wraps the function.
     fn decorate(&self, module: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
         if self.per_instance {
-            Method::check(function)?;
             Method::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
+        }
+        if self.per_instance
+            && let Some((kind, function, is_static)) = Method::inside(function)?
+        {
+            let options = Self { per_instance: !is_static, ..Self::clone(self) };
+            let made = options.decorate(module, function.borrow())?;
+            return object::call_with(kind.borrow(), &[made.borrow()]);
         }
         if !function.is_callable() {
             return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
@@ -184,11 +191,9 @@ fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -
         options.bound = bound;
         return options.into_decorator(module);
     }
-    if maxsize.is_callable() && exact::is_bool(options.typed.borrow()) {
+    let is_function = maxsize.is_callable() || (per_instance && Method::inside(maxsize)?.is_some());
+    if is_function && exact::is_bool(options.typed.borrow()) {
         return options.decorate(module, maxsize);
-    }
-    if per_instance {
-        Method::check(maxsize)?;
     }
     let message =
         c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";

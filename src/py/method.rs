@@ -77,9 +77,20 @@ impl Method {
         Ok(made)
     }
 
-    /// Refuses what is no plain function of an instance, and says what to write instead. Reenters: imports.
-    pub fn check(function: Borrowed<'_>) -> Result<()> {
-        object::call_with(helper(c"check")?.borrow(), &[function]).map(drop)
+    /// What a class method or a static method is made of: its type, the function, and whether that gets no instance. Reenters:
+    /// imports.
+    pub fn inside(function: Borrowed<'_>) -> Result<Option<(Owned, Owned, bool)>> {
+        if function.type_ptr() == &raw mut py::PyFunction_Type {
+            return Ok(None);
+        }
+        let found = object::call_with(object::import(c"tamis._method", c"inside")?.borrow(), &[function])?;
+        if found.borrow().is_none() {
+            return Ok(None);
+        }
+        let &[kind, function, is_static] = exact::tuple_items(found.borrow()) else {
+            return Err(Raised::type_error(c"tamis._method.inside must return three values"));
+        };
+        Ok(Some((kind.to_owned(), function.to_owned(), is_static.is_true()?)))
     }
 
     /// Refuses what can't be had for each instance.
@@ -155,7 +166,7 @@ impl Method {
             object::boolean(!found.is_null())
         };
         let bound = object::call_with(
-            helper(c"bind")?.borrow(),
+            object::import(c"tamis._method", c"bind")?.borrow(),
             &[
                 self.as_object(),
                 parts.function.borrow(),
@@ -194,14 +205,6 @@ impl Method {
         drop(gone);
         Ok(object::none())
     }
-}
-
-fn helper(name: &CStr) -> Result<Owned> {
-    // SAFETY: a terminated string.
-    let module = unsafe { py::PyImport_ImportModule(c"tamis._method".as_ptr()) };
-    // SAFETY: a new reference or null.
-    let module = unsafe { Owned::from_call(module) }?;
-    module.borrow().attr(object::interned(name)?.borrow())
 }
 
 /// A call: the instance, then the arguments that its cache gets. Reenters: as the cache does.

@@ -176,7 +176,7 @@ impl Options {
         let copy = match option(c"copy")? {
             None => Copy::No,
             Some(value) if exact::is_bool(value.borrow()) => match value.borrow().is_true()? {
-                true => Copy::By(object::import(c"copy")?.borrow().attr(object::interned(c"deepcopy")?.borrow())?),
+                true => Copy::By(object::import(c"copy", c"deepcopy")?),
                 false => Copy::No,
             },
             Some(value) if value.borrow().is_callable() => Copy::By(value),

@@ -9,7 +9,10 @@ import sys
 import threading
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 _VALUE, _ERROR, _ABANDONED = range(3)
 _Outcome = tuple[int, Any]
@@ -33,7 +36,8 @@ class _Flight:
         running = _running_loop()
         for loop, future in waiters:
             if loop is running:
-                _deliver(future, outcome)
+                if not future.done():
+                    future.set_result(outcome)
                 continue
             with suppress(RuntimeError):  # that loop is closed, and its tasks with it
                 loop.call_soon_threadsafe(_deliver, future, outcome)
@@ -89,37 +93,49 @@ async def _ask_for_lease(call: Any, flight: _Flight) -> _Outcome | None:
     return None
 
 
+async def _outcome_of(leader: _Flight, loop: Any) -> _Outcome | None:
+    """Wait for the flight to land. None if this task has to compute for itself: the flight waits for it, or may."""
+    own = _leading.get()
+    with _lock:
+        if leader.outcome is not None:
+            return leader.outcome
+        if own:
+            if _waits_for_one_of(leader, own) or _is_awaited_elsewhere(own):
+                return None
+            for flight in own:
+                flight.waits_for.add(leader)
+        future: asyncio.Future[_Outcome] = loop.create_future()
+        waiter = (loop, future)
+        leader.waiters.append(waiter)
+    try:
+        return await future
+    except BaseException:
+        with _lock:
+            if waiter in leader.waiters:
+                leader.waiters.remove(waiter)
+        raise
+    finally:
+        if own:
+            with _lock:
+                for flight in own:
+                    flight.waits_for.discard(leader)
+
+
 async def run(call: Any) -> Any:
     """Compute the call's result, or wait for the task that does."""
     loop = _running_loop()
     if loop is None or not call.coalesces():
         return await _compute(call)
     while True:
-        flight = _Flight()
-        leader = call.join(flight)
+        leader = call.find()
         if leader is None:
-            return await _lead(call, flight)
-        own = _leading.get()
-        future = None
-        with _lock:
-            outcome = leader.outcome
-            alone = outcome is None and (_waits_for_one_of(leader, own) or _is_awaited_elsewhere(own))
-            if outcome is None and not alone:
-                future = loop.create_future()
-                leader.waiters.append((loop, future))
-                for flight in own:
-                    flight.waits_for.add(leader)
-        if alone:
+            flight = _Flight()
+            leader = call.join(flight)
+            if leader is None:
+                return await _lead(call, flight)
+        outcome = await _outcome_of(leader, loop)
+        if outcome is None:
             return await _compute(call)
-        if future is not None:
-            try:
-                outcome = await future
-            finally:
-                with _lock:
-                    for flight in own:
-                        flight.waits_for.discard(leader)
-                    if (loop, future) in leader.waiters:
-                        leader.waiters.remove((loop, future))
         kind, result = outcome
         if kind == _VALUE:
             call.coalesced(True)

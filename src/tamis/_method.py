@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 
-def check(function: Callable[..., Any]) -> None:
-    """Raise TypeError for what is no plain function of an instance."""
+def inside(function: Any) -> tuple[type, Callable[..., Any], bool] | None:
+    """Return what a class or static method is made of: its type, the function, and whether that gets no instance."""
     for kind in (classmethod, staticmethod):
         if isinstance(function, kind):
-            name = kind.__name__
-            raise TypeError(f"cached_method takes a function: put @{name} above @cached_method")
+            return type(function), function.__func__, kind is staticmethod
+    return None
 
 
 def bind(
@@ -34,7 +34,7 @@ def bind(
     except TypeError:
         raise TypeError(
             f"cached_method needs instances that can be weakly referenced, not {type(instance).__qualname__!r}: "
-            "give its class a __weakref__ slot"
+            "give its class a __weakref__ slot, or put @cached_method above @staticmethod"
         ) from None
 
     def owner() -> object:

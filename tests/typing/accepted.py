@@ -173,3 +173,25 @@ assert_type(apply(by_position), float)
 assert_type(apply(account.balance), float)
 assert_type(list(map(by_position, [1, 2])), list[float])
 assert_type(functools.reduce(added, [1, 2]), int)
+
+
+# Of a coroutine function.
+@cache(ttl=60)
+async def fetched(url: str, *, retries: int = 1) -> bytes:
+    return b""
+
+
+class Client:
+    @cached_method
+    async def get(self, path: str) -> bytes:
+        return b""
+
+
+async def use() -> None:
+    assert_type(await fetched("x", retries=2), bytes)
+    assert_type(await fetched.cache_refresh("x"), bytes)
+    assert_type(await Client().get("/"), bytes)
+
+
+fetched.cache_put(b"", "x", retries=2)
+assert_type(fetched.cache_contains("x"), bool)

@@ -73,3 +73,12 @@ bare.cache_clear(1)  # error
 print(bare.cache_info().size)  # error
 print(bare.cache_parameters()["size"])  # error
 bare.no_such_method()  # error
+
+
+@cache
+async def fetched(url: str) -> bytes:
+    return b""
+
+
+fetched.cache_put("no bytes", "x")  # error
+fetched(1)  # error

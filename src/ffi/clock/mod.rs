@@ -7,4 +7,4 @@ mod platform;
 #[path = "linux.rs"]
 mod platform;
 
-pub use platform::{coarse, exact};
+pub use platform::{coarse, exact, prepare};

@@ -39,6 +39,13 @@ pub fn bump(counter: &AtomicU64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
+/// Whether the reference that this object is known by is the only one.
+#[inline(always)]
+pub fn is_only_reference(object: Borrowed<'_>) -> bool {
+    // SAFETY: a live object.
+    unsafe { py::Py_REFCNT(object.as_ptr()) == 1 }
+}
+
 /// A store that is used only while nothing else can run, and its counts.
 #[repr(C)]
 pub struct Cache<K, V> {

@@ -7,4 +7,6 @@ mod build;
 #[path = "free/mod.rs"]
 mod build;
 
-pub use build::{Cache, FREE_THREADED, SharedCount, Store, bump, decref, incref, prepare, type_flags};
+pub use build::{
+    Cache, FREE_THREADED, SharedCount, Store, bump, decref, incref, is_only_reference, prepare, type_flags,
+};

@@ -297,7 +297,7 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // From here on: the arguments' `__hash__` may take the caller's reference away.
     let _alive = this.keep_alive();
     let Ok(hash) = key::hash(&args, TYPED) else {

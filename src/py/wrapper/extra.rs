@@ -7,6 +7,7 @@ use crate::core::clock::{self, NEVER, Time};
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
+use crate::py::awaitable::Ready;
 use crate::py::entry::{Entry, Terms};
 use crate::py::key::Key;
 use crate::py::options::{self, Clock, Copy, Options, Ttl};
@@ -20,6 +21,8 @@ pub struct Extra {
     /// As they were given: a dict.
     given: Owned,
     pub(super) entry_type: Owned,
+    /// For coroutine functions, whose entries hold what a hit returns.
+    ready_type: Option<Owned>,
     ignored: Option<Ignored>,
     /// Whether the hit path needs nothing but a clock of ours.
     pub(super) quick: bool,
@@ -42,6 +45,8 @@ pub(super) struct Stats {
 
 /// Which arguments are left out of the key: see `tamis/_signature.py`.
 struct Ignored {
+    /// The first places that are left out, as bits.
+    mask: u64,
     places: Vec<usize>,
     rest_from: usize,
     names: Owned,
@@ -99,16 +104,15 @@ impl Extra {
             _ => None,
         };
         let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, names)).transpose()?;
-        let quick = options.key.is_none()
-            && ignored.is_none()
-            && matches!(options.copy, Copy::No)
-            && !matches!(options.clock, Clock::Given(_));
+        let quick =
+            options.key.is_none() && matches!(options.copy, Copy::No) && !matches!(options.clock, Clock::Given(_));
         let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
         Ok(Self {
             quick,
             ignored,
             flights,
             shared,
+            ready_type: options.coroutine.then(|| state.ready_type.clone()),
             options,
             given: options::copied(given)?,
             entry_type: state.entry_type.clone(),
@@ -136,6 +140,24 @@ impl Extra {
             .flatten()
             .chain(serializer)
             .map(Owned::borrow)
+    }
+
+    /// Whether arguments are left out of the key.
+    pub(super) fn ignores(&self) -> bool {
+        self.ignored.is_some()
+    }
+
+    /// The place of the only argument that is not ignored, if it is easily told.
+    #[inline(always)]
+    pub(super) fn only_place(&self, nargsf: usize, kwnames: *mut py::PyObject) -> Option<usize> {
+        let count = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
+        match &self.ignored {
+            Some(ignored) if kwnames.is_null() && count < u64::BITS as usize => {
+                let kept = !ignored.mask & ((1 << count) - 1);
+                kept.is_power_of_two().then_some(kept.trailing_zeros() as usize)
+            }
+            _ => None,
+        }
     }
 
     /// Runs `work` on the arguments that make the key. Reenters: `key`.
@@ -184,6 +206,31 @@ impl Extra {
         match &self.options.copy {
             Copy::No => Ok(value),
             Copy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
+        }
+    }
+
+    /// What lies in the entry of a value: of a coroutine function's, what its hits return.
+    pub(super) fn inward(&self, value: &Owned) -> Result<Owned> {
+        match &self.ready_type {
+            Some(kind) => Ready::create(kind.borrow(), value.clone()),
+            None => Ok(value.clone()),
+        }
+    }
+
+    /// The value that such an object stands for.
+    pub(super) fn outward<'a>(&self, inside: &'a Owned) -> &'a Owned {
+        match &self.ready_type {
+            // SAFETY: so `inward` makes them.
+            Some(_) => unsafe { Ready::value_of(inside) },
+            None => inside,
+        }
+    }
+
+    /// What a hit of a coroutine function returns, of what lies in the entry. Reenters: `copy`.
+    pub(super) fn awaitable(&self, inside: Owned) -> Result<Owned> {
+        match self.options.copy {
+            Copy::No => Ok(inside),
+            Copy::By(_) => self.inward(&self.copied(self.outward(&inside).clone())?),
         }
     }
 
@@ -245,7 +292,7 @@ impl Extra {
             if let Some(callback) = &self.options.on_evict {
                 let told = key.to_object().and_then(|key| {
                     let cause = object::interned(cause.text())?;
-                    let value = entry(&object).value();
+                    let value = self.outward(entry(&object).value());
                     object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
                 });
                 if told.is_err() {
@@ -270,11 +317,7 @@ impl Extra {
 
 impl Ignored {
     fn of(function: Borrowed<'_>, names: &Owned) -> Result<Self> {
-        // SAFETY: a terminated string.
-        let module = unsafe { py::PyImport_ImportModule(c"tamis._signature".as_ptr()) };
-        // SAFETY: a new reference or null.
-        let module = unsafe { Owned::from_call(module) }?;
-        let resolve = module.borrow().attr(object::interned(c"ignored")?.borrow())?;
+        let resolve = object::import(c"tamis._signature", c"ignored")?;
         let answer = object::call_with(resolve.borrow(), &[function, names.borrow()])?;
         let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
             return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));
@@ -283,10 +326,14 @@ impl Ignored {
             // SAFETY: an int, as the function returns.
             unsafe { py::PyLong_AsSsize_t(object.as_ptr()) }
         };
+        let places: Vec<_> = exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect();
+        // -1 becomes larger than any count.
+        let rest_from = index(rest) as usize;
+        let is_left_out = |place: &usize| *place >= rest_from || places.contains(place);
         Ok(Self {
-            places: exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect(),
-            // -1 becomes larger than any count.
-            rest_from: index(rest) as usize,
+            mask: (0..u64::BITS as usize).filter(is_left_out).fold(0, |mask, place| mask | 1 << place),
+            places,
+            rest_from,
             names: names.to_owned(),
             collected_beside: (!collected_beside.is_none()).then(|| collected_beside.to_owned()),
         })

@@ -62,6 +62,25 @@ impl Drop for Flights {
     }
 }
 
+/// Takes the flight for a key out.
+struct Forget;
+
+impl Action for Forget {
+    type Outcome = Option<(Key, Owned)>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        store.remove(id)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        None
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        None
+    }
+}
+
 /// Joins the flight for a key, or adds one.
 struct Join {
     hash: Hash,
@@ -158,6 +177,15 @@ impl Computation for InMemory<'_> {
 }
 
 impl Wrapper {
+    /// Reenters: `__eq__` of keys.
+    fn join(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash, flight: Borrowed<'_>) -> Result<Role> {
+        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
+        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
+            Role::NoMemory => Err(Raised::no_memory()),
+            role => Ok(role),
+        }
+    }
+
     /// The flight for a key that is there already, or None if this one is now. Reenters: `__eq__` of keys.
     pub fn join_flight(
         &self,
@@ -166,11 +194,24 @@ impl Wrapper {
         hash: Hash,
         flight: Borrowed<'_>,
     ) -> Result<Option<Owned>> {
-        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
-        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
-            Role::Lead | Role::Alone => Ok(None),
+        match self.join(flights, key_args, hash, flight)? {
             Role::Follow(other) => Ok(Some(other)),
-            Role::NoMemory => Err(Raised::no_memory()),
+            Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
+        }
+    }
+
+    /// Who calls with this key from now on is not to get what is being computed for it now; those who wait already do. Reenters:
+    /// `__eq__` of keys, finalizers.
+    pub fn forget_flight(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash) -> Result<()> {
+        let Some(flights) = &extra.flights else { return Ok(()) };
+        self.locate_in(flights.store(), hash, key_args, &mut Forget).map(drop)
+    }
+
+    /// The flight for a key that is there. Reenters: `__eq__` of keys.
+    pub fn find_flight(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+        match self.locate_in(flights.store(), hash, key_args, &mut Join { hash, new: None })? {
+            Role::Follow(other) => Ok(Some(other)),
+            Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
         }
     }
 
@@ -184,14 +225,9 @@ impl Wrapper {
     ) -> Result<Owned> {
         loop {
             let flight = Flight::create(flights.kind.borrow())?;
-            let new = Some((Key::new(key_args, self.typed)?, flight.clone()));
-            let mut join = Join { hash, new };
-            let role = self.locate_in(flights.store(), hash, key_args, &mut join)?;
-            drop(join);
-            match role {
+            match self.join(flights, key_args, hash, flight.borrow())? {
                 Role::Lead => return lead(flights, &flight, hash, computation),
-                Role::Alone => return computation.alone(),
-                Role::NoMemory => return Err(Raised::no_memory()),
+                Role::Alone | Role::NoMemory => return computation.alone(),
                 Role::Follow(other) => {
                     // SAFETY: the objects in this store are flights.
                     let leading = unsafe { Flight::of(&other) };

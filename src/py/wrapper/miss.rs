@@ -41,7 +41,7 @@ pub unsafe extern "C" fn settle_any(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     object::to_slot(this.settle(&args, hash, id))
 }
 
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn miss_any(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     object::to_slot(this.miss_of(&args, hash, Some(generation)))
 }
 
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
     this.cache.count_miss();
     let _alive = this.keep_alive();
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     object::to_slot(this.call_function(&args))
 }
 

@@ -91,7 +91,7 @@ impl Wrapper {
     ) -> Result<Owned> {
         let is_typed = typed.is_true()?;
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
-        state.cache_info_class()?;
+        state.cache_info_class.get()?;
         let coroutine = methods::is_coroutine_function(function)?;
         let extra = match Options::parse(given, coroutine)? {
             Some(options) => {

@@ -21,19 +21,26 @@ const NO_CLOCK: u8 = 0;
 const COARSE_CLOCK: u8 = 1;
 const EXACT_CLOCK: u8 = 2;
 
-/// The hit path of caches whose options need nothing but a clock of ours: for one argument, a small natural number or the very
-/// `str` that is stored. All else goes on to [`optioned_vectorcall`]. Reenters: as that.
-unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
+/// The hit path of caches whose options need nothing but a clock of ours: for one argument, or one that is not ignored, a small
+/// natural number or the very `str` that is stored. All else goes on to [`optioned_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
+/// Reenters: as those.
+unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, const IGNORING: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if is_single(nargsf, kwnames) {
-        // SAFETY: there is one argument, held by the caller.
-        let argument = unsafe { Borrowed::first_of(args) };
-        // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-        let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    let place = match this.extra() {
+        Some(extra) if IGNORING => extra.only_place(nargsf, kwnames),
+        _ => is_single(nargsf, kwnames).then_some(0),
+    };
+    if let Some(place) = place {
+        // SAFETY: there is an argument at this place.
+        let place = unsafe { args.add(place) };
+        // SAFETY: as above, held by the caller.
+        let argument = unsafe { Borrowed::first_of(place) };
         let mut found = Hit::Unsure(SlotId::NONE);
         if exact::is_int(argument) {
             // SAFETY: the type has just been seen.
@@ -52,8 +59,10 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
             return value.into_ptr();
         }
     }
+    let slow: unsafe extern "C" fn(_, _, _, _) -> _ =
+        if COROUTINE { coroutine_vectorcall } else { optioned_vectorcall };
     // SAFETY: this function's own arguments.
-    unsafe { optioned_vectorcall(callable, args, nargsf, kwnames) }
+    unsafe { slow(callable, args, nargsf, kwnames) }
 }
 
 /// What a hit does with an entry. Reads the clock now, outside of the borrow.
@@ -79,7 +88,7 @@ unsafe extern "C" fn optioned_vectorcall(
     let this = unsafe { Wrapper::of(callable) };
     let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
     object::to_slot(this.call_optioned(extra, &args))
@@ -151,6 +160,9 @@ impl Wrapper {
         value: &Owned,
         replace_fresh: bool,
     ) -> Result<()> {
+        if self.bound == Bound::Off {
+            return Ok(());
+        }
         let (terms, now) = extra.terms(value.borrow())?;
         if terms.weight > extra.most_weight() {
             // Not stored, and what was stored before is out of date.
@@ -158,7 +170,7 @@ impl Wrapper {
             extra.tell(left);
             return Ok(());
         }
-        let object = Entry::create(extra.entry_type.borrow(), value.clone(), terms, now)?;
+        let object = Entry::create(extra.entry_type.borrow(), extra.inward(value)?, terms, now)?;
         let new = Some((Key::new(key_args, self.typed)?, object));
         let mut put = Put { extra, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false };
         let outcome = self.locate(hash, key_args, &mut put);
@@ -195,6 +207,7 @@ impl Wrapper {
                 self.invalidated();
             }
             extra.tell(left);
+            self.forget_flight(extra, key_args, hash)?;
             Ok(good)
         })
     }
@@ -206,7 +219,8 @@ impl Wrapper {
         }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
-            self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)
+            self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)?;
+            self.forget_flight(extra, key_args, hash)
         })
     }
 
@@ -228,15 +242,27 @@ impl Wrapper {
 
     /// The vectorcall function of a wrapper with options.
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
-        match extra.options.clock {
-            _ if bound == Bound::Off => None,
-            _ if extra.options.coroutine => Some(coroutine_vectorcall),
-            _ if extra.shared.is_some() => Some(shared::function_for(extra)),
-            _ if !extra.quick => Some(optioned_vectorcall),
-            Clock::Unused => Some(quick_vectorcall::<NO_CLOCK>),
-            Clock::Coarse => Some(quick_vectorcall::<COARSE_CLOCK>),
-            Clock::Exact => Some(quick_vectorcall::<EXACT_CLOCK>),
-            Clock::Given(_) => Some(optioned_vectorcall),
+        if bound == Bound::Off && extra.flights.is_none() {
+            return None;
         }
+        if extra.shared.is_some() {
+            return Some(if extra.options.coroutine { coroutine_vectorcall } else { shared::function_for(extra) });
+        }
+        Some(match (extra.options.coroutine, extra.ignores()) {
+            (true, true) => clocked_function::<true, true>(extra),
+            (true, false) => clocked_function::<true, false>(extra),
+            (false, true) => clocked_function::<false, true>(extra),
+            (false, false) => clocked_function::<false, false>(extra),
+        })
+    }
+}
+
+fn clocked_function<const COROUTINE: bool, const IGNORING: bool>(extra: &Extra) -> py::vectorcallfunc {
+    match extra.options.clock {
+        Clock::Unused if extra.quick => quick_vectorcall::<NO_CLOCK, COROUTINE, IGNORING>,
+        Clock::Coarse if extra.quick => quick_vectorcall::<COARSE_CLOCK, COROUTINE, IGNORING>,
+        Clock::Exact if extra.quick => quick_vectorcall::<EXACT_CLOCK, COROUTINE, IGNORING>,
+        _ if COROUTINE => coroutine_vectorcall,
+        _ => optioned_vectorcall,
     }
 }

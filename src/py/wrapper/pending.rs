@@ -8,10 +8,10 @@ use super::methods::Table;
 use super::shared::Asked;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
+use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
-use crate::py::awaitable::Ready;
 use crate::py::flight::Holding;
 use crate::py::key::{self, Key};
 use crate::shm::{Lease, LeaseId, Token};
@@ -36,6 +36,10 @@ impl Kept {
         }
     }
 
+    fn held(&self) -> impl Iterator<Item = &Owned> {
+        self.values.iter().chain(&self.kwnames)
+    }
+
     fn with<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
         let values: Vec<_> = self.values.iter().map(Owned::borrow).collect();
         work(&CallArgs::of(&values, self.positional, self.kwnames.as_ref().map(Owned::borrow)))
@@ -49,7 +53,10 @@ struct Pending {
     fields: Fields,
 }
 
-struct Fields {
+/// None, which is zero, before it is written, in what the collector sees.
+struct Fields(Option<Box<Call>>);
+
+struct Call {
     wrapper: Owned,
     args: Kept,
     /// None if they are the same.
@@ -69,7 +76,7 @@ pub enum Stale {
     There(Token),
 }
 
-impl Fields {
+impl Call {
     /// If the stale entry is still there, another caller is to try.
     fn give_up_refresh(&self) {
         match &self.old {
@@ -132,6 +139,7 @@ impl Fields {
 }
 
 /// A call of a cached coroutine function. Reenters: options, `__hash__` and `__eq__` of arguments.
+#[inline(never)]
 pub unsafe extern "C" fn coroutine_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -143,34 +151,37 @@ pub unsafe extern "C" fn coroutine_vectorcall(
     let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     object::to_slot(this.call_coroutine(&args))
 }
 
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
-        let state = State::of_instance(self.as_object())?;
         if let Some(shared) = &extra.shared {
-            return self.call_coroutine_shared(state, extra, shared, args);
+            return self.call_coroutine_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
             let now = extra.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
             let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
-                Hit::Value(value) => return Ready::create(state.ready_type.borrow(), extra.copied(value)?),
+                Hit::Value(inside) => return extra.awaitable(inside),
                 _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
-                    Found::Fresh(value) | Found::Stale(value) => {
+                    Found::Fresh(inside) | Found::Stale(inside) => {
                         self.cache.count_hit();
-                        return Ready::create(state.ready_type.borrow(), extra.copied(value)?);
+                        return extra.awaitable(inside);
                     }
                     Found::Refresh(old) => Some(Stale::Here(old)),
                     Found::Absent => None,
-                    Found::Unsettled => return self.call_function(args),
+                    Found::Unsettled => {
+                        self.cache.count_miss();
+                        return self.call_function(args);
+                    }
                 },
             };
-            self.pending(state, c"run", args, key_args, hash, old)
+            let call = self.pending(args, key_args, hash, old)?;
+            object::call_with(State::of_instance(self.as_object())?.run.get()?, &[call.borrow()])
         })
     }
 
@@ -179,24 +190,23 @@ impl Wrapper {
         if let Some(shared) = &extra.shared {
             return self.refresh_coroutine_shared(extra, shared, args);
         }
-        let state = State::of_instance(self.as_object())?;
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.typed)?;
-            self.pending(state, c"refresh", args, key_args, hash, None)
+            let call = self.pending(args, key_args, hash, None)?;
+            object::call_with(object::import(c"tamis._async", c"refresh")?.borrow(), &[call.borrow()])
         })
     }
 
     pub(super) fn pending(
         &self,
-        state: &State,
-        what: &CStr,
         args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
         old: Option<Stale>,
     ) -> Result<Owned> {
+        let state = State::of_instance(self.as_object())?;
         let same = ptr::eq(args.values(), key_args.values());
-        let fields = Fields {
+        let call = Call {
             wrapper: self.as_object().to_owned(),
             args: Kept::of(args),
             key_args: (!same).then(|| Kept::of(key_args)),
@@ -204,24 +214,31 @@ impl Wrapper {
             old,
             lease: Cell::new(None),
         };
+        let fields = Fields(Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?));
         // SAFETY: a field of a fresh object of ours.
-        let call = unsafe {
-            object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields))
-        }?;
-        // SAFETY: a terminated string.
-        let module = unsafe { py::PyImport_ImportModule(c"tamis._async".as_ptr()) };
-        // SAFETY: a new reference or null.
-        let module = unsafe { Owned::from_call(module) }?;
-        let function = module.borrow().attr(object::interned(what)?.borrow())?;
-        object::call_with(function.borrow(), &[call.borrow()])
+        unsafe { object::plain_instance(state.pending_type.borrow(), fields, std::mem::offset_of!(Pending, fields)) }
     }
 }
 
 /// # Safety
 /// The object is a pending call, held by the caller.
-unsafe fn fields<'a>(object: *mut py::PyObject) -> &'a Fields {
+unsafe fn call<'a>(object: *mut py::PyObject) -> &'a Call {
     // SAFETY: as the caller says.
-    unsafe { &(*object.cast::<Pending>()).fields }
+    let fields = unsafe { &(*object.cast::<Pending>()).fields };
+    let Some(call) = &fields.0 else { unreachable!("written before anybody knows the object") };
+    call
+}
+
+unsafe extern "C" fn pending_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+    // SAFETY: an object of this type; all zero, which is None, until its fields are written.
+    let fields = unsafe { &(*object.cast::<Pending>()).fields };
+    // What is stale lies in an entry, which the wrapper shows.
+    let held = fields.0.iter().flat_map(|call| {
+        std::iter::once(&call.wrapper).chain(call.args.held()).chain(call.key_args.iter().flat_map(Kept::held))
+    });
+    let held: Vec<_> = held.map(Owned::as_ptr).collect();
+    // SAFETY: live objects, and the collector's own function and argument.
+    unsafe { object::traverse_plain(object, &held, visit, arg) }
 }
 
 unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
@@ -229,9 +246,10 @@ unsafe extern "C" fn pending_tp_dealloc(object: *mut py::PyObject) {
     let place = unsafe { &raw const (*object.cast::<Pending>()).fields };
     // A coroutine that was never awaited leaves the refresh to others.
     // SAFETY: as above.
-    unsafe { &*place }.give_up_refresh();
-    // SAFETY: as above.
-    unsafe { &*place }.end_lease();
+    if let Some(call) = unsafe { &(*place).0 } {
+        call.give_up_refresh();
+        call.end_lease();
+    }
     // SAFETY: no reference is left.
     unsafe { object::dealloc_plain(object, place) };
 }
@@ -245,7 +263,7 @@ macro_rules! pending_methods {
             _kwnames: *mut py::PyObject,
         ) -> *mut py::PyObject {
             // SAFETY: a method of the type, called on an instance of it.
-            let $this = unsafe { fields(object) };
+            let $this = unsafe { call(object) };
             // SAFETY: the arguments of a method called with FASTCALL, during the call.
             let $args = unsafe { CallArgs::new(args, count as usize, ptr::null_mut()) };
             let $args = $args.values();
@@ -260,6 +278,7 @@ fn first<'a>(args: &[Borrowed<'a>]) -> Result<Borrowed<'a>> {
 
 pending_methods! {
     coalesces = |this, _args| this.extra().map(|extra| object::boolean(extra.flights.is_some()));
+    find = |this, _args| find_flight(this);
     join = |this, args| first(args).and_then(|flight| join_flight(this, flight));
     leave = |this, args| first(args).and_then(|flight| leave_flight(this, flight));
     lease = |this, _args| this.lease();
@@ -273,13 +292,19 @@ pending_methods! {
     copied = |this, args| first(args).and_then(|value| copied_value(this, value.to_owned()));
 }
 
-fn join_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
+fn join_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
     let Some(flights) = &this.extra()?.flights else { return Ok(object::none()) };
     this.with_key_args(|key_args| this.wrapper().join_flight(flights, key_args, this.hash, flight))
         .map(|leader| leader.unwrap_or_else(object::none))
 }
 
-fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
+fn find_flight(this: &Call) -> Result<Owned> {
+    let Some(flights) = &this.extra()?.flights else { return Ok(object::none()) };
+    let found = this.with_key_args(|key_args| this.wrapper().find_flight(flights, key_args, this.hash))?;
+    Ok(found.unwrap_or_else(object::none))
+}
+
+fn leave_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
     if let Some(flights) = &this.extra()?.flights {
         flights.remove(this.hash, &flight.to_owned());
     }
@@ -287,21 +312,22 @@ fn leave_flight(this: &Fields, flight: Borrowed<'_>) -> Result<Owned> {
 }
 
 /// A tuple of the value that is there now, which counts as a hit, or None.
-fn peek_value(this: &Fields) -> Result<Owned> {
+fn peek_value(this: &Call) -> Result<Owned> {
     if let Some(answer) = this.with_asked(|asked| asked.peek())? {
         return answer.map_or_else(|| Ok(object::none()), |value| object::tuple(&[value.borrow()]));
     }
-    let now = this.extra()?.options.now()?;
+    let extra = this.extra()?;
+    let now = extra.options.now()?;
     match this.with_key_args(|key_args| this.wrapper().locate(this.hash, key_args, &mut Peek(now)))? {
-        Some(value) => {
+        Some(inside) => {
             this.wrapper().cache.count_hit();
-            object::tuple(&[value.borrow()])
+            object::tuple(&[extra.outward(&inside).borrow()])
         }
         None => Ok(object::none()),
     }
 }
 
-fn store_value(this: &Fields, args: &[Borrowed<'_>]) -> Result<Owned> {
+fn store_value(this: &Call, args: &[Borrowed<'_>]) -> Result<Owned> {
     let value = first(args)?.to_owned();
     let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
     let extra = this.extra()?;
@@ -312,7 +338,7 @@ fn store_value(this: &Fields, args: &[Borrowed<'_>]) -> Result<Owned> {
     Ok(object::none())
 }
 
-fn count_coalesced(this: &Fields, hit: Borrowed<'_>) -> Result<Owned> {
+fn count_coalesced(this: &Call, hit: Borrowed<'_>) -> Result<Owned> {
     match &this.extra()?.shared {
         Some(shared) => shared.count_coalesced(),
         None => this.extra()?.count_coalesced(),
@@ -321,14 +347,14 @@ fn count_coalesced(this: &Fields, hit: Borrowed<'_>) -> Result<Owned> {
     Ok(object::none())
 }
 
-fn copied_value(this: &Fields, value: Owned) -> Result<Owned> {
+fn copied_value(this: &Call, value: Owned) -> Result<Owned> {
     match this.with_asked(|asked| asked.landed(&value))? {
         Some(value) => Ok(value),
         None => this.extra()?.copied(value),
     }
 }
 
-fn count(this: &Fields, hit: bool) -> Result<()> {
+fn count(this: &Call, hit: bool) -> Result<()> {
     match (&this.extra()?.shared, hit) {
         (Some(shared), _) => shared.count(hit),
         (None, true) => this.wrapper().cache.count_hit(),
@@ -346,8 +372,9 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 13> = Table([
+static METHODS: Table<py::PyMethodDef, 14> = Table([
     method(c"coalesces", coalesces),
+    method(c"find", find),
     method(c"join", join),
     method(c"leave", leave),
     method(c"lease", lease),
@@ -366,5 +393,6 @@ static METHODS: Table<py::PyMethodDef, 13> = Table([
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let methods: (c_int, *mut c_void) = (py::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast());
-    object::plain_type_with(module, c"tamis._core.pending", size_of::<Pending>(), pending_tp_dealloc, &[methods])
+    let slots = [(py::Py_tp_traverse, pending_tp_traverse as *mut c_void), methods];
+    object::plain_type_with(module, c"tamis._core.pending", size_of::<Pending>(), pending_tp_dealloc, &slots)
 }

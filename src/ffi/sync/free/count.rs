@@ -51,6 +51,22 @@ pub fn is_foreign(object: Borrowed<'_>) -> bool {
     thread_id().is_some_and(|id| unsafe { owner(object.as_ptr()) } != id)
 }
 
+/// Whether the reference that this object is known by is the only one, and this thread's. Other threads may ask the same at the
+/// same time, of the same reference; of them one at most owns the object.
+#[inline(always)]
+pub fn is_only_reference(object: Borrowed<'_>) -> bool {
+    let pointer = object.as_ptr();
+    // Relaxed: where this thread is the owner, others leave the count alone; one that had a reference and dropped it did so by
+    // `shared`, with CPython's own orderings.
+    // SAFETY: a live object.
+    thread_id().is_some_and(|id| unsafe { owner(pointer) } == id)
+        // SAFETY: as above.
+        && unsafe { local(pointer) }.load(Ordering::Relaxed) == 1
+        // Acquire: pairs with the release of whoever dropped a reference, whose writes are to be seen.
+        // SAFETY: as above.
+        && unsafe { shared(pointer) }.load(Ordering::Acquire) == 0
+}
+
 /// `Py_INCREF`
 ///
 /// # Safety

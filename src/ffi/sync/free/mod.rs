@@ -22,7 +22,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_ulong};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-pub use count::{decref, incref};
+pub use count::{decref, incref, is_only_reference};
 
 /// Whether this build runs without the GIL.
 pub const FREE_THREADED: bool = true;

@@ -6,7 +6,7 @@ use super::super::pending::Stale;
 use super::{Detached, Shared, busy, near};
 use crate::core::clock::Time;
 use crate::core::hash::Hash;
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, object, plain};
 use crate::module::State;
 use crate::py::awaitable::Ready;
 use crate::py::codec::{self, Decoded, Encoded};
@@ -271,16 +271,16 @@ impl<'a> Asked<'a> {
             }
             Look::Absent => None,
         };
-        self.pending(c"run", args, stale)
+        let call = self.pending(args, stale)?;
+        object::call_with(self.state.run.get()?, &[call.borrow()])
     }
 
-    /// A coroutine that computes. It goes by the key's bytes as its one argument.
-    pub fn pending(&self, what: &std::ffi::CStr, args: &CallArgs<'_>, stale: Option<Stale>) -> Result<Owned> {
+    /// An object that knows the call, with the key's bytes as the one argument that makes the key.
+    fn pending(&self, args: &CallArgs<'_>, stale: Option<Stale>) -> Result<Owned> {
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
-        let hash = key::hash(&key_args, false)?;
-        self.wrapper.pending(self.state, what, args, &key_args, hash, stale)
+        self.wrapper.pending(args, &key_args, key::hash(&key_args, false)?, stale)
     }
 }
 
@@ -339,13 +339,8 @@ impl Wrapper {
     }
 
     /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
-    pub fn call_coroutine_shared(
-        &self,
-        state: &State,
-        extra: &Extra,
-        shared: &Shared,
-        args: &CallArgs<'_>,
-    ) -> Result<Owned> {
+    pub fn call_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        let state = State::of_instance(self.as_object())?;
         extra.with_key_args(args, |key_args| {
             let near = near::hash(key_args, self.typed)?;
             if let Some(hash) = near {
@@ -365,7 +360,10 @@ impl Wrapper {
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
     pub fn refresh_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         self.with_asked(extra, shared, args, |asked| match asked {
-            Some(asked) => asked.pending(c"refresh", args, None),
+            Some(asked) => {
+                let call = asked.pending(args, None)?;
+                object::call_with(object::import(c"tamis._async", c"refresh")?.borrow(), &[call.borrow()])
+            }
             None => self.call_function(args),
         })
     }

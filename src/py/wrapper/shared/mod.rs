@@ -49,8 +49,7 @@ impl Shared {
         let name = match options.name {
             Some(name) => name,
             None => {
-                let helper =
-                    object::import(c"tamis._shared")?.borrow().attr(object::interned(c"region_name")?.borrow())?;
+                let helper = object::import(c"tamis._shared", c"region_name")?;
                 object::call_with(helper.borrow(), &[function])?
             }
         };
