@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import random
@@ -370,6 +371,46 @@ def test_processes_that_miss_together_compute_once(context, tmp_path):
     f = make(tmp_path, len, single_flight=True)
     assert f.cache_stats()["coalesced"] == 2
     assert f.cache_info()[:2] == (2, 1)
+
+
+def await_slowly(path, seconds, key, sender):
+    async def compute(x):
+        note(path, x)
+        await asyncio.sleep(seconds)
+        return [x]
+
+    f = make(path, compute)
+
+    async def main():
+        return await asyncio.gather(f(key), f(key))
+
+    sender.send("ready")
+    sender.send(asyncio.run(main()))
+
+
+def test_coroutines_of_processes_that_miss_together_compute_once(context, tmp_path):
+    make(tmp_path, len)
+    started = [start(context, await_slowly, tmp_path, 1.5, 7) for _ in range(3)]
+    for _, receiver in started:
+        assert receiver.poll(SECONDS)
+        assert receiver.recv() == "ready"
+    assert finish(started) == [[[7], [7]]] * 3
+    assert notes(tmp_path) == ["7"]
+
+
+def test_coroutine_whose_leader_is_killed_goes_on(tmp_path):
+    process, receiver = start(multiprocessing.get_context("fork"), await_slowly, tmp_path, SECONDS, 7)
+    assert receiver.recv() == "ready"
+    while not notes(tmp_path):
+        time.sleep(0.005)
+    killer = forked(lambda: (time.sleep(0.3), os.kill(process.pid, signal.SIGKILL)))
+
+    async def compute(x):
+        return [x]
+
+    assert asyncio.run(make(tmp_path, compute)(7)) == [7]
+    assert wait_for(killer) == 0
+    process.join()
 
 
 def test_error_of_one_process_is_not_another_ones(tmp_path):

@@ -8,6 +8,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::Duration;
+
+/// How often a file is tried for that another pid namespace is just taking: that takes microseconds.
+const USE_TRIES: u32 = 100;
 
 /// What a file says of itself, or is to say.
 #[derive(Clone)]
@@ -128,21 +132,22 @@ impl Header {
             && self.boot == wanted.boot
     }
 
-    /// Sees to it that numbers of processes in the file are those of this pid namespace. False: processes of another one
-    /// have the file mapped, and nobody here could tell whether they live.
-    ///
-    /// Each map of a region comes with a flock(2), which goes when the last copy of the map does.
-    pub fn use_by_namespace(&self, file: &File, wanted: &Self) -> bool {
-        if self.namespace == wanted.namespace {
-            return true;
+    /// Sees to it that numbers of processes in the file are those of this pid namespace, as long as the file or a map of it is
+    /// open. False: processes of another one have it mapped, and nobody here could tell whether they live.
+    pub fn use_by_namespace(&self, file: &File, wanted: &Self) -> io::Result<bool> {
+        if !use_file(file) {
+            return Ok(false);
+        }
+        // Now that it can't change: another may have been faster.
+        if Self::read(file)?.is_some_and(|now| now.namespace == wanted.namespace) {
+            return Ok(true);
         }
         // SAFETY: an open descriptor.
         if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-            return false;
+            return Ok(false);
         }
-        // Its lock's owner, if it has one, is not to be found by its number; all others are none, too.
-        // To be found dead, and no longer waited for, by anyone here.
-        Self { seed: self.seed, ..wanted.clone() }.adopt(file).is_ok()
+        Self { seed: self.seed, ..wanted.clone() }.adopt(file)?;
+        Ok(use_file(file))
     }
 
     /// The check that a file of these bytes should have.
@@ -166,6 +171,18 @@ impl Header {
         }
         file.write_all_at(&bytes, 0)
     }
+}
+
+/// Takes a flock(2) that all who use a file share. It goes when the last copy of the last map of this descriptor does, so
+/// that it outlasts the descriptor, and tells those of other pid namespaces that someone is here.
+pub fn use_file(file: &File) -> bool {
+    (0..USE_TRIES).any(|again| {
+        if again > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // SAFETY: an open descriptor.
+        unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) == 0 }
+    })
 }
 
 fn check(words: &[u64; at::WORDS]) -> u64 {

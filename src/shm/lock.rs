@@ -88,6 +88,9 @@ pub fn lock<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait) ->
 #[cold]
 #[inline(never)]
 fn lock_slowly<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait) -> Result<Locked<'a>, Busy> {
+    if !Identity::own().is_known() {
+        return Err(Busy);
+    }
     let lock = space.state(state::LOCK);
     for _ in 0..SPINS {
         // Relaxed: a look; `try_swap` orders.

@@ -3,7 +3,7 @@
 use super::arena::Damaged;
 use super::file::{Directory, default_path, file_name};
 use super::fork::{self, Known};
-use super::header::Header;
+use super::header::{Header, use_file};
 use super::hooks::{Step, at};
 use super::identity::Identity;
 use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
@@ -17,7 +17,6 @@ use crate::core::atomics::{AtomicPtr, AtomicU64, Ordering};
 use crate::core::clock::Time;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,7 +93,7 @@ impl Region {
         let Some(found) = Header::read(&file).map_err(failed)?.filter(|found| found.serves(wanted)) else {
             return Ok(None);
         };
-        if !found.use_by_namespace(&file, wanted) {
+        if !found.use_by_namespace(&file, wanted).map_err(failed)? {
             return Err(OpenError::Refused(format!(
                 "{} is in use by processes of another pid namespace (a container?): give each a path of its own",
                 directory.path_of(file_name).display()
@@ -111,9 +110,8 @@ impl Region {
         if let Some(region) = known.as_ref().and_then(|known| known.find(|region| region.file == id)) {
             return Ok(region);
         }
-        // Kept as long as the map, of which it becomes a part: it tells those of other pid namespaces that someone is here.
-        // SAFETY: an open descriptor.
-        unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) };
+        // A file that was just made; all others are in use already.
+        use_file(file);
         let space = Space::new(Map::new(file, header.geometry.file)?, header.geometry, header.seed);
         let region = Arc::new(Self {
             space,
@@ -400,12 +398,14 @@ fn stats(space: &Space) -> Stats {
 impl Drop for Region {
     fn drop(&mut self) {
         fork::leave(self);
+        // If this file was opened again meanwhile, the line is in use.
+        if Known::lock().is_none_or(|known| known.find(|region| region.file == self.file).is_some()) {
+            return;
+        }
         let own = Identity::own().0;
         let counters = self.line.load(Ordering::Relaxed).cast_const().cast::<AtomicU64>();
-        let lines = 1..self.space.geometry.processes_len;
-        let mut own_lines =
-            lines.map(|line| self.space.process(line)).filter(|line| line[PROCESS_COUNTERS..].as_ptr() == counters);
-        if let Some(line) = own_lines.next() {
+        let mut lines = (1..self.space.geometry.processes_len).map(|line| self.space.process(line));
+        if let Some(line) = lines.find(|line| line[PROCESS_COUNTERS..].as_ptr() == counters) {
             // Relaxed: a number, no message.
             let _ = line[LINE_OWNER].compare_exchange(own, 0, Ordering::Relaxed, Ordering::Relaxed);
         }

@@ -15,7 +15,8 @@
 //!
 //! The protocol is a seqlock for each slot (Boehm, "Can seqlocks get along with programming language memory models?", MSPC
 //! 2012): who writes makes `WORD` not live, has a release fence, writes, and stores a new `WORD`; who reads loads `WORD`, reads,
-//! has an acquire fence, and looks whether it still stands. Versions come from one counter, so that no word comes again.
+//! has an acquire fence, and looks whether it still stands. Versions come from one counter, so that no word comes
+//! again before the counter has gone round: after 2^42 stores in a region of 64 MiB, weeks of nothing else.
 
 use super::layout::{Geometry, PROCESS_WORDS, SLOT_UNITS, SLOT_WORDS, UNIT_WORDS, state};
 use super::map::Map;

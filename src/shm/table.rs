@@ -118,13 +118,12 @@ impl<'a> Table<'a> {
         if let Some(id) = self.find(entry.hash, entry.key)? {
             let slot = self.slot(id)?;
             let seen = slot[WORD].load(Relaxed);
-            let gone = self.is_gone(slot, entry.now)?;
-            if gone {
+            if self.is_gone(slot, entry.now)? {
                 self.add(state::EXPIRATIONS, 1);
             }
             let Some(block) = self.make_room(units)? else { return Ok(None) };
             if same(slot[WORD].load(Relaxed), seen) {
-                return self.replace(id, block, entry, !gone).map(Some);
+                return self.replace(id, block, entry).map(Some);
             }
             // Its own room was needed.
             return self.insert(self.take_slot()?, block, entry).map(Some);
@@ -201,14 +200,14 @@ impl<'a> Table<'a> {
         Token(word | VISITED)
     }
 
-    /// Puts another value in an entry's place in the queue.
-    fn replace(self, id: u32, block: u32, entry: &Entry<'_>, visited: bool) -> Result<Token, Damaged> {
+    /// Puts another value in an entry's place in the queue, and marks it: storing is a request for it.
+    fn replace(self, id: u32, block: u32, entry: &Entry<'_>) -> Result<Token, Damaged> {
         let extent = self.fill(block, entry)?;
         let slot = self.slot(id)?;
         let (old, old_block) = (self.extent(slot)?, low(slot[PLACE].load(Relaxed)));
         self.space.kill(slot);
         at(Step::SlotKilled);
-        let token = self.publish(id, slot, block, &extent, entry, visited);
+        let token = self.publish(id, slot, block, &extent, entry, true);
         self.add(state::BYTES, ((old.key + old.value) as u64).wrapping_neg());
         self.give_block(old_block, &old)?;
         Ok(token)

@@ -468,12 +468,11 @@ fn a_lease_has_one_owner_and_ends() {
     assert!(matches!(region.lease(6, &()), Lease::Mine(_)));
     let short = std::time::Duration::from_millis(5);
     assert_eq!(region.wait_lease(lease, short), Waited::StillRunning);
-    std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| region.wait_lease(lease, std::time::Duration::from_secs(100)));
-        std::thread::sleep(short);
-        region.end_lease(lease);
-        assert_eq!(waiter.join().expect("the waiter"), Waited::Over);
-    });
+    let other = region.clone();
+    let waiter = std::thread::spawn(move || other.wait_lease(lease, std::time::Duration::from_secs(100)));
+    std::thread::sleep(short);
+    region.end_lease(lease);
+    assert_eq!(waiter.join().expect("the waiter"), Waited::Over);
     assert_eq!(region.wait_lease(lease, short), Waited::Over);
     let Lease::Mine(next) = region.lease(5, &()) else { panic!("nobody has it") };
     region.end_lease(lease);

@@ -100,11 +100,12 @@ fn a_reader_beside_a_replacement_sees_one_value_or_the_other() {
 fn a_token_that_holds_after_a_newer_value_was_seen_is_never_the_old_one() {
     beside(
         3,
-        |space, token| {
-            if let Some((2, newer)) = get(space, 1) {
+        |space, token| match get(space, 1) {
+            Some((2, newer)) => {
                 assert!(!space.check(token));
                 assert!(space.check(newer));
             }
+            seen => assert!(seen.is_none_or(|(_, old)| old == token), "the newest token with an old value"),
         },
         |space| {
             store(space, 1, 2);

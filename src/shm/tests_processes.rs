@@ -339,3 +339,28 @@ fn a_child_goes_on_when_its_parents_thread_held_the_lock() {
     assert_eq!(region.get(b"key"), Some(b"child".to_vec()));
     assert_eq!(region.stats().recoveries, 0, "the parent lives");
 }
+
+#[test]
+fn a_process_that_cannot_say_who_it_is_gets_no_lock() {
+    let home = Home::new("descriptors");
+    let region = home.open(Some(100), 256 << 10);
+    assert!(matches!(region.put(b"other", b"value"), Stored::Done(_)));
+    let child = Child::fork(|| {
+        // No descriptor is left for /proc in the child of this child.
+        let limit = libc::rlimit { rlim_cur: 0, rlim_max: 4096 };
+        // SAFETY: a limit.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+        let second = Child::fork(|| {
+            let busy = region.put(b"key", b"value") == Stored::Busy && region.get(b"other").is_some();
+            let limit = libc::rlimit { rlim_cur: 100, ..limit };
+            // SAFETY: a limit.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            i32::from(!busy || region.put(b"key", b"value") == Stored::Busy)
+        });
+        match second.wait() {
+            End::Exit(code) => code,
+            End::Signal(_) => 2,
+        }
+    });
+    assert_eq!(child.wait(), End::Exit(0));
+}

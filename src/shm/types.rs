@@ -68,7 +68,7 @@ pub enum Lookup {
 /// The answer of [`Region::store`](super::Region::store).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stored {
-    /// It is there, unvisited.
+    /// It is there: unvisited if it is new, visited if it was replaced.
     Done(Token),
     /// There will never be room for it.
     TooLarge,

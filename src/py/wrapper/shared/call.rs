@@ -18,7 +18,7 @@ const EXACT_CLOCK: u8 = 2;
 /// The vectorcall function of a shared cache.
 pub fn function_for(extra: &Extra) -> py::vectorcallfunc {
     match extra.options.clock {
-        _ if !extra.quick => shared_vectorcall,
+        _ if !extra.quick || extra.ignores() => shared_vectorcall,
         Clock::Unused => quick_vectorcall::<NO_CLOCK>,
         Clock::Coarse => quick_vectorcall::<COARSE_CLOCK>,
         Clock::Exact => quick_vectorcall::<EXACT_CLOCK>,
