@@ -664,7 +664,7 @@ def test_wrong_options_are_refused_at_decoration(tmp_path, options, error, text)
         cache(backend="shared", **{"path": tmp_path, **options})(len)
 
 
-@pytest.mark.parametrize("option", [{"name": "x"}, {"path": "/tmp"}, {"max_bytes": 1}, {"serializer": json}])
+@pytest.mark.parametrize("option", [{"name": "x"}, {"path": "/dev/shm"}, {"max_bytes": 1}, {"serializer": json}])
 def test_options_of_shared_caches_need_the_backend(option):
     for backend in ({}, {"backend": "memory"}):
         with pytest.raises(ValueError, match="go with backend='shared'"):

@@ -59,7 +59,7 @@ def with_options(a: int, b: str = "") -> list[int]:
     return [a]
 
 
-@lru_cache(backend="shared", name="a", path=Path("/tmp"), max_bytes=1 << 20, serializer=pickle, single_flight=True)
+@lru_cache(backend="shared", name="a", path=Path("/dev/shm"), max_bytes=1 << 20, serializer=pickle, single_flight=True)
 def shared(a: int) -> list[str]:
     return []
 
