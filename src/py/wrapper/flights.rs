@@ -8,7 +8,7 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, err};
 use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::key::Key;
@@ -41,18 +41,25 @@ impl Flights {
 
     /// Takes a flight out. Runs no Python code.
     pub fn remove(&self, hash: Hash, flight: &Owned) {
-        let gone = self.store().change(|store| {
-            let mut candidate = store.first_candidate(hash);
-            while let Some((id, cursor)) = candidate {
-                if store.value(id).borrow().is(flight.borrow()) {
-                    return store.remove(id);
-                }
-                candidate = store.next_candidate(hash, cursor);
-            }
-            None
-        });
+        let gone = self.store().change(|store| place_of(store, hash, flight.borrow()).and_then(|id| store.remove(id)));
         drop(gone);
     }
+
+    /// Whether a flight is still there: not after its key was invalidated or put, or the cache was cleared. Runs no Python code.
+    pub fn has(&self, hash: Hash, flight: Borrowed<'_>) -> bool {
+        self.store().change(|store| place_of(store, hash, flight).is_some())
+    }
+}
+
+fn place_of(store: &Store<Key, Owned>, hash: Hash, flight: Borrowed<'_>) -> Option<SlotId> {
+    let mut candidate = store.first_candidate(hash);
+    while let Some((id, cursor)) = candidate {
+        if store.value(id).borrow().is(flight) {
+            return Some(id);
+        }
+        candidate = store.next_candidate(hash, cursor);
+    }
+    None
 }
 
 impl Drop for Flights {
@@ -196,10 +203,10 @@ impl Wrapper {
                             extra.count_coalesced();
                             return extra.copied(value);
                         }
-                        Some(Outcome::Error(error)) => {
+                        Some(Outcome::Error(error, traceback)) => {
                             self.cache.count_miss();
                             extra.count_coalesced();
-                            return Err(Raised::again(error.borrow()));
+                            return Err(Raised::again_with(error.borrow(), traceback.borrow()));
                         }
                         // Its leader was called off: one of those who waited leads now.
                         Some(Outcome::Abandoned) => {}
@@ -219,13 +226,13 @@ impl Wrapper {
         key_args: &CallArgs<'_>,
         hash: Hash,
     ) -> Result<Owned> {
-        let result = self.compute_unless_there(extra, args, key_args, hash);
+        let result = self.compute_unless_there(extra, flights, flight, args, key_args, hash);
         let (outcome, result) = match result {
             Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
             Err(raised) => {
                 let error = raised.take();
                 let outcome = match is_shared_with_all(error.borrow()) {
-                    true => Outcome::Error(error.clone()),
+                    true => Outcome::Error(error.clone(), err::traceback_of(error.borrow())),
                     false => Outcome::Abandoned,
                 };
                 (outcome, Err(error))
@@ -242,6 +249,8 @@ impl Wrapper {
     fn compute_unless_there(
         &self,
         extra: &Extra,
+        flights: &Flights,
+        flight: &Owned,
         args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
@@ -251,6 +260,12 @@ impl Wrapper {
             self.cache.count_hit();
             return extra.copied(value);
         }
-        self.compute_alone(extra, args, key_args, hash)
+        self.cache.count_miss();
+        let value = self.call_function(args)?;
+        // Invalidating, putting and clearing take a flight out, whose result is of before that.
+        if flights.has(hash, flight.borrow()) {
+            self.keep_optioned(extra, key_args, hash, &value, false)?;
+        }
+        Ok(value)
     }
 }
