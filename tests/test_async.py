@@ -8,10 +8,13 @@ import contextvars
 import functools
 import gc
 import inspect
+import os
 import threading
 import warnings
+import weakref
 
 import pytest
+from subprocess_tools import run_function
 
 from tamis import cache, cached_method, lru_cache
 
@@ -418,3 +421,256 @@ def test_eager_tasks():
         assert await asyncio.create_task(f(1)) is results[0]
 
     run(main())
+
+
+def exception_with_its_frames(decorate):
+    """Fail before many who wait; return a weak reference to what each caught, and the length of its traceback."""
+
+    class Failure(Exception):
+        pass
+
+    @decorate
+    async def f(x):
+        await asyncio.sleep(0)
+        raise Failure
+
+    async def caught():
+        try:
+            await f(1)
+        except Failure as error:
+            length, traceback = 0, error.__traceback__
+            while traceback is not None:
+                length, traceback = length + 1, traceback.tb_next
+            return weakref.ref(error), length
+
+    async def main():
+        return await asyncio.gather(*(caught() for _ in range(20)))
+
+    return asyncio.run(main())
+
+
+def test_an_error_that_many_got_has_a_short_traceback_and_is_freed_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        for reference, length in exception_with_its_frames(cache):
+            assert reference() is None
+            assert length <= 5
+    finally:
+        gc.enable()
+
+
+def test_an_error_before_the_leader_computes_leaves_no_flight_behind():
+    calls = []
+
+    def clock():
+        calls.append(None)
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        return 0.0
+
+    @cache(ttl=5, clock=clock)
+    async def f(x):
+        return x
+
+    async def main():
+        with pytest.raises(ZeroDivisionError):
+            await f(1)
+        assert await asyncio.wait_for(f(1), 5) == 1
+
+    run(main())
+
+
+def test_a_coroutine_of_a_method_keeps_its_instance_until_it_is_through():
+    class Client:
+        @cached_method
+        async def fetch(self, x):
+            await asyncio.sleep(0)
+            return x
+
+        @cached_method(maxsize=0, single_flight=False)
+        async def ask(self, x):
+            return x
+
+    for method in (Client.ask, Client().ask, Client.fetch, Client().fetch):
+        assert inspect.iscoroutinefunction(method)
+
+    async def main():
+        assert await Client().fetch(1) == 1
+        assert await Client().ask(1) == 1
+        client = Client()
+        gone = weakref.ref(client)
+        refresh = Client.fetch.cache_for(client).cache_refresh(1)
+        del client
+        assert await refresh == 1
+        del refresh
+        gc.collect()
+        assert gone() is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("act", [lambda f: f.cache_invalidate(1), lambda f: f.cache_clear()])
+def test_what_began_before_invalidating_or_clearing_is_not_stored(act):
+    go = []
+
+    @cache
+    async def f(x):
+        go.append(asyncio.get_running_loop().create_future())
+        return await go[-1]
+
+    async def main():
+        old = asyncio.create_task(f(1))
+        await asyncio.sleep(0)
+        act(f)
+        new = asyncio.create_task(f(1))
+        await asyncio.sleep(0)
+        go[0].set_result("old")
+        assert await old == "old"
+        assert not f.cache_contains(1)
+        go[1].set_result("new")
+        assert await new == "new"
+        assert await f(1) == "new"
+
+    run(main())
+
+
+def test_a_ring_is_seen_though_one_of_two_who_wait_was_cancelled():
+    depth = []
+
+    @cache
+    async def f(name):
+        if name == "outer":
+            first, second = (asyncio.create_task(f("inner")) for _ in range(2))
+            await asyncio.sleep(0.01)
+            first.cancel()
+            await asyncio.sleep(0.01)
+            return await second
+        await asyncio.sleep(0.05)
+        depth.append(name)
+        return await f("outer") if len(depth) < 3 else "deep"
+
+    async def main():
+        return await asyncio.wait_for(asyncio.gather(f("inner"), f("outer")), 10)
+
+    assert run(main()) == ["deep", "deep"]
+
+
+def test_contexts_that_outlive_flights_do_not_grow():
+    from tamis._async import _leading
+
+    lengths, tasks = [], []
+
+    @cache
+    async def f(n):
+        lengths.append(len(_leading.get()))
+        if n < 20:
+            tasks.append(asyncio.create_task(later(n + 1)))
+
+    async def later(n):
+        await asyncio.sleep(0)
+        await f(n)
+
+    async def main():
+        await f(0)
+        for task in tasks:
+            await task
+
+    run(main())
+    assert lengths == [1] * 21
+
+
+def test_a_cancelled_follower_counts_as_a_miss():
+    @cache
+    async def f(x):
+        await asyncio.sleep(0.01)
+
+    async def main():
+        leader, follower = (asyncio.create_task(f(1)) for _ in range(2))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        follower.cancel()
+        await asyncio.wait([leader, follower])
+        assert follower.cancelled()
+
+    run(main())
+    assert f.cache_info()[:2] == (0, 2)
+
+
+def collect_leaders_everywhere():
+    import asyncio
+    import gc
+    import signal
+
+    from tamis import cache
+
+    signal.alarm(60)
+
+    @cache
+    async def f(x):
+        await asyncio.sleep(0.001)
+
+    @cache
+    async def never(x, future):
+        await future
+
+    async def main():
+        for n in range(3000):
+            leader = never(n, asyncio.get_running_loop().create_future())
+            leader.send(None)
+            garbage = [leader]
+            garbage.append(garbage)
+            del leader, garbage
+            await asyncio.gather(f(n), f(n), f(n))
+
+    gc.set_threshold(1)
+    asyncio.run(main())
+    print("done")
+
+
+def test_the_collector_may_close_leaders_while_others_wait():
+    assert run_function(collect_leaders_everywhere, seconds=90) == "done\n"
+
+
+def fork_in_a_flight():
+    import asyncio
+    import os
+    import signal
+    import threading
+    import warnings
+
+    from tamis import cache
+
+    warnings.simplefilter("ignore")
+    parent = os.getpid()
+
+    @cache
+    async def f(x):
+        if os.getpid() == parent:
+            await asyncio.sleep(0.3)
+        return os.getpid()
+
+    def in_child():
+        os._exit(0 if asyncio.run(f(1)) == os.getpid() else 3)
+
+    async def main():
+        leader = asyncio.create_task(f(1))
+        await asyncio.sleep(0)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            thread = threading.Thread(target=in_child)
+            thread.start()
+            thread.join()
+            os._exit(4)
+        status = await asyncio.to_thread(os.waitpid, child, 0)
+        assert os.waitstatus_to_exitcode(status[1]) == 0
+        assert await leader == parent
+
+    asyncio.run(main())
+    print("done")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_task_left_behind_by_a_fork_is_not_waited_for():
+    assert run_function(fork_in_a_flight) == "done\n"

@@ -349,3 +349,40 @@ def test_threads_that_meet_a_new_instance_share_one_cache():
             info = Owner.get.cache_for(instance).cache_info()
             assert info.currsize == 3
     assert errors == []
+
+
+def test_a_method_that_a_finalizer_called_leaves_no_cache_to_the_next_instance():
+    class Thing:
+        __slots__ = ("__weakref__", "number")
+
+        @cached_method
+        def get(self):
+            return self.number
+
+    class Last:
+        def __init__(self, thing):
+            self.thing, self.me = thing, self
+
+        def __del__(self):
+            self.thing.get()
+
+    def leave(number):
+        thing = Thing()
+        thing.number = number
+        Last(thing)
+
+    def get(number):
+        thing = Thing()
+        thing.number = number
+        return thing.get()
+
+    for number in range(20):
+        leave(-number)
+        gc.collect()
+        things = []
+        for other in range(20):
+            thing = Thing()
+            thing.number = other
+            assert thing.get() == other
+            things.append(thing)
+    assert [get(number) for number in range(100)] == list(range(100))

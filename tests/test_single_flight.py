@@ -520,6 +520,25 @@ def test_a_call_after_invalidating_or_putting_does_not_wait_for_an_older_result(
     assert f(1) == "new"
 
 
+@pytest.mark.parametrize("act", [lambda f: f.cache_invalidate(1), lambda f: f.cache_clear()])
+def test_what_began_before_invalidating_or_clearing_is_not_stored(act):
+    inside, go = threading.Event(), threading.Event()
+
+    @cache(single_flight=True)
+    def f(key):
+        inside.set()
+        go.wait()
+        return key
+
+    leader = threading.Thread(target=f, args=(1,))
+    leader.start()
+    inside.wait()
+    act(f)
+    go.set()
+    leader.join()
+    assert not f.cache_contains(1)
+
+
 def test_without_any_room_concurrent_calls_still_compute_once():
     inside, go = threading.Event(), threading.Event()
     calls = []
@@ -545,3 +564,36 @@ def test_without_any_room_concurrent_calls_still_compute_once():
     assert f.cache_stats()["coalesced"] == 5 - len(calls) > 0
     assert f(1) is not f(1)
     assert f.cache_info().currsize == 0
+
+
+def test_an_error_does_not_grow_with_the_threads_that_get_it():
+    threads = 12
+    together = threading.Barrier(threads)
+    lengths = []
+
+    @cache(single_flight=True)
+    def f(key):
+        time.sleep(0.1)
+        raise LookupError(key)
+
+    def fail():
+        together.wait()
+        try:
+            f(1)
+        except LookupError as error:
+            caught.append(error)
+
+    caught = []
+    workers = [threading.Thread(target=fail) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for error in caught:
+        traceback, length = error.__traceback__, 0
+        while traceback is not None:
+            traceback, length = traceback.tb_next, length + 1
+        lengths.append(length)
+    assert len(lengths) == threads
+    # On builds without the GIL several may raise one that is shared at the same time.
+    assert max(lengths) < threads

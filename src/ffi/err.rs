@@ -147,6 +147,13 @@ impl Raised {
         Self(())
     }
 
+    /// Raises this exception, an instance, with this traceback or None: an exception that many raise does not grow with them.
+    pub fn again_with(exception: Borrowed<'_>, traceback: Borrowed<'_>) -> Self {
+        // SAFETY: an exception, and a traceback or None.
+        unsafe { py::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
+        Self::again(exception)
+    }
+
     /// Clears the exception if it is an `AttributeError`, and keeps it otherwise.
     pub fn unless_attribute_error(self) -> super::Result<()> {
         // SAFETY: as in `type_error`.
@@ -167,4 +174,12 @@ pub fn is_ordinary(exception: Borrowed<'_>) -> bool {
     let class = unsafe { py::PyExc_Exception };
     // SAFETY: two live objects.
     unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
+}
+
+/// The traceback of an exception, an instance, or None.
+pub fn traceback_of(exception: Borrowed<'_>) -> Owned {
+    // SAFETY: an instance of an exception; a new reference or null.
+    let traceback = unsafe { py::PyException_GetTraceback(exception.as_ptr()) };
+    // SAFETY: a new reference.
+    if traceback.is_null() { super::object::none() } else { unsafe { Owned::from_ptr(traceback) } }
 }

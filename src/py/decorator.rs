@@ -69,7 +69,7 @@ impl Options {
         if self.per_instance {
             Method::decorate(state, function, self.bound, typed, others)
         } else {
-            Wrapper::decorate(state, function, self.bound, typed, others, true)
+            Wrapper::decorate(state, function, self.bound, typed, others, None)
         }
     }
 

@@ -62,8 +62,8 @@ struct State {
 pub enum Outcome {
     /// The function's result.
     Value(Owned),
-    /// The exception that it raised.
-    Error(Owned),
+    /// The exception that it raised, and the traceback that it had then: a traceback or None.
+    Error(Owned, Owned),
     /// Nothing: whoever needs a result is to compute one.
     Abandoned,
 }

@@ -12,7 +12,9 @@ use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::key::Key;
 use crate::py::options::Options;
-use crate::py::wrapper::{Bound, Entries, Table, Wrapper, is_coroutine_function, update_wrapper};
+use crate::py::wrapper::{
+    Bound, Entries, Table, Wrapper, is_coroutine_function, look_like_coroutine_function, update_wrapper,
+};
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};
@@ -54,7 +56,7 @@ impl Method {
         given: Borrowed<'_>,
     ) -> Result<Owned> {
         // One that is thrown away, so that what is wrong with the options is said here.
-        drop(Wrapper::decorate(state, function, bound, typed, given, false)?);
+        drop(Wrapper::decorate(state, function, bound, typed, given, None)?);
         let caches = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
         let parts =
             Parts { caches, function: function.to_owned(), bound, typed: typed.to_owned(), given: given.to_owned() };
@@ -74,6 +76,9 @@ impl Method {
         // SAFETY: as above.
         unsafe { place.write(UnsafeCell::new(Some(parts))) };
         update_wrapper(state, made.borrow(), function)?;
+        if is_coroutine_function(function)? {
+            look_like_coroutine_function(made.borrow(), function)?;
+        }
         Ok(made)
     }
 
@@ -132,8 +137,9 @@ impl Method {
         let parts = self.parts()?;
         let hash = Hash::of(number_of(instance) as u64);
         match parts.caches.hit(hash, Key::is_telling_int) {
-            Hit::Value(cache) => Ok(cache),
-            Hit::Absent(_) | Hit::Unsure(_) => self.find_or_make(parts, instance, hash),
+            // SAFETY: the values in this store are wrappers.
+            Hit::Value(cache) if unsafe { Wrapper::is_for(cache.borrow(), instance) } => Ok(cache),
+            Hit::Value(_) | Hit::Absent(_) | Hit::Unsure(_) => self.find_or_make(parts, instance, hash),
         }
     }
 
@@ -143,20 +149,19 @@ impl Method {
     fn find_or_make(&self, parts: &Parts, instance: Borrowed<'_>, hash: Hash) -> Result<Owned> {
         let _alive = self.as_object().to_owned();
         parts.caches.welcome(Some(self.as_object()));
-        let find = || {
-            parts.caches.change(|store| {
-                let mut candidate = store.first_candidate(hash);
-                while let Some((id, cursor)) = candidate {
-                    if store.key(id).is_telling_int() {
-                        return Some(store.value(id).clone());
-                    }
-                    candidate = store.next_candidate(hash, cursor);
-                }
-                None
-            })
-        };
+        let find = || parts.caches.change(|store| store.first_candidate(hash).map(|(id, _)| store.value(id).clone()));
         if let Some(cache) = find() {
-            return Ok(cache);
+            // SAFETY: the values in this store are wrappers.
+            if unsafe { Wrapper::is_for(cache.borrow(), instance) } {
+                return Ok(cache);
+            }
+            // That of an instance which had this address before: the collector clears weak references that finalizers make
+            // without calling their callbacks.
+            let gone = parts.caches.change(|store| {
+                let (id, _) = store.first_candidate(hash)?;
+                if store.value(id).borrow().is(cache.borrow()) { store.take_out(id) } else { None }
+            });
+            drop((gone, cache));
         }
         let state = State::of_instance(self.as_object())?;
         let number = object::int(number_of(instance))?;
@@ -176,8 +181,12 @@ impl Method {
                 object::boolean(is_coroutine_function(parts.function.borrow())?).borrow(),
             ],
         )?;
+        let &[bound, reference] = exact::tuple_items(bound.borrow()) else {
+            return Err(Raised::type_error(c"tamis._method.bind must return two values"));
+        };
+        let reference = Some(reference.to_owned());
         let cache =
-            Wrapper::decorate(state, bound.borrow(), parts.bound, parts.typed.borrow(), parts.given.borrow(), false)?;
+            Wrapper::decorate(state, bound, parts.bound, parts.typed.borrow(), parts.given.borrow(), reference)?;
         // Another thread may have made one meanwhile: the first stays.
         let entry = (Key::of_telling_int(number_of(instance)), cache.clone());
         let stored = parts.caches.change(|store| {

@@ -279,9 +279,12 @@ impl Errand for Computation<'_> {
         Ok(found)
     }
 
-    fn compute(&self) -> Result<Owned> {
+    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
         self.keeper.cache.count_miss();
         let value = object::call_with(self.factory.borrow(), &[])?;
+        if !may() {
+            return Ok(self.keeper.peek(self.args, self.hash)?.unwrap_or(value));
+        }
         self.keeper.set_default(self.args, self.hash, value)
     }
 

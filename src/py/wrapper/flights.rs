@@ -7,9 +7,8 @@ use super::{Keeper, Wrapper};
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
-use crate::ffi::err;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, err};
 use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::key::Key;
@@ -41,18 +40,25 @@ impl Flights {
 
     /// Takes a flight out. Runs no Python code.
     pub fn remove(&self, hash: Hash, flight: &Owned) {
-        let gone = self.store().change(|store| {
-            let mut candidate = store.first_candidate(hash);
-            while let Some((id, cursor)) = candidate {
-                if store.value(id).borrow().is(flight.borrow()) {
-                    return store.remove(id);
-                }
-                candidate = store.next_candidate(hash, cursor);
-            }
-            None
-        });
+        let gone = self.store().change(|store| place_of(store, hash, flight.borrow()).and_then(|id| store.remove(id)));
         drop(gone);
     }
+
+    /// Whether a flight is still there: not after its key was invalidated or put, or the cache was cleared. Runs no Python code.
+    pub fn has(&self, hash: Hash, flight: Borrowed<'_>) -> bool {
+        self.store().change(|store| place_of(store, hash, flight).is_some())
+    }
+}
+
+fn place_of(store: &Store<Key, Owned>, hash: Hash, flight: Borrowed<'_>) -> Option<SlotId> {
+    let mut candidate = store.first_candidate(hash);
+    while let Some((id, cursor)) = candidate {
+        if store.value(id).borrow().is(flight) {
+            return Some(id);
+        }
+        candidate = store.next_candidate(hash, cursor);
+    }
+    None
 }
 
 impl Drop for Flights {
@@ -125,12 +131,12 @@ impl Action for Detach {
 pub trait Errand {
     /// The result, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does.
     fn look_again(&self) -> Result<Option<Owned>>;
-    /// Computes the result and stores it, and counts a miss. Reenters: whatever computes.
-    fn compute(&self) -> Result<Owned>;
+    /// Computes the result, and counts a miss. Stores it if it `may` be stored then. Reenters: whatever computes.
+    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned>;
     /// The result for all who wait. Another flight may have landed after this caller's look, and before its own flight began.
     /// Reenters: as the two above.
-    fn lead(&self) -> Result<Owned> {
-        self.look_again()?.map_or_else(|| self.compute(), Ok)
+    fn lead(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
+        self.look_again()?.map_or_else(|| self.compute(may), Ok)
     }
     /// Another one's result is this caller's too. Reenters: `copy`.
     fn share(&self, value: Owned) -> Result<Owned>;
@@ -188,16 +194,16 @@ impl Keeper {
             }
             let waited = leading.wait().inspect_err(|_raised| errand.count(false));
             match waited? {
-                None => return errand.compute(),
+                None => return errand.compute(&|| true),
                 Some(Outcome::Value(value)) => {
                     errand.count(true);
                     errand.count_coalesced();
                     return errand.share(value);
                 }
-                Some(Outcome::Error(error)) => {
+                Some(Outcome::Error(error, traceback)) => {
                     errand.count(false);
                     errand.count_coalesced();
-                    return Err(Raised::again(error.borrow()));
+                    return Err(Raised::again_with(error.borrow(), traceback.borrow()));
                 }
                 // Its leader was called off: one of those who waited leads now.
                 Some(Outcome::Abandoned) => {}
@@ -208,13 +214,15 @@ impl Keeper {
 
 /// Reenters: as the errand does.
 fn lead(flights: &Flights, flight: &Owned, hash: Hash, errand: &impl Errand) -> Result<Owned> {
-    let (outcome, result) = match errand.lead() {
+    // Invalidating, putting and clearing take a flight out, whose result is of before that.
+    let may_store = || flights.has(hash, flight.borrow());
+    let (outcome, result) = match errand.lead(&may_store) {
         Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
         Err(raised) => {
             let error = raised.take();
             // Others concern the leader's thread or task alone.
             let outcome = match err::is_ordinary(error.borrow()) {
-                true => Outcome::Error(error.clone()),
+                true => Outcome::Error(error.clone(), err::traceback_of(error.borrow())),
                 false => Outcome::Abandoned,
             };
             (outcome, Err(error))
@@ -253,8 +261,8 @@ impl Errand for Call<'_> {
         }
     }
 
-    fn compute(&self) -> Result<Owned> {
-        self.wrapper.compute_alone(self.extra, self.args, self.key_args, self.hash)
+    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
+        self.wrapper.compute_alone(self.extra, self.args, self.key_args, self.hash, may)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {

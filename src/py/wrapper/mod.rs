@@ -23,13 +23,16 @@ pub use flights::{Errand, Flights};
 pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
 pub use mapped::Item;
-pub use methods::{Table, is_coroutine_function, update_wrapper, with_arguments, without_arguments};
+pub use methods::{
+    Table, is_coroutine_function, look_like_coroutine_function, update_wrapper, with_arguments, without_arguments,
+};
 pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::ops::Deref;
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A cached function. The fields stand in the order of `wrapper_tp_traverse` and `wrapper_tp_clear`, those that a hit
 /// reads first. What CPython writes to lies in cells.
@@ -46,8 +49,8 @@ pub struct Wrapper {
 #[repr(C)]
 pub struct Parts {
     keeper: Keeper,
-    /// Whether it may be made immortal where threads share it and CPython has no better way.
-    shareable: bool,
+    /// Of a cached method's instance: the weak reference to it. It leads to nothing that could lead back here.
+    instance: Option<Owned>,
     /// The function, or None once the collector has taken this object apart.
     function: UnsafeCell<Owned>,
     /// `typed` as it was given, for `cache_parameters`. As `function`, None in the end.
@@ -74,14 +77,14 @@ impl Deref for Wrapper {
 
 impl Wrapper {
     /// Wraps `function`, and takes over what `functools.update_wrapper` does. Reenters: attributes of the function, `__bool__`
-    /// of `typed`, and on first use an import.
+    /// of `typed`, and on first use an import. `instance` is a `weakref.ref` to the one instance whose cache this is, if it is one.
     pub fn decorate(
         state: &State,
         function: Borrowed<'_>,
         bound: Bound,
         typed: Borrowed<'_>,
         given: Borrowed<'_>,
-        shareable: bool,
+        instance: Option<Owned>,
     ) -> Result<Owned> {
         let is_typed = typed.is_true()?;
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
@@ -100,7 +103,7 @@ impl Wrapper {
             .unwrap_or_else(|| call::function_for(bound, is_typed));
         let parts = Parts {
             keeper: Keeper::new(bound, is_typed, extra)?,
-            shareable,
+            instance,
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
         };
@@ -143,10 +146,34 @@ impl Wrapper {
         unsafe { (this.vectorcall)(object.as_ptr(), args, positional, kwnames) }
     }
 
-    /// Itself, if threads that call it may make it shared.
+    /// Itself, if threads that call it may make it shared, which may make it immortal: not the cache of one instance.
     #[inline(always)]
     fn owner(&self) -> Option<Borrowed<'_>> {
-        self.shareable.then(|| self.as_object())
+        self.instance.is_none().then(|| self.as_object())
+    }
+
+    /// Whether the cache, a wrapper, is this live instance's, and not that of one which had its address before.
+    ///
+    /// # Safety
+    /// The object is a wrapper.
+    #[inline(always)]
+    pub unsafe fn is_for(object: Borrowed<'_>, instance: Borrowed<'_>) -> bool {
+        // SAFETY: as the caller says.
+        let this = unsafe { Self::of(object.as_ptr()) };
+        let Some(reference) = &this.instance else { return false };
+        // SAFETY: a `weakref.ref`, held by the wrapper.
+        let place = unsafe { &raw mut (*reference.as_ptr().cast::<py::PyWeakReference>()).wr_object };
+        // SAFETY: a pointer's place, which is there as long as the reference.
+        let place = unsafe { AtomicPtr::from_ptr(place) };
+        // Relaxed: compared alone. It is cleared before its instance's address is free for another.
+        place.load(Ordering::Relaxed) == instance.as_ptr()
+    }
+
+    /// The instance whose cache this is, or None if it is of no instance or that is gone.
+    fn live_instance(&self) -> Result<Option<Owned>> {
+        let Some(reference) = &self.instance else { return Ok(None) };
+        let instance = object::call_with(reference.borrow(), &[])?;
+        Ok((!instance.borrow().is_none()).then_some(instance))
     }
 
     /// # Safety
@@ -260,6 +287,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
         parts.keeper.take_apart(&mut dropper);
         dropper.push(parts.function.into_inner());
         dropper.push(parts.typed_given.into_inner());
+        parts.instance.into_iter().for_each(|reference| dropper.push(reference));
         dict.into_iter().for_each(|dict| dropper.push(dict));
     });
     // SAFETY: an object of a heap type holds a reference to its type, which is given back last.

@@ -132,7 +132,7 @@ impl Wrapper {
     /// Reenters: the function, and as [`Keeper::keep_optioned`]; with `single_flight` it may wait for another thread.
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match &extra.flights {
-            None => self.compute_alone(extra, args, key_args, hash),
+            None => self.compute_alone(extra, args, key_args, hash, &|| true),
             Some(flights) => self.fly(flights, key_args, hash, &Call { wrapper: self, extra, args, key_args, hash }),
         }
     }
@@ -143,10 +143,13 @@ impl Wrapper {
         args: &CallArgs<'_>,
         key_args: &CallArgs<'_>,
         hash: Hash,
+        may_store: &dyn Fn() -> bool,
     ) -> Result<Owned> {
         self.cache.count_miss();
         let value = self.call_function(args)?;
-        self.keep_optioned(extra, key_args, hash, &value, false)?;
+        if may_store() {
+            self.keep_optioned(extra, key_args, hash, &value, false)?;
+        }
         Ok(value)
     }
 }

@@ -58,6 +58,8 @@ struct Fields(Option<Box<Call>>);
 
 struct Call {
     wrapper: Owned,
+    /// The instance of a cached method, which lives on until its coroutine is through, as with any method.
+    instance: Option<Owned>,
     args: Kept,
     /// None if they are the same.
     key_args: Option<Kept>,
@@ -216,6 +218,7 @@ impl Wrapper {
         let same = ptr::eq(args.values(), key_args.values());
         let call = Call {
             wrapper: self.as_object().to_owned(),
+            instance: self.live_instance()?,
             args: Kept::of(args),
             key_args: (!same).then(|| Kept::of(key_args)),
             hash,
@@ -249,7 +252,10 @@ unsafe extern "C" fn pending_tp_traverse(object: *mut py::PyObject, visit: py::v
     let fields = unsafe { &(*object.cast::<Pending>()).fields };
     // What is stale lies in an entry, which the wrapper shows.
     let held = fields.0.iter().flat_map(|call| {
-        std::iter::once(&call.wrapper).chain(call.args.held()).chain(call.key_args.iter().flat_map(Kept::held))
+        std::iter::once(&call.wrapper)
+            .chain(&call.instance)
+            .chain(call.args.held())
+            .chain(call.key_args.iter().flat_map(Kept::held))
     });
     let held: Vec<_> = held.map(Owned::as_ptr).collect();
     // SAFETY: live objects, and the collector's own function and argument.
@@ -298,6 +304,7 @@ pending_methods! {
     leave = |this, args| first(args).and_then(|flight| leave_flight(this, flight));
     lease = |this, _args| this.lease();
     end_lease = |this, _args| { this.end_lease(); Ok(object::none()) };
+    leads = |this, args| first(args).and_then(|flight| leads_flight(this, flight));
     peek = |this, _args| peek_value(this);
     invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
     store = |this, args| store_value(this, args);
@@ -324,6 +331,12 @@ fn leave_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
         flights.remove(this.hash, &flight.to_owned());
     }
     Ok(object::none())
+}
+
+/// Whether this flight is still there, so that its result is to be stored.
+fn leads_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
+    let is_there = this.extra()?.flights.as_ref().is_some_and(|flights| flights.has(this.hash, flight));
+    Ok(object::boolean(is_there))
 }
 
 /// A tuple of the value that is there now, which counts as a hit, or None.
@@ -387,13 +400,14 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 14> = Table([
+static METHODS: Table<py::PyMethodDef, 15> = Table([
     method(c"coalesces", coalesces),
     method(c"find", find),
     method(c"join", join),
     method(c"leave", leave),
     method(c"lease", lease),
     method(c"end_lease", end_lease),
+    method(c"leads", leads),
     method(c"peek", peek),
     method(c"invoke", invoke),
     method(c"store", store),

@@ -211,10 +211,12 @@ impl<'a> Asked<'a> {
     }
 
     /// The function's own result, stored. Reenters: the function, and as [`Asked::keep`].
-    pub fn compute_alone(&self, args: &CallArgs<'_>) -> Result<Owned> {
+    pub fn compute_alone(&self, args: &CallArgs<'_>, may_store: &dyn Fn() -> bool) -> Result<Owned> {
         self.shared.count(false);
         let value = self.wrapper.call_function(args)?;
-        self.keep(&value)?;
+        if may_store() {
+            self.keep(&value)?;
+        }
         Ok(value)
     }
 
@@ -228,7 +230,7 @@ impl<'a> Asked<'a> {
             }
             Look::Stale(value, token) => match self.claims(token, now) {
                 true => {
-                    let result = self.compute_alone(args);
+                    let result = self.compute_alone(args, &|| true);
                     // If the entry is still there, because of an error or because the result was not stored, another caller
                     // is to try.
                     self.shared.region.give_up_refresh(token);
@@ -237,7 +239,7 @@ impl<'a> Asked<'a> {
                 false => self.extra.copied(value),
             },
             Look::Absent => match &self.extra.flights {
-                None => self.compute_alone(args),
+                None => self.compute_alone(args, &|| true),
                 Some(flights) => self.fly(self.wrapper, flights, args),
             },
         }

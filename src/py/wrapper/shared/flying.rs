@@ -64,7 +64,7 @@ impl Errand for Flying<'_> {
         self.asked.peek()?.map(|value| self.asked.extra.copied(value)).transpose()
     }
 
-    fn lead(&self) -> Result<Owned> {
+    fn lead(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
         if let Some(value) = self.look_again()? {
             return Ok(value);
         }
@@ -73,15 +73,15 @@ impl Errand for Flying<'_> {
         loop {
             match self.asked.lease() {
                 // Perhaps this very thread's.
-                Lease::Full | Lease::Ours(_) => return self.compute(),
+                Lease::Full | Lease::Ours(_) => return self.compute(may),
                 Lease::Mine(lease) => {
                     let _held = Held { region, lease, _holding: Holding::begin() };
                     return match self.look_again()? {
                         Some(value) => Ok(value),
-                        None => self.compute(),
+                        None => self.compute(may),
                     };
                 }
-                Lease::Theirs(_) if Holding::any() || compat::is_finalizing() => return self.compute(),
+                Lease::Theirs(_) if Holding::any() || compat::is_finalizing() => return self.compute(may),
                 Lease::Theirs(lease) => match wait_for(region, lease)? {
                     // It has ended in an error, or in a value that is not stored.
                     Waited::Over | Waited::StillRunning => match self.look_again()? {
@@ -89,7 +89,7 @@ impl Errand for Flying<'_> {
                             shared.count_coalesced();
                             return Ok(value);
                         }
-                        None => return self.compute(),
+                        None => return self.compute(may),
                     },
                     Waited::OwnerDied => {}
                 },
@@ -97,8 +97,8 @@ impl Errand for Flying<'_> {
         }
     }
 
-    fn compute(&self) -> Result<Owned> {
-        self.asked.compute_alone(self.args)
+    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
+        self.asked.compute_alone(self.args, may)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {
