@@ -96,7 +96,8 @@ class Flights(RuleBasedStateMachine):
             flight.gate.set_exception(result)
         else:
             flight.gate.set_result(result)
-            self.stored.setdefault(flight.key, result)
+            if flight.is_open:  # what was invalidated or put meanwhile is not older than the result
+                self.stored[flight.key] = result
         self.settle()
         self.expected += [(task, result) for task in [flight.leader, *flight.followers]]
 
