@@ -140,7 +140,10 @@ fn writers_killed_at_random_moments_leave_no_wrong_value_and_nobody_waiting() {
     let mut recoveries = 0;
     let spawn = |seed| Child::fork(|| operate_for_ever(&region, seed | 1));
     let mut children: Vec<_> = (0..4).map(|seed| spawn(seed * 2 + 1)).collect();
-    for round in 0..rounds(50) {
+    let mut round = 0;
+    // Until one was killed inside of the lock, too.
+    while round < rounds(50) || (recoveries == 0 && round < 5000) {
+        round += 1;
         std::thread::sleep(Duration::from_micros(random.below(3000)));
         let child = children.swap_remove(random.below(4) as usize);
         child.signal(libc::SIGKILL);
