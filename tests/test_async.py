@@ -674,3 +674,47 @@ def fork_in_a_flight():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_task_left_behind_by_a_fork_is_not_waited_for():
     assert run_function(fork_in_a_flight) == "done\n"
+
+
+def ring_over_a_task_and_a_thread(first):
+    """A task leads and calls into a flight of another thread, which runs a loop that calls what the task leads."""
+    import asyncio
+    import threading
+    import time
+
+    from tamis import cache
+
+    main = threading.current_thread()
+    task_leads, thread_leads = threading.Event(), threading.Event()
+
+    @cache
+    async def outer(x):
+        if threading.current_thread() is not main:
+            return "computed by the thread"
+        task_leads.set()
+        thread_leads.wait()
+        if first == "thread":
+            await asyncio.sleep(0.3)  # the thread's task waits for this one by now
+        return inner(x)
+
+    @cache(single_flight=True)
+    def inner(x):
+        if threading.current_thread() is main:
+            return "computed by the task"
+        thread_leads.set()
+        task_leads.wait()
+        if first == "task":
+            time.sleep(0.3)  # the task's thread sleeps until this flight lands by now
+        return asyncio.run(outer(x))
+
+    thread = threading.Thread(target=inner, args=(1,))
+    thread.start()
+    print(asyncio.run(outer(1)))
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("first", "printed"), [("task", "computed by the thread"), ("thread", "computed by the task")]
+)
+def test_a_ring_over_a_task_and_a_thread_does_not_wait_for_itself(first, printed):
+    assert run_function(ring_over_a_task_and_a_thread, first, seconds=20) == f"{printed}\n"

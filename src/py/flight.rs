@@ -110,7 +110,7 @@ impl Drop for Holding {
 }
 
 /// Which thread waits for which thread. Nothing in here runs Python code or waits while it is held.
-static WAITING: Mutex<Vec<(Thread, Thread)>> = Mutex::new(Vec::new());
+static WAITING: Mutex<Vec<Wait>> = Mutex::new(Vec::new());
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -155,19 +155,13 @@ impl Flight {
     /// Waits for the outcome. None where this thread must compute for itself: it leads this flight, or the leader waits, over
     /// however many others, for this thread; or another process may wait for it. Reenters: signal handlers, which may raise.
     pub fn wait(&self) -> Result<Option<Outcome>> {
-        let this = Thread::current();
-        let leader = self.fields.leader;
+        let wait = Wait { who: Thread::current(), whom: self.fields.leader, sleeps: true };
         // When the interpreter ends, leaders don't go on.
-        if compat::is_finalizing() || Holding::any() || !begin_to_wait(this, leader) {
+        if compat::is_finalizing() || Holding::any() || !wait.begin() {
             return Ok(None);
         }
         let outcome = self.sleep();
-        let mut waiting = locked(&WAITING);
-        // A signal handler may have waited meanwhile: this is the last that began.
-        if let Some(at) = waiting.iter().rposition(|&edge| edge == (this, leader)) {
-            waiting.remove(at);
-        }
-        drop(waiting);
+        wait.end();
         outcome.map(Some)
     }
 
@@ -218,27 +212,63 @@ impl Flight {
     }
 }
 
-/// Notes that `this` waits for `leader`, unless that would close a ring.
-fn begin_to_wait(this: Thread, leader: Thread) -> bool {
-    let mut waiting = locked(&WAITING);
-    // Of others than this process nobody is here.
-    waiting.retain(|(thread, _)| thread.process == this.process);
-    // A thread waits for several where signal handlers wait too.
-    let mut reached = vec![leader];
-    let mut at = 0;
-    while let Some(&thread) = reached.get(at) {
-        if thread == this {
-            return false;
-        }
-        for &(_, next) in waiting.iter().filter(|&&(waiter, _)| waiter == thread) {
-            if !reached.contains(&next) {
-                reached.push(next);
+/// A thread that waits for another one.
+#[derive(Clone, Copy, PartialEq)]
+struct Wait {
+    who: Thread,
+    whom: Thread,
+    /// Whether the thread sleeps. If not, one of its tasks waits, and its loop goes on, unless that runs inside of a flight.
+    sleeps: bool,
+}
+
+impl Wait {
+    /// Notes it, unless that would close a ring in which a thread sleeps.
+    fn begin(self) -> bool {
+        let mut waiting = locked(&WAITING);
+        // Of others than this process nobody is here.
+        waiting.retain(|wait| wait.who.process == self.who.process);
+        // A thread waits for several where signal handlers wait too, and where tasks do.
+        let mut reached = vec![(self.whom, self.sleeps)];
+        let mut at = 0;
+        while let Some(&(thread, sleeps)) = reached.get(at) {
+            if thread == self.who && sleeps {
+                return false;
             }
+            for wait in waiting.iter().filter(|wait| wait.who == thread) {
+                let next = (wait.whom, sleeps || wait.sleeps);
+                if !reached.contains(&next) {
+                    reached.push(next);
+                }
+            }
+            at += 1;
         }
-        at += 1;
+        waiting.push(self);
+        true
     }
-    waiting.push((this, leader));
-    true
+
+    fn end(self) {
+        let mut waiting = locked(&WAITING);
+        // A signal handler may have waited meanwhile: this is the last that began.
+        if let Some(at) = waiting.iter().rposition(|&wait| wait == self) {
+            waiting.remove(at);
+        }
+    }
+}
+
+/// A task of this thread is to wait for one of the thread with this number, which may be asleep, waiting for this thread. False if
+/// it has to compute for itself; otherwise [`end_task_wait`] is called in the end, by this thread.
+pub fn begin_task_wait(leader: std::ffi::c_ulong) -> bool {
+    task_wait(leader).begin()
+}
+
+/// See [`begin_task_wait`].
+pub fn end_task_wait(leader: std::ffi::c_ulong) {
+    task_wait(leader).end();
+}
+
+fn task_wait(leader: std::ffi::c_ulong) -> Wait {
+    let who = Thread::current();
+    Wait { who, whom: Thread { ident: leader, ..who }, sleeps: false }
 }
 
 unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {

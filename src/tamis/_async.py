@@ -35,12 +35,13 @@ class _Led:
 class _Flight:
     """One computation that tasks wait for, of any loop in any thread."""
 
-    __slots__ = ("led", "outcome", "process", "waiters")
+    __slots__ = ("led", "outcome", "process", "thread", "waiters")
 
     def __init__(self) -> None:
         self.led = _Led()
         self.outcome: _Outcome | None = None
         self.process = os.getpid()
+        self.thread = threading.get_ident()
         self.waiters: list[tuple[Any, Any]] = []  # loops and their futures
 
     def land(self, outcome: _Outcome) -> None:
@@ -103,6 +104,16 @@ def _is_awaited_elsewhere(own: tuple[_Led, ...]) -> bool:
     return any(led.leased for led in own)
 
 
+async def _outcome_over_threads(call: Any, leader: _Flight, loop: Any) -> _Outcome | None:
+    """As `_outcome_of`, where another thread leads: that may sleep until this thread is through with something else."""
+    if not call.begin_wait(leader.thread):
+        return None
+    try:
+        return await _outcome_of(leader, loop)
+    finally:
+        call.end_wait(leader.thread)
+
+
 async def _outcome_of(leader: _Flight, loop: Any) -> _Outcome | None:
     """Wait for the flight to land. None if this task has to compute for itself: the flight waits for it."""
     own = _leading.get()
@@ -147,7 +158,10 @@ async def run(call: Any) -> Any:
             call.leave(leader)
             continue
         try:
-            outcome = await _outcome_of(leader, loop)
+            if leader.thread == threading.get_ident():
+                outcome = await _outcome_of(leader, loop)
+            else:
+                outcome = await _outcome_over_threads(call, leader, loop)
         except BaseException:
             call.miss()
             raise

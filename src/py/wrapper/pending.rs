@@ -12,7 +12,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
-use crate::py::flight::Holding;
+use crate::py::flight::{self, Holding};
 use crate::py::key::{self, Key};
 use crate::shm::{Lease, LeaseId, Token};
 use pyo3_ffi as py;
@@ -305,6 +305,8 @@ pending_methods! {
     lease = |this, _args| this.lease();
     end_lease = |this, _args| { this.end_lease(); Ok(object::none()) };
     leads = |this, args| first(args).and_then(|flight| leads_flight(this, flight));
+    begin_wait = |_this, args| thread_of(args).map(|thread| object::boolean(flight::begin_task_wait(thread)));
+    end_wait = |_this, args| thread_of(args).map(|thread| { flight::end_task_wait(thread); object::none() });
     peek = |this, _args| peek_value(this);
     invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
     store = |this, args| store_value(this, args);
@@ -312,6 +314,17 @@ pending_methods! {
     settled = |this, _args| { this.give_up_refresh(); Ok(object::none()) };
     coalesced = |this, args| first(args).and_then(|hit| count_coalesced(this, hit));
     copied = |this, args| first(args).and_then(|value| copied_value(this, value.to_owned()));
+}
+
+/// The number of a thread, as `threading.get_ident()` has it.
+fn thread_of(args: &[Borrowed<'_>]) -> Result<std::ffi::c_ulong> {
+    // SAFETY: a live object, whose type the call checks.
+    let number = unsafe { py::PyLong_AsUnsignedLong(first(args)?.as_ptr()) };
+    // SAFETY: an attached thread.
+    if number == std::ffi::c_ulong::MAX && !unsafe { py::PyErr_Occurred() }.is_null() {
+        return Err(Raised::by_callee());
+    }
+    Ok(number)
 }
 
 fn join_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {
@@ -400,7 +413,7 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 15> = Table([
+static METHODS: Table<py::PyMethodDef, 17> = Table([
     method(c"coalesces", coalesces),
     method(c"find", find),
     method(c"join", join),
@@ -408,6 +421,8 @@ static METHODS: Table<py::PyMethodDef, 15> = Table([
     method(c"lease", lease),
     method(c"end_lease", end_lease),
     method(c"leads", leads),
+    method(c"begin_wait", begin_wait),
+    method(c"end_wait", end_wait),
     method(c"peek", peek),
     method(c"invoke", invoke),
     method(c"store", store),
