@@ -713,8 +713,6 @@ def ring_over_a_task_and_a_thread(first):
     thread.join()
 
 
-@pytest.mark.parametrize(
-    ("first", "printed"), [("task", "computed by the thread"), ("thread", "computed by the task")]
-)
+@pytest.mark.parametrize(("first", "printed"), [("task", "computed by the thread"), ("thread", "computed by the task")])
 def test_a_ring_over_a_task_and_a_thread_does_not_wait_for_itself(first, printed):
     assert run_function(ring_over_a_task_and_a_thread, first, seconds=20) == f"{printed}\n"
