@@ -50,7 +50,8 @@ def error(*arguments: str, **more: Any) -> str:
     """The one line that it says where not."""
     done = run(*arguments, **more)
     assert (done.stdout, done.returncode) == ("", 2)
-    assert done.stderr.startswith("tamis: shared") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("tamis: shared")
+    assert done.stderr.count("\n") == 1
     return done.stderr.rstrip("\n")
 
 
@@ -74,7 +75,7 @@ def home(tmp_path: Path) -> Iterator[SimpleNamespace]:
         price(count, currency="EUR")
     price(19, currency="EUR")
     stock("apple")
-    yield SimpleNamespace(path=str(tmp_path), folder=tmp_path, cached=cached, price=price, stock=stock)
+    return SimpleNamespace(path=str(tmp_path), folder=tmp_path, cached=cached, price=price, stock=stock)
 
 
 def listed(home: SimpleNamespace) -> dict[str, dict[str, Any]]:
@@ -94,10 +95,14 @@ def test_list_tells_of_each_region_what_it_holds_and_who_has_it(home):
     regions = listed(home)
     assert list(regions) == ["shop.price", "shop.stock"]
     price = regions["shop.price"]
-    assert price["state"] == "in use" and price["processes"] == [os.getpid()] and price["why"] is None
+    assert price["state"] == "in use"
+    assert price["processes"] == [os.getpid()]
+    assert price["why"] is None
     assert (price["maxsize"], price["max_bytes"], price["file_bytes"]) == (10, 1 << 20, 1 << 20)
     stats = home.price.cache_stats()
-    assert price["stats"] == stats and stats["hits"] == 1 and stats["currsize"] == 10
+    assert price["stats"] == stats
+    assert stats["hits"] == 1
+    assert stats["currsize"] == 10
     assert price["hit_rate"] == 1 / 21
     assert 0 <= price["last"] < 600
     assert regions["shop.stock"]["maxsize"] is None
@@ -110,7 +115,8 @@ def test_list_is_a_table(home):
     assert re.split(r"  +", lines[1]) == titles
     assert set(lines[2]) == {"-"}
     cells = re.split(r"  +", lines[3])
-    assert cells[:3] == ["shop.price", "in use", "10"] and cells[4:8] == ["1", "20", "4.8%", "1"]
+    assert cells[:3] == ["shop.price", "in use", "10"]
+    assert cells[4:8] == ["1", "20", "4.8%", "1"]
     assert re.fullmatch(r"[\d.]+ (B|KiB) of 1 MiB", cells[3])
     assert len(lines) == 5
 
@@ -118,7 +124,9 @@ def test_list_is_a_table(home):
 def test_table_by_rich_has_the_same_cells(home):
     pytest.importorskip("rich", reason="the table is plain without it")
     text = shown("list", "--path", home.path, rich=True)
-    assert "shop.price" in text and "4.8%" in text and "─" in text
+    assert "shop.price" in text
+    assert "4.8%" in text
+    assert "─" in text
 
 
 def test_looking_changes_nothing(home):
@@ -130,7 +138,8 @@ def test_looking_changes_nothing(home):
 
 
 def test_region_whose_processes_have_ended_is_idle(home):
-    code = "import tamis, sys\nf = tamis.cache(backend='shared', path=sys.argv[1], name='left', max_bytes=1 << 20)(abs)\nf(-1)"
+    options = "backend='shared', path=sys.argv[1], name='left', max_bytes=1 << 20"
+    code = f"import tamis, sys; tamis.cache({options})(abs)(-1)"
     environment = {**os.environ, "PYTHONPATH": str(Path(tamis.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", code, home.path], env=environment, check=True, timeout=60)
     left = listed(home)["left"]
@@ -168,7 +177,8 @@ def test_files_that_can_not_be_trusted_are_listed_with_their_states(home):
     }
     assert regions[stock.name]["why"] == f"{stock} may be written by others"
     text = shown("list", "--path", home.path)
-    assert f"refused: {stock} may be written by others\n" in text and "r-link\\n-1.tamis is a link\n" in text
+    assert f"refused: {stock} may be written by others\n" in text
+    assert "r-link\\n-1.tamis is a link\n" in text
     for name in ("r-damaged", "r-other", "r-link"):
         assert "shared show: " + name in error("show", name, "--path", home.path)
         assert "shared clear: " + name in error("clear", name, "--path", home.path)
@@ -182,7 +192,8 @@ def test_files_that_can_not_be_trusted_are_listed_with_their_states(home):
 def test_show_tells_what_a_region_is_for_its_counts_and_its_newest_entries(home):
     text = shown("show", "shop.price", "--path", home.path, "--entries", "3")
     about = facts(text)
-    assert about["region"] == "shop.price" and about["file"] == str(file_of(home, "shop.price"))
+    assert about["region"] == "shop.price"
+    assert about["file"] == str(file_of(home, "shop.price"))
     assert about["state"] == f"in use by 1 process: {os.getpid()}"
     assert (about["maxsize"], about["max_bytes"], about["entries"]) == ("10", "1,048,576 (1 MiB)", "10")
     assert (about["hits"], about["misses"], about["evictions"]) == ("1", "20", "10")
@@ -198,10 +209,14 @@ def test_show_tells_what_a_region_is_for_its_counts_and_its_newest_entries(home)
 def test_show_as_json_has_the_deadlines(home):
     home.cached("idle", abs, tti=50)(-3)
     content = json.loads(shown("show", "shop.price", "--path", home.path, "--json"))
-    assert content["stats"] == home.price.cache_stats() and len(content["entries"]) == 10
+    assert content["stats"] == home.price.cache_stats()
+    assert len(content["entries"]) == 10
     entry = content["entries"][0]
-    assert entry["call"] == "(19, currency='EUR')" and entry["form"] == "codec" and entry["read"] is True
-    assert 0 < entry["fresh_for"] == entry["stale_for"] <= 600 and entry["idle_at_most"] is None
+    assert entry["call"] == "(19, currency='EUR')"
+    assert entry["form"] == "codec"
+    assert entry["read"] is True
+    assert 0 < entry["fresh_for"] == entry["stale_for"] <= 600
+    assert entry["idle_at_most"] is None
     assert entry["age"] + entry["fresh_for"] == pytest.approx(600, abs=0.1)
     assert "value" not in entry
     idle = json.loads(shown("show", "idle", "--path", home.path, "--json"))["entries"][0]
@@ -212,7 +227,8 @@ def test_values_are_shown_on_request_only(home):
     home.stock("pear")
     assert "pearpear" not in shown("show", "shop.stock", "--path", home.path)
     text = shown("show", "shop.stock", "--path", home.path, "--values")
-    assert re.search(r"\('pear'\) .* 'pearpear'\n", text) and re.search(r"\('apple'\) .* 'appleapple'\n", text)
+    assert re.search(r"\('pear'\) .* 'pearpear'\n", text)
+    assert re.search(r"\('apple'\) .* 'appleapple'\n", text)
 
 
 class Trap:
@@ -235,7 +251,8 @@ def test_nothing_is_unpickled_without_being_asked(home):
         assert not options or "bytes of pickle>" in text
     assert not trace.exists()
     shown("show", "trapped", "--path", home.path, "--unpickle")
-    assert trace.exists() and not (home.folder / "trace of a key").exists()
+    assert trace.exists()
+    assert not (home.folder / "trace of a key").exists()
 
 
 def test_values_of_pickle_serializers_and_broken_types_are_told_apart(home):
@@ -290,7 +307,8 @@ def test_remove_says_who_goes_on_with_the_region(home):
     again = home.cached("shop.price", lambda: "new", ttl=600)
     assert again.cache_info().currsize == 0
     content = json.loads(shown("remove", "shop.price", "--path", home.path, "--json"))
-    assert content["removed"] is True and content["name"] == "shop.price"
+    assert content["removed"] is True
+    assert content["name"] == "shop.price"
 
 
 # ---- names, errors, help --------------------------------------------------------------------------------------------

@@ -246,6 +246,10 @@ def _size(count: int) -> str:
     return f"{size:.3g} {units[0]}" if size < 1000 else f"{size:.0f} {units[0]}"
 
 
+def _bytes(count: int) -> str:
+    return f"{count:,} ({_size(count)})" if count >= 1024 else f"{count:,}"
+
+
 def _span(seconds: float | None) -> str:
     if seconds is None:
         return ""
@@ -352,11 +356,11 @@ def _facts(directory: Directory, region: Region) -> dict[str, str]:
         "file": _printable(os.path.join(directory.path, region["file"])),
         "state": state,
         "maxsize": "none" if region["maxsize"] is None else f"{region['maxsize']:,}",
-        "max_bytes": f"{region['max_bytes']:,} ({_size(region['max_bytes'])})",
+        "max_bytes": _bytes(region["max_bytes"]),
         "made": "unknown" if made is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(made)),
         "last stored": "unknown" if last is None else f"{_span(last)} ago",
         "entries": f"{stats['currsize']:,}",
-        "bytes": f"{stats['bytes']:,} ({_size(stats['bytes'])})",
+        "bytes": _bytes(stats["bytes"]),
         "hit rate": _percent(_rate(stats)) or "no calls",
         **counts,
     }
