@@ -4,7 +4,7 @@
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::codec::{self, Serializer};
-use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, wrapper};
+use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, regions, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -332,12 +332,27 @@ const ON_DEATH: py::PyMethodDef = py::PyMethodDef {
     ml_doc: c"Have a callable told of each cached function that dies: its id, and its last cache_stats().".as_ptr(),
 };
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 9]> = {
+static FUNCTIONS: Tables<[py::PyMethodDef; 13]> = {
     let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
     let [dumps, loads, key, call] = codec::FUNCTIONS;
+    let [list, entries, clear, remove] = regions::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     let end = unsafe { std::mem::zeroed() };
-    Tables(std::cell::UnsafeCell::new([lru_cache, cache, cached_method, ON_DEATH, dumps, loads, key, call, end]))
+    Tables(std::cell::UnsafeCell::new([
+        lru_cache,
+        cache,
+        cached_method,
+        ON_DEATH,
+        dumps,
+        loads,
+        key,
+        call,
+        list,
+        entries,
+        clear,
+        remove,
+        end,
+    ]))
 };
 
 const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use types::{
-    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
-    Waited,
+    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, OpenError, Sight, State, Stats, Stored, Summary,
+    Terms, Token, Wait, Waited,
 };
 
 /// There is none.
@@ -26,7 +26,19 @@ impl Region {
     pub fn default_dir() -> Result<PathBuf, OpenError> {
         Err(OpenError::Unsupported)
     }
-    pub fn list(_dir: &Path) -> Result<Vec<Summary>, OpenError> {
+    pub fn default_path() -> Result<PathBuf, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn list(_dir: &Path) -> Result<Option<Vec<Sight>>, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn entries(_: &Path, _: &str, _most: usize, _with_values: bool) -> Result<Option<Vec<Glimpse>>, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn open_file(_dir: &Path, _file: &str) -> Result<Option<Arc<Self>>, OpenError> {
+        Err(OpenError::Unsupported)
+    }
+    pub fn remove_file(_dir: &Path, _file: &str) -> Result<bool, OpenError> {
         Err(OpenError::Unsupported)
     }
     pub fn remove(_dir: &Path, _name: &str) -> Result<bool, OpenError> {

@@ -63,6 +63,11 @@ pub fn file_name(name: &str) -> String {
     format!("r-{repeated}-{hash:016x}{SUFFIX}")
 }
 
+/// Whether a file of this name in the directory could be a region's.
+pub fn is_file_name(name: &str) -> bool {
+    name.starts_with("r-") && name.ends_with(SUFFIX) && !name.contains('/')
+}
+
 impl Directory {
     /// Opens it, and makes it if it `must` be there. Refused: a link, another's, or one that others may write.
     pub fn open(path: &Path, must: bool) -> Result<Self, OpenError> {
@@ -150,7 +155,7 @@ impl Directory {
         let entries = std::fs::read_dir(&self.path);
         let entries = entries.map_err(|error| OpenError::Io(error, format!("cannot list {}", self.path.display())))?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut names: Vec<_> = names.filter(|name| name.starts_with("r-") && name.ends_with(SUFFIX)).collect();
+        let mut names: Vec<_> = names.filter(|name| is_file_name(name)).collect();
         names.sort_unstable();
         Ok(names)
     }

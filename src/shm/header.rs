@@ -104,6 +104,24 @@ impl Header {
         Ok(Self::parse(&words))
     }
 
+    /// Whether it is a file of ours that another version or another kind of machine made.
+    pub fn is_of_other_layout(file: &File) -> bool {
+        let mut words = [[0; 8]; 3];
+        let whole = file.read_exact_at(words.as_flattened_mut(), 0).is_ok();
+        let [magic, layout, machine] = words.map(u64::from_ne_bytes);
+        whole && (magic.swap_bytes() == MAGIC || magic == MAGIC && (layout, machine) != (LAYOUT, MACHINE))
+    }
+
+    /// Whether times in the file are of this boot.
+    pub fn is_of_this_boot(&self) -> bool {
+        self.boot == boot()
+    }
+
+    /// Whether numbers of processes in the file are of this pid namespace.
+    pub fn is_of_this_namespace(&self) -> bool {
+        self.namespace == namespace()
+    }
+
     fn parse(words: &[u64; at::WORDS]) -> Option<Self> {
         let known = [(at::MAGIC, MAGIC), (at::LAYOUT, LAYOUT), (at::MACHINE, MACHINE), (at::CHECK, check(words))];
         if known.iter().any(|&(at, word)| words[at] != word) {

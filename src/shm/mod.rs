@@ -14,6 +14,7 @@ mod identity;
 mod layout;
 mod lease;
 mod lock;
+mod look;
 mod map;
 mod read;
 mod rebuild;
@@ -30,8 +31,8 @@ mod hooks;
 
 pub use region::Region;
 pub use types::{
-    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
-    Waited,
+    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, OpenError, Sight, State, Stats, Stored, Summary,
+    Terms, Token, Wait, Waited,
 };
 #[cfg(test)]
 mod bench;
@@ -39,6 +40,8 @@ mod bench;
 mod tests;
 #[cfg(test)]
 mod tests_files;
+#[cfg(test)]
+mod tests_look;
 #[cfg(test)]
 mod tests_processes;
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub struct Region {
 
 const _: () = assert!(size_of::<Counters>() == (PROCESS_WORDS - PROCESS_COUNTERS) * 8);
 /// Words of a line that are no counters: who has it, and what the counters said when the region was cleared.
-const LINE_OWNER: usize = 0;
+pub(super) const LINE_OWNER: usize = 0;
 const LINE_CLEARED: usize = 1;
 const COUNTERS: usize = 6;
 const _: () = assert!(LINE_CLEARED + COUNTERS <= PROCESS_COUNTERS);
@@ -84,7 +84,11 @@ impl Region {
     }
 
     /// None: it is not there, or is to be replaced.
-    fn open_existing(directory: &Directory, file_name: &str, wanted: &Header) -> Result<Option<Arc<Self>>, OpenError> {
+    pub(super) fn open_existing(
+        directory: &Directory,
+        file_name: &str,
+        wanted: &Header,
+    ) -> Result<Option<Arc<Self>>, OpenError> {
         let Some(file) = directory.open_file(file_name)? else { return Ok(None) };
         let failed = |error| OpenError::Io(error, format!("cannot map {}", directory.path_of(file_name).display()));
         if file.metadata().map_err(failed)?.len() != wanted.geometry.file {
@@ -137,37 +141,6 @@ impl Region {
     pub fn default_dir() -> Result<PathBuf, OpenError> {
         let path = default_path();
         Directory::open(&path, true).map(|_| path)
-    }
-
-    /// The regions in a directory: those that could be opened here and now. None if there is no directory.
-    pub fn list(dir: &Path) -> Result<Vec<Summary>, OpenError> {
-        let directory = match Directory::open(dir, false) {
-            Err(OpenError::Io(error, _)) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            directory => directory?,
-        };
-        Ok(directory.names()?.iter().filter_map(|name| Self::summary(&directory, name)).collect())
-    }
-
-    fn summary(directory: &Directory, file_name: &str) -> Option<Summary> {
-        let file = directory.open_file(file_name).ok()??;
-        let header = Header::read(&file).ok()??;
-        let bytes = header.geometry.file;
-        if file.metadata().ok()?.len() != bytes || self::file_name(&header.name) != file_name {
-            return None;
-        }
-        let space = Space::new(Map::new(&file, bytes).ok()?, header.geometry, header.seed);
-        let owners =
-            (1..space.geometry.processes_len).map(|line| space.process(line)[LINE_OWNER].load(Ordering::Relaxed));
-        let processes = owners.filter(|&owner| owner != 0 && Identity(owner).lives()).count() as u32;
-        Some(Summary { name: header.name, config: header.config, file_bytes: bytes, processes, stats: stats(&space) })
-    }
-
-    /// Removes the file. Who has it mapped goes on with it. False: there was none.
-    pub fn remove(dir: &Path, name: &str) -> Result<bool, OpenError> {
-        match Directory::open(dir, false) {
-            Err(OpenError::Io(error, _)) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            directory => directory?.lock()?.remove(&file_name(name)),
-        }
     }
 
     /// What the region was made for.
@@ -366,7 +339,8 @@ impl Region {
     }
 }
 
-fn stats(space: &Space) -> Stats {
+/// The counts of all processes.
+pub(super) fn stats(space: &Space) -> Stats {
     let mut sums = [0u64; COUNTERS];
     for line in 0..space.geometry.processes_len {
         let words = space.process(line);

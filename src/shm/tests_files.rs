@@ -316,6 +316,11 @@ fn damaged_regions_give_no_wrong_value_and_no_crash() {
         let mut bytes = whole.clone();
         damage(&mut random, &mut bytes, &geometry);
         write(&file_of(&home), &bytes);
+        let looked = Region::entries(&home.0, &file_name("test"), 1000, true).expect("a directory");
+        for glimpse in looked.unwrap_or_default() {
+            assert_value_of(u64::from_le_bytes(glimpse.key.try_into().expect("a key")), &glimpse.value);
+        }
+        assert_eq!(Region::list(&home.0).expect("a list").map(|sights| sights.len()), Some(1));
         let region = open(&home.0).expect("replaced at the worst");
         let mut tokens = Vec::new();
         let mut found = false;

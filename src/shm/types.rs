@@ -173,7 +173,39 @@ pub struct Stats {
     pub bytes: u64,
 }
 
-/// One region as [`Region::list`](super::Region::list) sees it.
+/// One region file as [`Region::list`](super::Region::list) sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sight {
+    /// The file's name in the directory.
+    pub file: String,
+    /// What can be done with it.
+    pub state: State,
+    /// When the file was made and last written as a file, in seconds since 1970, as far as the file system says.
+    pub made: Option<f64>,
+    /// In memory, writes through maps are not noted.
+    pub written: Option<f64>,
+    /// What it holds, if that can be trusted.
+    pub summary: Option<Summary>,
+}
+
+/// What a region file is good for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It is a region of this boot.
+    Good,
+    /// Its times are of an earlier boot: it is replaced when it is opened.
+    EarlierBoot,
+    /// Its processes are of another pid namespace, where other numbers are theirs.
+    OtherNamespace,
+    /// Another version, or another kind of machine, made it: it is replaced when it is opened.
+    OtherLayout,
+    /// It is no region, or its header is damaged: it is replaced when it is opened.
+    Damaged,
+    /// It is not to be trusted, or can't be read, for this reason.
+    Refused(String),
+}
+
+/// What is known of a region.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Summary {
     /// The name that it was opened by.
@@ -182,8 +214,29 @@ pub struct Summary {
     pub config: Config,
     /// Bytes of the file.
     pub file_bytes: u64,
-    /// Processes that have it open.
-    pub processes: u32,
+    /// Numbers of the processes that have it open, as far as there were lines for them; none in other states than good.
+    pub processes: Vec<u32>,
+    /// When the newest entry was stored, or last read if that is noted.
+    pub last: Option<Time>,
     /// Its counts.
     pub stats: Stats,
+}
+
+/// One entry as [`Region::entries`](super::Region::entries) sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Glimpse {
+    /// The bytes of its key.
+    pub key: Vec<u8>,
+    /// How many bytes its value has.
+    pub size: usize,
+    /// The first of them.
+    pub first: Option<u8>,
+    /// All of them, if they were asked for.
+    pub value: Vec<u8>,
+    /// Until when it may be used.
+    pub terms: Terms,
+    /// When it was stored, or last read if it minds.
+    pub read: Time,
+    /// Whether it was read since the hand last passed.
+    pub visited: bool,
 }

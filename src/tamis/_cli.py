@@ -163,7 +163,7 @@ def _begin_report(form: str, path: str | None) -> None:
     registry.begin()
 
 
-def _parser(name: str, help_text: str) -> ArgumentParser:
+def parser_for(name: str, help_text: str) -> ArgumentParser:
     """A parser whose help is written by hand, and whose errors are one line."""
     import argparse
 
@@ -179,7 +179,7 @@ def _parser(name: str, help_text: str) -> ArgumentParser:
 
 def info(arguments: list[str]) -> None:
     """`info`: what this tamis is."""
-    parser = _parser("info", INFO_HELP)
+    parser = parser_for("info", INFO_HELP)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     facts = _facts()
@@ -224,9 +224,17 @@ def _facts() -> dict[str, str | bool]:
     }
 
 
+def shared(arguments: list[str]) -> None:
+    """`shared`: looks after regions."""
+    from tamis import _regions
+
+    _regions.shared(arguments)
+
+
 # Name, what does it, and what it is in a few words.
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "run": (run, "run a program with tamis in the place of functools.lru_cache"),
+    "shared": (shared, "list, show, clear and remove the regions of shared caches"),
     "info": (info, "tell which tamis this is"),
 }
 

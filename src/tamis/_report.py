@@ -10,6 +10,7 @@ import weakref
 
 import tamis
 from tamis import _core
+from tamis._table import write_table
 
 # As typing.TYPE_CHECKING. Importing typing, and much else, would be before functools is patched for it.
 TYPE_CHECKING = False
@@ -169,8 +170,8 @@ def write(rows: list[dict[str, Any]], form: str, stream: TextIO | None) -> None:
             import json
 
             stream.write(json.dumps({"tamis": tamis.__version__, "caches": rows}, indent=1) + "\n")
-        elif not _write_by_rich(rows, stream):
-            stream.write(_plain(rows))
+        else:
+            write_table(stream, _summary(rows), TITLES, [_cells(row) for row in rows], TITLES[:2])
         stream.flush()
     except (BrokenPipeError, ValueError):
         pass
@@ -197,37 +198,3 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     rate = f", {hits / calls:.1%} of them hits" if calls else ""
     caches = sum(row["caches"] for row in rows)
     return f"tamis: {caches:,} {'cache' if caches == 1 else 'caches'}, {calls:,} calls{rate}"
-
-
-def _plain(rows: list[dict[str, Any]]) -> str:
-    lines = [list(TITLES), *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(TITLES))]
-
-    def laid_out(line: list[str]) -> str:
-        cells = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
-        cells += [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
-        return "  ".join(cells).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    table = [laid_out(lines[0]), rule, *map(laid_out, lines[1:])] if rows else []
-    return "\n".join([_summary(rows), *table]) + "\n"
-
-
-def _write_by_rich(rows: list[dict[str, Any]], stream: TextIO) -> bool:
-    """Write the table by rich. False if rich is not there, or there is nothing to lay out."""
-    if not rows:
-        return False
-    try:
-        from rich.console import Console  # pyright: ignore[reportMissingImports]
-        from rich.table import Table  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return False
-    table = Table(title=_summary(rows), title_justify="left")
-    for column, title in enumerate(TITLES):
-        table.add_column(title, justify="left" if column < 2 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*_cells(row))
-    # Where it is not a terminal nothing is to be folded.
-    width = None if stream.isatty() else 10_000
-    Console(file=stream, width=width, markup=False, highlight=False).print(table)
-    return True

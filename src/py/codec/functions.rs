@@ -4,8 +4,8 @@ use super::decode::decode_call;
 use super::{Decoded, Encoded, decode, encode, encode_call};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
 use crate::module::State;
+use crate::py::functions::{function, functions};
 use pyo3_ffi as py;
-use std::ffi::CStr;
 
 const NO_BOUND: usize = usize::MAX;
 
@@ -63,40 +63,11 @@ fn content<'a>(args: &CallArgs<'a>) -> Result<&'a [u8]> {
     }
 }
 
-macro_rules! functions {
-    ($($slot:ident calls $function:ident;)*) => {$(
-        unsafe extern "C" fn $slot(
-            module: *mut py::PyObject,
-            args: *const *mut py::PyObject,
-            nargs: py::Py_ssize_t,
-            kwnames: *mut py::PyObject,
-        ) -> *mut py::PyObject {
-            // SAFETY: a function of the module gets it as its self.
-            let module = unsafe { Borrowed::from_ptr(module) };
-            // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
-            object::to_slot($function(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
-        }
-    )*};
-}
-
 functions! {
     dumps_fastcall calls dumps;
     loads_fastcall calls loads;
     key_fastcall calls key;
     call_fastcall calls call;
-}
-
-const fn function(
-    name: &'static CStr,
-    function: py::PyCFunctionFastWithKeywords,
-    doc: &'static CStr,
-) -> py::PyMethodDef {
-    py::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
-        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: doc.as_ptr(),
-    }
 }
 
 /// The module's private functions.

@@ -68,6 +68,15 @@ mod tag {
     pub const SMALL_INT: u8 = 0x80;
 }
 
+/// What has made a value's bytes, by the first of them.
+pub fn maker(first: Option<u8>) -> &'static str {
+    match first {
+        Some(tag::PICKLE) => "pickle",
+        Some(tag::SERIALIZED) => "serializer",
+        _ => "codec",
+    }
+}
+
 /// There is no room for so many bytes.
 pub struct TooLarge;
 

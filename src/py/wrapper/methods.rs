@@ -207,7 +207,7 @@ impl Keeper {
     /// All that is counted of every cache, by name.
     pub fn counts(&self) -> [(&'static CStr, u64); 9] {
         if let Some(shared) = self.shared() {
-            return shared.common_stats(&shared.region.stats());
+            return super::shared::common_counts(&shared.region.stats());
         }
         let (hits, misses, entries, evictions) = self.cache.counts();
         let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);

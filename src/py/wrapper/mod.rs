@@ -28,6 +28,7 @@ pub use methods::{
 };
 pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
+pub use shared::{Detached, all_counts, busy, raised_for};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::ops::Deref;

@@ -36,7 +36,7 @@ pub struct Shared {
 }
 
 /// Waits of the region's happen detached from the interpreter.
-struct Detached;
+pub struct Detached;
 
 impl Wait for Detached {
     fn detached(&self, work: &mut dyn FnMut()) {
@@ -96,29 +96,7 @@ impl Shared {
 
     /// What `cache_stats()` returns.
     pub fn stats(&self) -> Result<Owned> {
-        let stats = self.region.stats();
-        let own = [
-            (c"bytes", stats.bytes),
-            (c"oversize", stats.oversize),
-            (c"unserializable", stats.unserializable),
-            (c"recoveries", stats.recoveries),
-        ];
-        counts(&[&self.common_stats(&stats)[..], &own].concat())
-    }
-
-    /// What caches in memory count, too.
-    pub fn common_stats(&self, stats: &Stats) -> [(&'static CStr, u64); 9] {
-        [
-            (c"hits", stats.hits),
-            (c"misses", stats.misses),
-            (c"evictions", stats.evictions),
-            (c"expirations", stats.expirations),
-            (c"invalidations", stats.invalidations),
-            (c"stale_hits", stats.stale_hits),
-            (c"coalesced", stats.coalesced),
-            (c"currsize", stats.currsize),
-            (c"weight", 0),
-        ]
+        all_counts(&self.region.stats())
     }
 
     /// Drops the entries and zeroes the counts.
@@ -143,13 +121,39 @@ impl Shared {
     }
 }
 
+/// What caches in memory count, too.
+pub fn common_counts(stats: &Stats) -> [(&'static CStr, u64); 9] {
+    [
+        (c"hits", stats.hits),
+        (c"misses", stats.misses),
+        (c"evictions", stats.evictions),
+        (c"expirations", stats.expirations),
+        (c"invalidations", stats.invalidations),
+        (c"stale_hits", stats.stale_hits),
+        (c"coalesced", stats.coalesced),
+        (c"currsize", stats.currsize),
+        (c"weight", 0),
+    ]
+}
+
+/// All that a region counts, as a dict.
+pub fn all_counts(stats: &Stats) -> Result<Owned> {
+    let own = [
+        (c"bytes", stats.bytes),
+        (c"oversize", stats.oversize),
+        (c"unserializable", stats.unserializable),
+        (c"recoveries", stats.recoveries),
+    ];
+    counts(&[&common_counts(stats)[..], &own].concat())
+}
+
 /// What is raised where the region's lock could not be had: `TimeoutError`.
-fn busy(Busy: Busy) -> Raised {
+pub fn busy(Busy: Busy) -> Raised {
     Raised::new(Kind::Timeout, c"the shared cache is busy: another process has held its lock for seconds")
 }
 
 /// `PermissionError`, or `OSError` with the system's number. The text names the file.
-fn raised_for(error: OpenError) -> Raised {
+pub fn raised_for(error: OpenError) -> Raised {
     let (number, text) = match error {
         OpenError::Refused(text) => (libc::EACCES, text),
         OpenError::Io(error, text) => {
