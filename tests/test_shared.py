@@ -206,6 +206,7 @@ def test_maxsize_0_stores_nothing_and_opens_nothing(tmp_path):
     f = lru_cache(maxsize=0, backend="shared", path=tmp_path, name="none")(lambda x: x)
     assert f(1) == f(1) == 1
     assert f.cache_info() == (0, 2, 0, 0)
+    assert f.cache_stats()["bytes"] == f.cache_stats()["recoveries"] == 0
     assert not list(tmp_path.iterdir())
 
 

@@ -97,13 +97,18 @@ impl Shared {
     /// What `cache_stats()` returns.
     pub fn stats(&self) -> Result<Owned> {
         let stats = self.region.stats();
+        Self::all_stats(&self.common_stats(&stats), &stats)
+    }
+
+    /// A dict of what caches in memory count, and of what shared ones count besides.
+    pub fn all_stats(common: &[(&'static CStr, u64)], stats: &Stats) -> Result<Owned> {
         let own = [
             (c"bytes", stats.bytes),
             (c"oversize", stats.oversize),
             (c"unserializable", stats.unserializable),
             (c"recoveries", stats.recoveries),
         ];
-        counts(&[&self.common_stats(&stats)[..], &own].concat())
+        counts(&[common, &own].concat())
     }
 
     /// What caches in memory count, too.
