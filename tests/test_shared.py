@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -545,6 +546,27 @@ def test_threads_that_miss_together_compute_once(shared):
     stats = f.cache_stats()
     assert stats["hits"] + stats["misses"] == 6
     assert stats["misses"] == 1
+
+
+def test_threads_that_miss_together_on_two_wrappers_of_one_name_compute_once(shared):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def function(x):
+        entered.set()
+        assert go_on.wait(60)
+        return x
+
+    g, h = counted(function), counted(function)
+    f, e = shared(single_flight=True)(g), shared(single_flight=True)(h)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(f, 1)
+        assert entered.wait(60)
+        second = pool.submit(e, 1)
+        # Long enough, most times, for the second to come to wait; if not, it finds the value.
+        time.sleep(0.1)
+        go_on.set()
+        assert (first.result(60), second.result(60)) == (1, 1)
+    assert (len(g.calls), len(h.calls)) == (1, 0)
 
 
 def test_error_goes_to_all_who_wait_and_to_no_later_caller(shared):
