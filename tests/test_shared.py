@@ -734,6 +734,23 @@ def test_linked_region_is_refused(tmp_path):
         lru_cache(backend="shared", path=mine, name="x")(len)
 
 
+def test_linked_directory_is_refused_however_it_is_written(tmp_path):
+    link = tmp_path / "link"
+    (tmp_path / "directory").mkdir(mode=0o700)
+    link.symlink_to(tmp_path / "directory")
+    for path in (f"{link}", f"{link}/", f"{link}/.", f"{link}//./"):
+        with pytest.raises(PermissionError):
+            lru_cache(backend="shared", path=path, name="x")(len)
+    assert not list(link.iterdir())
+
+
+def test_name_that_has_no_utf_8_stands_for_no_other_name(tmp_path):
+    for name in ("\ud800", "a\udcff"):
+        with pytest.raises(ValueError, match="name takes"):
+            lru_cache(backend="shared", path=tmp_path, name=name)
+    lru_cache(backend="shared", path=tmp_path, name="\U0001f600 \ufffd?")(len)
+
+
 def test_user_directory_is_private():
     f = lru_cache(backend="shared", max_bytes=1 << 16, name=f"test of tamis {os.getpid()}")(lambda x: x)
     try:
