@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from subprocess_tools import run_function
+from subprocess_tools import run_child, run_function
 
 from tamis import cache, cached_method, lru_cache
 from tamis._shared import region_name
@@ -908,6 +908,25 @@ def test_threads_on_one_region_see_right_values(shared):
     assert in_threads(4, work) == [True] * 4
     assert f.cache_info().currsize <= 50
     assert f.cache_info().hits + f.cache_info().misses == 12_000
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="__cxa_atexit(3) as the C library of Linux has it")
+def test_call_at_the_exit_of_the_process_is_answered(tmp_path):
+    code = f"""
+        import ctypes
+        from tamis import lru_cache
+
+        f = lru_cache(backend="shared", path={str(tmp_path)!r}, name="exit")(lambda *args: list(args))
+        f(1, 2)
+        c = ctypes.CDLL(None)
+        function = ctypes.CFUNCTYPE(None)
+        at_exit = function(lambda: print(f(1, 2), f.cache_info().hits, flush=True))
+        c.__cxa_atexit.argtypes = [function, ctypes.c_void_p, ctypes.c_void_p]
+        c.__cxa_atexit(at_exit, None, None)
+        # Not sys.exit(): C's handlers run while the interpreter stands, and after the thread's own storage is gone.
+        c.exit(0)
+    """
+    assert run_child(code) == "[1, 2] 1\n"
 
 
 def test_warning_turned_to_an_error_leaves_through_the_call(shared):
