@@ -314,6 +314,21 @@ def test_wrapper_works_on_in_a_forked_child(tmp_path):
     assert f.cache_info()[:2] == (3, 2)
 
 
+def test_forked_children_draw_their_jitter_apart(tmp_path):
+    day = 86_400 * 10**9
+    f = make(tmp_path, lambda x: x, ttl=20 * 86_400, jitter=0.5)
+    children = [forked(lambda x=x: f(x)) for x in range(8)]
+    assert [wait_for(child) for child in children] == [0] * 8
+    # An entry's terms lie in the region's file: fresh until, and stale until, which is the same.
+    (file,) = tmp_path.glob("*.tamis")
+    words = memoryview(file.read_bytes()).cast("Q")
+    now = time.monotonic_ns()
+    times = [a for a, b in zip(words, words[1:], strict=False) if a == b and now + 9 * day < a < now + 21 * day]
+    assert len(times) == 8
+    # Apart by more than the moments between the calls.
+    assert max(times) - min(times) > day // 24
+
+
 def test_counts_of_many_short_lived_children_add_up(tmp_path):
     f = make(tmp_path, lambda x: x)
     f(0)

@@ -202,8 +202,9 @@ impl Extra {
         };
         let now = self.options.now()?;
         let ttl = if self.options.jitter > 0.0 {
-            // Relaxed: any number will do.
-            clock::shortened(ttl, self.options.jitter, clock::scrambled(self.random.fetch_add(1, Ordering::Relaxed)))
+            // Relaxed: any number will do. Forked children begin with the same one.
+            let number = self.random.fetch_add(1, Ordering::Relaxed) ^ u64::from(std::process::id()).rotate_right(24);
+            clock::shortened(ttl, self.options.jitter, clock::scrambled(number))
         } else {
             ttl
         };
