@@ -147,23 +147,19 @@ async def run(call: Any) -> Any:
 
 
 async def _lead(call: Any, flight: _Flight) -> Any:
-    found = call.peek()
-    if found is not None:
-        # Another flight has landed since the call was made.
-        call.leave(flight)
-        flight.land((_VALUE, found[0]))
-        return call.copied(found[0])
     outcome: _Outcome = (_ABANDONED, None)
     token = None
+    # All of it, since others may wait for the flight already: looking may run an `__eq__` or a serializer that raises.
     try:
-        stored = await _ask_for_lease(call, flight)
-        if stored is not None:
+        found = call.peek()
+        # If it is there, another flight has landed since the call was made.
+        stored = (_VALUE, found[0]) if found is not None else await _ask_for_lease(call, flight)
+        if stored is None:
+            token = _leading.set((*_leading.get(), flight))
+            value = await _compute(call)
+            outcome = (_VALUE, value)
+        else:
             outcome = stored
-            return call.copied(stored[1])
-        token = _leading.set((*_leading.get(), flight))
-        value = await _compute(call)
-        outcome = (_VALUE, value)
-        return value
     except Exception as error:
         outcome = (_ERROR, error)
         raise
@@ -175,6 +171,7 @@ async def _lead(call: Any, flight: _Flight) -> Any:
         if token is not None:
             with suppress(ValueError):  # closed from another context
                 _leading.reset(token)
+    return value if stored is None else call.copied(stored[1])
 
 
 async def _compute(call: Any) -> Any:
