@@ -82,7 +82,8 @@ mod tests {
                     bytes[place..place + 8].copy_from_slice(&constant.to_le_bytes());
                     digest(7, &bytes)
                 };
-                assert_eq!((0..=u8::MAX).map(hash).collect::<HashSet<_>>().len(), 256, "{constant:x} at {place} of {len}");
+                let hashes: HashSet<_> = (0..=u8::MAX).map(hash).collect();
+                assert_eq!(hashes.len(), 256, "{constant:x} at {place} of {len}");
             }
         }
     }
