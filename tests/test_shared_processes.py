@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -323,7 +325,7 @@ def test_forked_children_draw_their_jitter_apart(tmp_path):
     (file,) = tmp_path.glob("*.tamis")
     words = memoryview(file.read_bytes()).cast("Q")
     now = time.monotonic_ns()
-    times = [a for a, b in zip(words, words[1:], strict=False) if a == b and now + 9 * day < a < now + 21 * day]
+    times = [a for a, b in itertools.pairwise(words) if a == b and now + 9 * day < a < now + 21 * day]
     assert len(times) == 8
     # Apart by more than the moments between the calls.
     assert max(times) - min(times) > day // 24
@@ -471,6 +473,33 @@ def test_signal_interrupts_a_wait_for_another_process(tmp_path):
         signal.signal(signal.SIGALRM, before)
         process.kill()
         process.join()
+
+
+def test_coroutine_that_ends_in_another_thread_leaves_this_one_waiting_for_others(tmp_path):
+    async def endless(x):
+        await asyncio.sleep(SECONDS)
+
+    async def begin():
+        task = asyncio.ensure_future(make(tmp_path, endless, name="endless")(1))
+        await asyncio.sleep(0)
+        return task
+
+    loop = asyncio.new_event_loop()
+    task = loop.run_until_complete(begin())
+    task._log_destroy_pending = False
+    closing = threading.Thread(target=task.get_coro().close)
+    closing.start()
+    closing.join(SECONDS)
+    loop.close()
+
+    process, receiver = start(multiprocessing.get_context("fork"), call_slowly, tmp_path, 1.0, False, 7)
+    assert receiver.recv() == "ready"
+    while not notes(tmp_path):
+        time.sleep(0.005)
+    own = []
+    assert make(tmp_path, own.append, single_flight=True)(7) == [7]
+    assert not own
+    process.join(SECONDS)
 
 
 def test_processes_that_wait_for_each_other_in_a_ring_go_on(tmp_path):

@@ -231,7 +231,9 @@ impl Keeper {
     pub fn stats(&self) -> Result<Owned> {
         match self.shared() {
             Some(shared) => shared.stats(),
-            None if self.extra().is_some_and(Extra::would_share) => Shared::all_stats(&self.counts(), &Stats::default()),
+            None if self.extra().is_some_and(Extra::would_share) => {
+                Shared::all_stats(&self.counts(), &Stats::default())
+            }
             None => counts(&self.counts()),
         }
     }

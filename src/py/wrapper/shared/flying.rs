@@ -81,7 +81,9 @@ impl Errand for Flying<'_> {
                     };
                 }
                 // One of this process is perhaps this very thread's, which then holds it.
-                Lease::Theirs(_) | Lease::Ours(_) if Holding::any() || compat::is_finalizing() => return self.compute(),
+                Lease::Theirs(_) | Lease::Ours(_) if Holding::any() || compat::is_finalizing() => {
+                    return self.compute();
+                }
                 // Ours: another cached function has the region too.
                 Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(region, lease)? {
                     // It has ended in an error, or in a value that is not stored.
