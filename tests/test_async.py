@@ -180,6 +180,38 @@ def test_an_error_goes_to_all_who_waited_and_to_nobody_later():
     assert sum(f.cache_info()[:2]) == 6
 
 
+@pytest.mark.parametrize("failing", range(1, 4))
+def test_eq_that_raises_leaves_no_flight_behind(failing):
+    class Key:
+        left = 0
+
+        def __init__(self, value):
+            self.value = value
+
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            Key.left -= 1
+            if Key.left == 0:
+                raise ZeroDivisionError
+            return self.value == other.value
+
+    @lru_cache
+    async def f(key):
+        return key.value
+
+    async def main():
+        await f(Key(1))
+        Key.left = failing
+        with pytest.raises(ZeroDivisionError):
+            await f(Key(2))
+        # It would wait for a leader that is gone.
+        assert await asyncio.wait_for(f(Key(2)), 60) == 2
+
+    run(main())
+
+
 @pytest.mark.parametrize("victims", [[0], [1], [0, 1], [2, 3], [0, 1, 2, 3]])
 def test_cancelled_tasks_are_cancelled_alone(victims):
     calls = []

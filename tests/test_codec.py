@@ -303,6 +303,11 @@ def test_nans_meet_where_their_bits_are_the_same():
     assert key(NAN) != key(FLOATS[-1])
 
 
+def test_complex_nan_is_no_float():
+    assert key(complex(NAN, 0.0)) != key(NAN)
+    assert key(complex(NAN, 0.0)) == key(complex(NAN, 0.0))
+
+
 def test_shapes_of_calls_never_meet():
     calls = [
         *(key(), key(1), key(1, 2), key((1, 2)), key((1,), 2), key(1, a=2), key((1,), ("a", 2)), key(1, "a", 2)),

@@ -18,11 +18,12 @@ import threading
 import time
 import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
-from subprocess_tools import run_function
+from subprocess_tools import run_child, run_function
 
 from tamis import cache, cached_method, lru_cache
 from tamis._shared import region_name
@@ -206,6 +207,7 @@ def test_maxsize_0_stores_nothing_and_opens_nothing(tmp_path):
     f = lru_cache(maxsize=0, backend="shared", path=tmp_path, name="none")(lambda x: x)
     assert f(1) == f(1) == 1
     assert f.cache_info() == (0, 2, 0, 0)
+    assert f.cache_stats()["bytes"] == f.cache_stats()["recoveries"] == 0
     assert not list(tmp_path.iterdir())
 
 
@@ -546,6 +548,27 @@ def test_threads_that_miss_together_compute_once(shared):
     assert stats["misses"] == 1
 
 
+def test_threads_that_miss_together_on_two_wrappers_of_one_name_compute_once(shared):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def function(x):
+        entered.set()
+        assert go_on.wait(60)
+        return x
+
+    g, h = counted(function), counted(function)
+    f, e = shared(single_flight=True)(g), shared(single_flight=True)(h)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(f, 1)
+        assert entered.wait(60)
+        second = pool.submit(e, 1)
+        # Long enough, most times, for the second to come to wait; if not, it finds the value.
+        time.sleep(0.1)
+        go_on.set()
+        assert (first.result(60), second.result(60)) == (1, 1)
+    assert (len(g.calls), len(h.calls)) == (1, 0)
+
+
 def test_error_goes_to_all_who_wait_and_to_no_later_caller(shared):
     def slow(x):
         time.sleep(0.2)
@@ -711,6 +734,23 @@ def test_linked_region_is_refused(tmp_path):
         lru_cache(backend="shared", path=mine, name="x")(len)
 
 
+def test_linked_directory_is_refused_however_it_is_written(tmp_path):
+    link = tmp_path / "link"
+    (tmp_path / "directory").mkdir(mode=0o700)
+    link.symlink_to(tmp_path / "directory")
+    for path in (f"{link}", f"{link}/", f"{link}/.", f"{link}//./"):
+        with pytest.raises(PermissionError):
+            lru_cache(backend="shared", path=path, name="x")(len)
+    assert not list(link.iterdir())
+
+
+def test_name_that_has_no_utf_8_stands_for_no_other_name(tmp_path):
+    for name in ("\ud800", "a\udcff"):
+        with pytest.raises(ValueError, match="name takes"):
+            lru_cache(backend="shared", path=tmp_path, name=name)
+    lru_cache(backend="shared", path=tmp_path, name="\U0001f600 \ufffd?")(len)
+
+
 def test_user_directory_is_private():
     f = lru_cache(backend="shared", max_bytes=1 << 16, name=f"test of tamis {os.getpid()}")(lambda x: x)
     try:
@@ -868,6 +908,25 @@ def test_threads_on_one_region_see_right_values(shared):
     assert in_threads(4, work) == [True] * 4
     assert f.cache_info().currsize <= 50
     assert f.cache_info().hits + f.cache_info().misses == 12_000
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="__cxa_atexit(3) as the C library of Linux has it")
+def test_call_at_the_exit_of_the_process_is_answered(tmp_path):
+    code = f"""
+        import ctypes
+        from tamis import lru_cache
+
+        f = lru_cache(backend="shared", path={str(tmp_path)!r}, name="exit")(lambda *args: list(args))
+        f(1, 2)
+        c = ctypes.CDLL(None)
+        function = ctypes.CFUNCTYPE(None)
+        at_exit = function(lambda: print(f(1, 2), f.cache_info().hits, flush=True))
+        c.__cxa_atexit.argtypes = [function, ctypes.c_void_p, ctypes.c_void_p]
+        c.__cxa_atexit(at_exit, None, None)
+        # Not sys.exit(): C's handlers run while the interpreter stands, and after the thread's own storage is gone.
+        c.exit(0)
+    """
+    assert run_child(code) == "[1, 2] 1\n"
 
 
 def test_warning_turned_to_an_error_leaves_through_the_call(shared):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -314,6 +316,21 @@ def test_wrapper_works_on_in_a_forked_child(tmp_path):
     assert f.cache_info()[:2] == (3, 2)
 
 
+def test_forked_children_draw_their_jitter_apart(tmp_path):
+    day = 86_400 * 10**9
+    f = make(tmp_path, lambda x: x, ttl=20 * 86_400, jitter=0.5)
+    children = [forked(lambda x=x: f(x)) for x in range(8)]
+    assert [wait_for(child) for child in children] == [0] * 8
+    # An entry's terms lie in the region's file: fresh until, and stale until, which is the same.
+    (file,) = tmp_path.glob("*.tamis")
+    words = memoryview(file.read_bytes()).cast("Q")
+    now = time.monotonic_ns()
+    times = [a for a, b in itertools.pairwise(words) if a == b and now + 9 * day < a < now + 21 * day]
+    assert len(times) == 8
+    # Apart by more than the moments between the calls.
+    assert max(times) - min(times) > day // 24
+
+
 def test_counts_of_many_short_lived_children_add_up(tmp_path):
     f = make(tmp_path, lambda x: x)
     f(0)
@@ -456,6 +473,33 @@ def test_signal_interrupts_a_wait_for_another_process(tmp_path):
         signal.signal(signal.SIGALRM, before)
         process.kill()
         process.join()
+
+
+def test_coroutine_that_ends_in_another_thread_leaves_this_one_waiting_for_others(tmp_path):
+    async def endless(x):
+        await asyncio.sleep(SECONDS)
+
+    async def begin():
+        task = asyncio.ensure_future(make(tmp_path, endless, name="endless")(1))
+        await asyncio.sleep(0)
+        return task
+
+    loop = asyncio.new_event_loop()
+    task = loop.run_until_complete(begin())
+    task._log_destroy_pending = False
+    closing = threading.Thread(target=task.get_coro().close)
+    closing.start()
+    closing.join(SECONDS)
+    loop.close()
+
+    process, receiver = start(multiprocessing.get_context("fork"), call_slowly, tmp_path, 1.0, False, 7)
+    assert receiver.recv() == "ready"
+    while not notes(tmp_path):
+        time.sleep(0.005)
+    own = []
+    assert make(tmp_path, own.append, single_flight=True)(7) == [7]
+    assert not own
+    process.join(SECONDS)
 
 
 def test_processes_that_wait_for_each_other_in_a_ring_go_on(tmp_path):

@@ -6,9 +6,9 @@
 
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
 use pyo3_ffi as py;
-use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 unsafe extern "C" {
     // Include/pythread.h
@@ -75,37 +75,61 @@ struct Sleeper(*mut c_void);
 // SAFETY: such a lock may be released by any thread.
 unsafe impl Send for Sleeper {}
 
-thread_local! {
-    /// How many computations of this thread other processes may wait for, and in which process that is.
-    static HELD: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+/// What a thread computes that other processes may wait for.
+#[derive(Default)]
+struct Held {
+    count: AtomicU32,
+    /// In which process that is: the child of a fork computes nothing that others wait for.
+    process: AtomicU32,
 }
 
-/// While it stands, other processes may wait for this thread. Then it waits for nobody itself, since nobody can see whether
-/// that would close a ring over several processes.
-pub struct Holding(());
+impl Held {
+    // Relaxed, here and below: only this thread begins, and asks; of what another one has ended it may hear late.
+    fn any(&self) -> bool {
+        self.process.load(Ordering::Relaxed) == std::process::id() && self.count.load(Ordering::Relaxed) > 0
+    }
+}
+
+thread_local! {
+    static HELD: Arc<Held> = Arc::default();
+}
+
+/// While it stands, other processes may wait for the thread that it began in. Then that waits for nobody itself, since nobody
+/// can see whether that would close a ring over several processes. It may end in another thread: that of a coroutine does
+/// which the collector finds there.
+pub struct Holding {
+    /// None: the thread is about to end.
+    held: Option<Arc<Held>>,
+    process: u32,
+}
 
 impl Holding {
     /// One more computation.
     pub fn begin() -> Self {
-        HELD.set((Self::count() + 1, std::process::id()));
-        Self(())
+        let (held, process) = (HELD.try_with(Arc::clone).ok(), std::process::id());
+        if let Some(held) = &held {
+            if held.process.swap(process, Ordering::Relaxed) != process {
+                // This is the only thread yet.
+                held.count.store(0, Ordering::Relaxed);
+            }
+            held.count.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { held, process }
     }
 
-    /// Whether there is any.
+    /// Whether there is any of this thread's.
     pub fn any() -> bool {
-        Self::count() > 0
-    }
-
-    fn count() -> u32 {
-        let (count, process) = HELD.get();
-        // The child of a fork computes nothing that others wait for.
-        if process == std::process::id() { count } else { 0 }
+        HELD.try_with(|held| held.any()).unwrap_or(true)
     }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        HELD.set((Self::count().saturating_sub(1), std::process::id()));
+        if let Some(held) = &self.held
+            && self.process == std::process::id()
+        {
+            held.count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

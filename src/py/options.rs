@@ -270,7 +270,11 @@ impl SharedOptions {
             if !exact::is_str_instance(name.borrow()) {
                 return Err(wrong(c"name takes the name of a shared region (a str), not %.200s", name.borrow()));
             }
-            if object::text(name.borrow())?.is_empty() {
+            // A lone surrogate has no bytes in a file's header, and is not to stand for another name.
+            let text = object::text(name.borrow())?;
+            let whole = object::string(&text)?;
+            // SAFETY: two strs.
+            if text.is_empty() || unsafe { py::PyUnicode_Compare(name.as_ptr(), whole.as_ptr()) } != 0 {
                 return Err(Raised::with(
                     Kind::Value,
                     c"name takes the name of a shared region, not %R",

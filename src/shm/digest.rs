@@ -1,7 +1,8 @@
 //! Keyed hashes of bytes: what keys are found by, and what values are checked by.
 //!
-//! Products of 64 by 64 bits, folded, as in wyhash (Wang Yi, 2019); four of them at a time for long inputs. Who does not know
-//! the seed cannot look for collisions; it is no signature.
+//! Products of 64 by 64 bits, folded, as in wyhash (Wang Yi, 2019); four of them at a time for long inputs. Both factors of each
+//! product are secret: with a known one, bytes that make it zero would wipe out all that comes before them, and give
+//! keys of one hash whatever the seed. So who does not know the seed cannot look for collisions; it is no signature.
 
 const A: u64 = 0xA076_1D64_78BD_642F;
 const B: u64 = 0xE703_7ED1_A0B4_28DB;
@@ -39,6 +40,7 @@ fn rest(bytes: &[u8]) -> (u64, u64) {
 /// The hash of the bytes.
 #[inline]
 pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
+    let secret = mix(seed ^ C, D);
     let mut state = seed ^ A;
     let mut left = bytes;
     if left.len() > 64 {
@@ -48,7 +50,7 @@ pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
             let (parts, _) = block.as_chunks::<16>();
             for ((lane, part), factor) in lanes.iter_mut().zip(parts).zip([A, B, C, D]) {
                 let (a, b) = pair(part);
-                *lane = mix(a ^ factor, b ^ *lane);
+                *lane = mix(a ^ factor ^ secret, b ^ *lane);
             }
         }
         state = mix(lanes[0] ^ A, lanes[1]) ^ mix(lanes[2] ^ B, lanes[3]);
@@ -57,10 +59,32 @@ pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
     while left.len() > 16 {
         let Some((part, tail)) = left.split_first_chunk::<16>() else { break };
         let (a, b) = pair(part);
-        state = mix(a ^ B, b ^ state);
+        state = mix(a ^ secret, b ^ state);
         left = tail;
     }
     let (a, b) = rest(left);
-    state = mix(a ^ B, b ^ state);
+    state = mix(a ^ secret, b ^ state);
     mix(state ^ C, bytes.len() as u64 ^ D)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn bytes_that_would_cancel_a_known_factor_wipe_out_nothing() {
+        let constants = [A, B, C, D, A ^ B, A ^ C, A ^ D];
+        for (constant, len) in constants.into_iter().flat_map(|it| [32, 40, 64, 96, 160].map(|len| (it, len))) {
+            for place in (0..len - 7).step_by(4) {
+                let hash = |number: u8| {
+                    let mut bytes = vec![number; len];
+                    bytes[place..place + 8].copy_from_slice(&constant.to_le_bytes());
+                    digest(7, &bytes)
+                };
+                let hashes: HashSet<_> = (0..=u8::MAX).map(hash).collect();
+                assert_eq!(hashes.len(), 256, "{constant:x} at {place} of {len}");
+            }
+        }
+    }
 }

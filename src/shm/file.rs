@@ -71,6 +71,8 @@ pub fn is_file_name(name: &str) -> bool {
 impl Directory {
     /// Opens it, and makes it if it `must` be there. Refused: a link, another's, or one that others may write.
     pub fn open(path: &Path, must: bool) -> Result<Self, OpenError> {
+        // Without a slash at the end, behind which O_NOFOLLOW would follow a link.
+        let path = &path.components().collect::<PathBuf>();
         let name = c_string(path.as_os_str().as_bytes())?;
         if must {
             // SAFETY: a string that ends with NUL.
@@ -95,7 +97,7 @@ impl Directory {
         if meta.mode() & 0o022 != 0 {
             return Err(refused(path, "may be written by others"));
         }
-        Ok(Self { file, path: path.into() })
+        Ok(Self { file, path: path.clone() })
     }
 
     /// Where a file lies.

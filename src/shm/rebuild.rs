@@ -13,6 +13,9 @@ use super::space::*;
 use super::table::Table;
 use crate::core::atomics::Ordering::Relaxed;
 
+/// How often as much as the arena is looked at, at most, to find the entries whose checks hold.
+const LOOKED_AT: u64 = 4;
+
 /// An entry whose checks hold, or a slab (`id` 0).
 struct Kept {
     id: u32,
@@ -35,8 +38,10 @@ impl Table<'_> {
         self.add(state::RECOVERIES, 1);
         let (listed, mut kept) = self.trusted_slabs()?;
         self.raise_version(&kept);
+        // Entries that hold don't overlap. So what more is looked at than some of the arena is damage, made to take long.
+        let mut units = LOOKED_AT * u64::from(self.space.geometry.units());
         for slab in 0..kept.len() {
-            self.collect_entries(kept[slab].start, &mut kept)?;
+            self.collect_entries(kept[slab].start, &mut kept, &mut units)?;
         }
         let kept = self.without_overlaps(kept)?;
         self.write_slabs(&listed);
@@ -109,12 +114,12 @@ impl Table<'_> {
     }
 
     /// Adds the entries of a slab whose checks hold, and takes the others out of sight.
-    fn collect_entries(self, slab: u32, kept: &mut Vec<Kept>) -> Result<(), Damaged> {
+    fn collect_entries(self, slab: u32, kept: &mut Vec<Kept>, units: &mut u64) -> Result<(), Damaged> {
         kept.try_reserve(self.space.geometry.slab_slots as usize)?;
         for id in self.slots_of(slab + 1) {
             let slot = self.space.slot(id).ok_or(Damaged)?;
             let word = slot[WORD].load(Relaxed);
-            let entry = if word & LIVE != 0 && self.space.id(word) == id { self.holds(slot)? } else { None };
+            let entry = if word & LIVE != 0 && self.space.id(word) == id { self.holds(slot, units)? } else { None };
             match entry {
                 Some((start, units)) => kept.push(Kept { id, start, units, version: self.space.version(word) }),
                 None => self.bury(id, slot),
@@ -129,10 +134,12 @@ impl Table<'_> {
         slot[WORD].store(self.space.word(id, self.next_version()), Relaxed);
     }
 
-    /// Where an entry's block lies, if all its checks hold.
-    fn holds(self, slot: &Slot) -> Result<Option<(u32, u32)>, Damaged> {
+    /// Where an entry's block lies, if all its checks hold. Looks at `left` units at most.
+    fn holds(self, slot: &Slot, left: &mut u64) -> Result<Option<(u32, u32)>, Damaged> {
         let (place, lens, hash) = (slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed), slot[HASH].load(Relaxed));
         let Some(extent) = self.space.extent(place, lens) else { return Ok(None) };
+        let Some(rest) = left.checked_sub(extent.units()) else { return Ok(None) };
+        *left = rest;
         let arena = self.space.arena();
         let mut bytes = Vec::new();
         if !copy_out(&arena[extent.key_start()..extent.value_start()], extent.key, &mut bytes) {

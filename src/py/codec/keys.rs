@@ -108,7 +108,8 @@ impl Encoder<'_> {
         }
         if exact::is_complex(value) {
             let (real, imaginary) = plain::complex_parts(value);
-            if imaginary == 0.0 {
+            // Of a complex number that is a NaN no float is the equal.
+            if imaginary == 0.0 && !real.is_nan() {
                 return self.float(real);
             }
             // Adding zero takes the sign of a zero away.

@@ -30,6 +30,8 @@ pub struct Extra {
     pub(super) flights: Option<Flights>,
     /// The region, with `backend="shared"`.
     pub(super) shared: Option<Shared>,
+    /// Whether `backend="shared"` was given, also where there is no region because nothing is stored.
+    would_share: bool,
     pub(super) weight: AtomicU64,
     /// No entry in the store expires before this time.
     pub(super) soonest: AtomicU64,
@@ -100,6 +102,7 @@ impl Extra {
         given: Borrowed<'_>,
         bound: Bound,
     ) -> Result<Self> {
+        let would_share = options.shared.is_some();
         let shared = match options.shared.take() {
             // Without entries there is nothing to share.
             Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, bound)?),
@@ -115,6 +118,7 @@ impl Extra {
             flights,
             ready_type: options.coroutine.then(|| state.ready_type.clone()),
             shared,
+            would_share,
             options,
             given: options::copied(given)?,
             entry_type: state.entry_type.clone(),
@@ -123,6 +127,11 @@ impl Extra {
             random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
             stats: Stats::default(),
         })
+    }
+
+    /// Whether it counts what shared caches count, though there may be no region.
+    pub fn would_share(&self) -> bool {
+        self.would_share
     }
 
     /// The options as they were given.
@@ -193,8 +202,9 @@ impl Extra {
         };
         let now = self.options.now()?;
         let ttl = if self.options.jitter > 0.0 {
-            // Relaxed: any number will do.
-            clock::shortened(ttl, self.options.jitter, clock::scrambled(self.random.fetch_add(1, Ordering::Relaxed)))
+            // Relaxed: any number will do. Forked children begin with the same one.
+            let number = self.random.fetch_add(1, Ordering::Relaxed) ^ u64::from(std::process::id()).rotate_right(24);
+            clock::shortened(ttl, self.options.jitter, clock::scrambled(number))
         } else {
             ttl
         };

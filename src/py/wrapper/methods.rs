@@ -12,6 +12,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain
 use crate::module::State;
 use crate::py::info;
 use crate::py::key::{self, Key};
+use crate::shm::Stats;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -230,6 +231,9 @@ impl Keeper {
     pub fn stats(&self) -> Result<Owned> {
         match self.shared() {
             Some(shared) => shared.stats(),
+            None if self.extra().is_some_and(Extra::would_share) => {
+                super::shared::with_own_counts(&self.counts(), &Stats::default())
+            }
             None => counts(&self.counts()),
         }
     }

@@ -29,7 +29,8 @@ struct Buffers {
 
 impl Buffers {
     fn take() -> Self {
-        let [key, value] = SPARE.take();
+        // At the exit of a process that embeds Python, C may call after the thread's own storage is gone.
+        let [key, value] = SPARE.try_with(Cell::take).unwrap_or_default();
         Self { key, value: Cell::new(value) }
     }
 
@@ -48,7 +49,7 @@ impl Drop for Buffers {
         let (mut key, value) = (std::mem::take(&mut self.key), self.value.take());
         if key.capacity() <= KEPT_CAPACITY && value.capacity() <= KEPT_CAPACITY {
             key.clear();
-            SPARE.set([key, value]);
+            let _none_any_more = SPARE.try_with(|spare| spare.set([key, value]));
         }
     }
 }

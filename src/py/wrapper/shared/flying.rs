@@ -72,8 +72,7 @@ impl Errand for Flying<'_> {
         let region = &*shared.region;
         loop {
             match self.asked.lease() {
-                // Perhaps this very thread's.
-                Lease::Full | Lease::Ours(_) => return self.compute(may),
+                Lease::Full => return self.compute(may),
                 Lease::Mine(lease) => {
                     let _held = Held { region, lease, _holding: Holding::begin() };
                     return match self.look_again()? {
@@ -81,8 +80,12 @@ impl Errand for Flying<'_> {
                         None => self.compute(may),
                     };
                 }
-                Lease::Theirs(_) if Holding::any() || compat::is_finalizing() => return self.compute(may),
-                Lease::Theirs(lease) => match wait_for(region, lease)? {
+                // One of this process is perhaps this very thread's, which then holds it.
+                Lease::Theirs(_) | Lease::Ours(_) if Holding::any() || compat::is_finalizing() => {
+                    return self.compute(may);
+                }
+                // Ours: another cached function has the region too.
+                Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(region, lease)? {
                     // It has ended in an error, or in a value that is not stored.
                     Waited::Over | Waited::StillRunning => match self.look_again()? {
                         Some(value) => {

@@ -136,15 +136,20 @@ pub fn common_counts(stats: &Stats) -> [(&'static CStr, u64); 9] {
     ]
 }
 
-/// All that a region counts, as a dict.
+/// A dict of all that is counted of a region.
 pub fn all_counts(stats: &Stats) -> Result<Owned> {
+    with_own_counts(&common_counts(stats), stats)
+}
+
+/// A dict of these counts, and of those that only shared caches have.
+pub fn with_own_counts(common: &[(&'static CStr, u64)], stats: &Stats) -> Result<Owned> {
     let own = [
         (c"bytes", stats.bytes),
         (c"oversize", stats.oversize),
         (c"unserializable", stats.unserializable),
         (c"recoveries", stats.recoveries),
     ];
-    counts(&[&common_counts(stats)[..], &own].concat())
+    counts(&[common, &own].concat())
 }
 
 /// What is raised where the region's lock could not be had: `TimeoutError`.
