@@ -236,7 +236,7 @@ impl Region {
 
     /// Runs a change under the lock. Where it finds damage, or the lock's last owner died, order is made first.
     #[inline]
-    fn change<T>(&self, wait: &dyn Wait, change: impl FnMut(Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
+    fn change<T>(&self, wait: &dyn Wait, change: impl FnMut(&Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
         let locked = lock::lock(&self.space, self.file.1, &self.tired, wait)?;
         at(Step::Locked);
         self.finish(&locked, change)
@@ -246,15 +246,15 @@ impl Region {
     fn finish<T>(
         &self,
         locked: &Locked<'_>,
-        mut change: impl FnMut(Table<'_>) -> Result<T, Damaged>,
+        mut change: impl FnMut(&Table<'_>) -> Result<T, Damaged>,
     ) -> Result<T, Busy> {
         let table = Table::new(&self.space);
-        let mut done = if locked.orphaned { Err(Damaged) } else { change(table) };
+        let mut done = if locked.orphaned { Err(Damaged) } else { change(&table) };
         if done.is_err() {
-            done = table.rebuild().and_then(|()| change(table));
+            done = table.rebuild().and_then(|()| change(&table));
         }
         if done.is_err() {
-            done = table.reset().and_then(|()| change(table));
+            done = table.reset().and_then(|()| change(&table));
         }
         at(Step::Done);
         done.map_err(|Damaged| Busy)

@@ -45,6 +45,9 @@ pub const TERMS_WORDS: usize = 3;
 /// The words of one slot.
 pub type Slot = [AtomicU64; SLOT_WORDS];
 
+/// The words of the state.
+pub type State = [AtomicU64; state::WORDS];
+
 /// The low half of a word.
 #[inline(always)]
 pub const fn low(word: u64) -> u32 {
@@ -132,11 +135,19 @@ impl Space {
         self.map.words()
     }
 
+    /// The words of the state.
+    #[inline(always)]
+    pub fn states(&self) -> &State {
+        let Some((state, _)) = self.words()[self.geometry.state..].split_first_chunk() else {
+            unreachable!("a map of the geometry's size")
+        };
+        state
+    }
+
     /// A word of the state.
     #[inline(always)]
     pub fn state(&self, at: usize) -> &AtomicU64 {
-        debug_assert!(at < state::WORDS);
-        &self.words()[self.geometry.state + at]
+        &self.states()[at]
     }
 
     /// The words of the arena.
@@ -219,9 +230,12 @@ impl Space {
     }
 
     /// Takes a slot out of its readers' sight. Only under the lock.
+    #[inline(always)]
     pub fn kill(&self, slot: &Slot) -> u64 {
-        // Relaxed, but a read-modify-write: readers may mark it at this moment. Writers change it one at a time.
-        let word = slot[WORD].fetch_and(!(LIVE | VISITED), Ordering::Relaxed);
+        // Relaxed, and no read-modify-write: writers change it one at a time, and a reader that marks it at this moment does so by
+        // compare-and-swap, which fails after the store, and is undone by it before.
+        let word = slot[WORD].load(Ordering::Relaxed);
+        slot[WORD].store(word & !(LIVE | VISITED), Ordering::Relaxed);
         // Release: whoever sees anything that is written from now on sees the word changed, by the Acquire fence in `stands`.
         fence(Ordering::Release);
         word
@@ -237,25 +251,28 @@ impl Space {
     }
 }
 
-/// Eight bytes of a slice, from a place that is a multiple of eight; what lies beyond its end is zero.
+/// Fewer than eight bytes as a word; what lies beyond their end is zero.
 #[inline(always)]
-fn word_of(bytes: &[u8], at: usize) -> u64 {
-    let rest = &bytes[at..];
-    match rest.first_chunk() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => {
-            let mut eight = [0; 8];
-            eight[..rest.len()].copy_from_slice(rest);
-            u64::from_le_bytes(eight)
-        }
+fn last_word(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // Two halves that may overlap, with the same bytes where they do.
+        let last = u64::from(u32::from_le_bytes(*last));
+        return u64::from(u32::from_le_bytes(*first)) | last << ((len as u32 * 8).wrapping_sub(32) & 63);
     }
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// Copies bytes in. The words are as many as they need.
+#[inline(always)]
 pub fn copy_in(words: &[AtomicU64], bytes: &[u8]) {
-    for (at, word) in words.iter().enumerate() {
-        // Relaxed: the slot's word publishes them.
-        word.store(word_of(bytes, at * 8), Ordering::Relaxed);
+    let (whole, rest) = bytes.as_chunks::<8>();
+    // Relaxed: the slot's word publishes them.
+    for (word, eight) in words.iter().zip(whole) {
+        word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
+    }
+    if let (false, Some(word)) = (rest.is_empty(), words.get(whole.len())) {
+        word.store(last_word(rest), Ordering::Relaxed);
     }
 }
 
@@ -277,9 +294,12 @@ pub fn copy_out(words: &[AtomicU64], len: usize, bytes: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Whether the words hold these bytes.
+/// Whether the words hold these bytes, as many as they need.
 #[inline]
 pub fn equal(words: &[AtomicU64], bytes: &[u8]) -> bool {
+    let (whole, rest) = bytes.as_chunks::<8>();
     // Relaxed: the slot's word tells whether they belonged together.
-    words.iter().enumerate().all(|(at, word)| word.load(Ordering::Relaxed) == word_of(bytes, at * 8))
+    words.iter().zip(whole).all(|(word, eight)| word.load(Ordering::Relaxed) == u64::from_le_bytes(*eight))
+        && (rest.is_empty()
+            || words.get(whole.len()).is_some_and(|word| word.load(Ordering::Relaxed) == last_word(rest)))
 }

@@ -138,9 +138,9 @@ pub fn audit(region: &Region) {
     assert_eq!((filed, bytes), (get(state::LEN), get(state::BYTES)));
     let slabs: u64 = Table::new(space).slabs()[..get(state::SLABS) as usize]
         .iter()
-        .map(|first| u64::from(Arena(space).size(first.load(Relaxed) as u32 - 1).expect("a block")))
+        .map(|first| u64::from(Arena::new(space).size(first.load(Relaxed) as u32 - 1).expect("a block")))
         .sum();
-    let free = Arena(space).survey().expect("tags that fit").free;
+    let free = Arena::new(space).survey().expect("tags that fit").free;
     assert_eq!(free + slabs + used + u64::from(arena::FIRST) + 2, u64::from(space.geometry.units()));
 }
 
@@ -375,7 +375,7 @@ fn rebuilding_keeps_all_entries_and_their_order() {
 fn the_arena_gives_back_what_it_took() {
     let home = Home::new("arena");
     let region = home.open(None, 1 << 20);
-    let arena = Arena(region.space());
+    let arena = Arena::new(region.space());
     let mut random = Random(9);
     let mut taken: Vec<(u32, u32)> = Vec::new();
     let whole = arena.survey().expect("tags");
