@@ -37,9 +37,16 @@ fn rest(bytes: &[u8]) -> (u64, u64) {
 }
 
 /// The hash of the bytes.
-#[inline]
+#[inline(always)]
 pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
-    let mut state = seed ^ A;
+    let (state, left) = if bytes.len() > 16 { fold(seed ^ A, bytes) } else { (seed ^ A, bytes) };
+    let (a, b) = rest(left);
+    mix(mix(a ^ B, b ^ state) ^ C, bytes.len() as u64 ^ D)
+}
+
+/// Takes in all but the last 16 bytes at most.
+#[inline(never)]
+fn fold(mut state: u64, bytes: &[u8]) -> (u64, &[u8]) {
     let mut left = bytes;
     if left.len() > 64 {
         let (blocks, tail) = left.as_chunks::<64>();
@@ -60,7 +67,5 @@ pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
         state = mix(a ^ B, b ^ state);
         left = tail;
     }
-    let (a, b) = rest(left);
-    state = mix(a ^ B, b ^ state);
-    mix(state ^ C, bytes.len() as u64 ^ D)
+    (state, left)
 }

@@ -8,7 +8,7 @@ use super::hooks::{Step, at};
 use super::identity::Identity;
 use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
 use super::lease::Leases;
-use super::lock::{self, Locked, Tired};
+use super::lock::{self, Tired};
 use super::map::Map;
 use super::space::{CLAIM, Space, WORD, same};
 use super::table::{Entry, Table};
@@ -125,8 +125,8 @@ impl Region {
         if let Some(known) = &mut known {
             known.add(&region);
             // This process has just come to it. So if it holds the lock, that was before exec(2).
-            if let Some(locked) = lock::take_own(&region.space) {
-                let _ = region.finish(&locked, |_| Ok(()));
+            if let Some(_locked) = lock::take_own(&region.space) {
+                let _ = region.mend(|_| Ok(()));
             }
         }
         fork::enter(&region);
@@ -236,23 +236,24 @@ impl Region {
 
     /// Runs a change under the lock. Where it finds damage, or the lock's last owner died, order is made first.
     #[inline]
-    fn change<T>(&self, wait: &dyn Wait, change: impl FnMut(&Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
+    fn change<T>(&self, wait: &dyn Wait, mut change: impl FnMut(&Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
         let locked = lock::lock(&self.space, self.file.1, &self.tired, wait)?;
         at(Step::Locked);
-        self.finish(&locked, change)
+        if !locked.orphaned
+            && let Ok(done) = change(&Table::new(&self.space))
+        {
+            at(Step::Done);
+            return Ok(done);
+        }
+        self.mend(change)
     }
 
-    #[inline]
-    fn finish<T>(
-        &self,
-        locked: &Locked<'_>,
-        mut change: impl FnMut(&Table<'_>) -> Result<T, Damaged>,
-    ) -> Result<T, Busy> {
+    /// Makes order, under the lock, and then the change.
+    #[cold]
+    #[inline(never)]
+    fn mend<T>(&self, mut change: impl FnMut(&Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
         let table = Table::new(&self.space);
-        let mut done = if locked.orphaned { Err(Damaged) } else { change(&table) };
-        if done.is_err() {
-            done = table.rebuild().and_then(|()| change(&table));
-        }
+        let mut done = table.rebuild().and_then(|()| change(&table));
         if done.is_err() {
             done = table.reset().and_then(|()| change(&table));
         }

@@ -86,6 +86,12 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// The same in a block that begins at this unit.
+    #[inline(always)]
+    pub const fn at(&self, block: u32) -> Self {
+        Self { start: block as usize * UNIT_WORDS + 1, ..*self }
+    }
+
     /// The first word of the key.
     #[inline(always)]
     pub const fn key_start(&self) -> usize {
@@ -99,6 +105,7 @@ impl Extent {
     }
 
     /// Units of the whole block, its tag included.
+    #[inline(always)]
     pub const fn units(&self) -> u64 {
         (1 + self.terms as u64 + self.key.div_ceil(8) as u64 + self.value.div_ceil(8) as u64)
             .div_ceil(UNIT_WORDS as u64)
@@ -208,6 +215,7 @@ impl Space {
     }
 
     /// Only under the lock.
+    #[inline(always)]
     pub fn set_head(&self, bucket: usize, id: u32) {
         let (word, shift) = self.head_word(bucket);
         // Relaxed: only writers write here, one at a time.

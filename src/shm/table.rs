@@ -6,7 +6,7 @@
 
 use super::arena::{Arena, Damaged};
 use super::hooks::{Step, at};
-use super::layout::{UNIT_WORDS, state};
+use super::layout::state;
 use super::read::{check_of, freshness};
 use super::space::*;
 use super::types::{Terms, Token};
@@ -47,13 +47,13 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Where it would lie in a block that begins at this unit. None: no block is so long.
+    /// What it would take up, in a block that is not known yet. None: no block is so long.
     #[inline(always)]
-    fn extent(&self, block: u32) -> Option<Extent> {
+    fn extent(&self) -> Option<Extent> {
         let lengths = self.key.len() <= u32::MAX as usize && self.value.len() < 1 << 31;
         let terms = if self.terms == Terms::NONE { 0 } else { TERMS_WORDS };
         let (key, value) = (self.key.len(), self.value.len());
-        lengths.then_some(Extent { start: block as usize * UNIT_WORDS + 1, terms, key, value })
+        lengths.then_some(Extent { start: 0, terms, key, value })
     }
 }
 
@@ -90,8 +90,9 @@ impl<'a> Table<'a> {
     }
 
     /// Entries; no more than there can be, whatever stands there.
+    #[inline(always)]
     fn len(&self) -> u64 {
-        self.get(state::LEN).min(u64::from(self.space.geometry.units()))
+        self.get(state::LEN).min(self.slots.len() as u64)
     }
 
     /// A version that no slot has had.
@@ -102,13 +103,12 @@ impl<'a> Table<'a> {
     }
 
     /// The slot of the key's entry.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, key: &[u8]) -> Result<Option<u32>, Damaged> {
         let mut id = self.space.head(self.space.bucket(hash));
-        for _ in 0..=self.len() {
-            if id == 0 {
-                return Ok(None);
-            }
+        let mut left = self.len();
+        while id != 0 {
+            left = left.checked_sub(1).ok_or(Damaged)?;
             let slot = self.slot(id)?;
             let place = slot[PLACE].load(Relaxed);
             if slot[HASH].load(Relaxed) == hash {
@@ -119,70 +119,71 @@ impl<'a> Table<'a> {
             }
             id = high(place);
         }
-        Err(Damaged)
+        Ok(None)
     }
 
     /// Stores. None: there is no room for it.
+    #[inline(never)]
     pub fn store(&self, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
-        let Some(units) = entry.extent(0).map(|extent| extent.units()) else { return Ok(None) };
+        let Some(extent) = entry.extent() else { return Ok(None) };
         let slabs = self.get(state::SLABS);
         if slabs > self.space.geometry.slabs_len as u64 {
             return Err(Damaged);
         }
         let largest = self.arena.largest(slabs, self.space.geometry.slab_slots);
-        if units > largest || self.space.geometry.maxsize == 0 {
+        if extent.units() > largest || self.space.geometry.maxsize == 0 {
             return Ok(None);
         }
-        let units = units as u32;
         if let Some(id) = self.find(entry.hash, entry.key)? {
-            return self.store_again(id, units, entry);
+            return self.store_again(id, &extent, entry);
         }
         if self.get(state::LEN) >= self.space.geometry.maxsize
             && let Some(gone) = self.evict()?
         {
-            return self.store_over(&gone, units, entry);
+            return self.store_over(&gone, &extent, entry);
         }
         let (id, slot) = self.take_slot()?;
-        self.store_new(id, slot, units, entry)
+        self.store_new(id, slot, &extent, entry)
     }
 
     /// Stores what has an entry.
     #[inline(never)]
-    fn store_again(&self, id: u32, units: u32, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    fn store_again(&self, id: u32, extent: &Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
         let slot = self.slot(id)?;
         let seen = slot[WORD].load(Relaxed);
         if self.is_gone(slot, entry.now)? {
             self.add(state::EXPIRATIONS, 1);
         }
-        let Some(block) = self.make_room(units)? else { return Ok(None) };
+        let Some(block) = self.make_room(extent.units() as u32)? else { return Ok(None) };
         if same(slot[WORD].load(Relaxed), seen) {
-            return self.replace(id, block, entry).map(Some);
+            return self.replace(id, block, extent, entry).map(Some);
         }
         // Its own room was needed.
         let (id, slot) = self.take_slot()?;
-        self.insert(id, slot, block, entry).map(Some)
+        self.insert(id, slot, block, extent, entry).map(Some)
     }
 
     /// Stores in the slot of an entry that had to go, and in its block if that is as long as it takes.
     #[inline(always)]
-    fn store_over(&self, gone: &Gone<'a>, units: u32, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
-        if gone.extent.units() == u64::from(units) && self.arena.is_block(gone.block, units)? {
+    fn store_over(&self, gone: &Gone<'a>, extent: &Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let units = extent.units();
+        if gone.extent.units() == units && self.arena.is_block(gone.block, units as u32)? {
             at(Step::BlockTaken);
-            return self.insert(gone.id, gone.slot, gone.block, entry).map(Some);
+            return self.insert(gone.id, gone.slot, gone.block, extent, entry).map(Some);
         }
         self.give_block(gone.block, &gone.extent)?;
         at(Step::BlockGiven);
-        self.store_new(gone.id, gone.slot, units, entry)
+        self.store_new(gone.id, gone.slot, extent, entry)
     }
 
     /// Stores in a slot that was taken.
     #[inline(never)]
-    fn store_new(&self, id: u32, slot: &Slot, units: u32, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
-        let Some(block) = self.make_room(units)? else {
+    fn store_new(&self, id: u32, slot: &Slot, extent: &Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let Some(block) = self.make_room(extent.units() as u32)? else {
             self.free_slot(id, slot);
             return Ok(None);
         };
-        self.insert(id, slot, block, entry).map(Some)
+        self.insert(id, slot, block, extent, entry).map(Some)
     }
 
     /// Whether an entry is past all its times.
@@ -213,8 +214,7 @@ impl<'a> Table<'a> {
 
     /// Writes the entry's bytes into its block, which no reader can know yet.
     #[inline(always)]
-    fn fill(&self, block: u32, entry: &Entry<'_>) -> Result<Extent, Damaged> {
-        let extent = entry.extent(block).ok_or(Damaged)?;
+    fn fill(&self, extent: &Extent, entry: &Entry<'_>) -> Result<(), Damaged> {
         let words = self.words.get(extent.start..).ok_or(Damaged)?;
         let (terms, words) = words.split_at_checked(extent.terms).ok_or(Damaged)?;
         let (key, words) = words.split_at_checked(extent.key.div_ceil(8)).ok_or(Damaged)?;
@@ -225,7 +225,7 @@ impl<'a> Table<'a> {
         copy_in(key, entry.key);
         copy_in(value, entry.value);
         at(Step::BlockWritten);
-        Ok(extent)
+        Ok(())
     }
 
     /// Writes a slot that is not live, and makes it so.
@@ -249,8 +249,9 @@ impl<'a> Table<'a> {
     }
 
     /// Puts another value in an entry's place in the queue, and marks it: storing is a request for it.
-    fn replace(&self, id: u32, block: u32, entry: &Entry<'_>) -> Result<Token, Damaged> {
-        let extent = self.fill(block, entry)?;
+    fn replace(&self, id: u32, block: u32, extent: &Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
+        let extent = extent.at(block);
+        self.fill(&extent, entry)?;
         let slot = self.slot(id)?;
         let (old, old_block) = (self.extent(slot)?, low(slot[PLACE].load(Relaxed)));
         self.space.kill(slot);
@@ -262,9 +263,10 @@ impl<'a> Table<'a> {
     }
 
     /// Puts a new entry at the head of the queue.
-    #[inline]
-    fn insert(&self, id: u32, slot: &Slot, block: u32, entry: &Entry<'_>) -> Result<Token, Damaged> {
-        let extent = self.fill(block, entry)?;
+    #[inline(always)]
+    fn insert(&self, id: u32, slot: &Slot, block: u32, extent: &Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
+        let extent = extent.at(block);
+        self.fill(&extent, entry)?;
         let bucket = self.space.bucket(entry.hash);
         self.space.kill(slot);
         at(Step::SlotKilled);
@@ -351,6 +353,7 @@ impl<'a> Table<'a> {
     }
 
     /// Evicts one entry, and frees what it had. False: there is none.
+    #[inline(never)]
     fn make_way(&self) -> Result<bool, Damaged> {
         let Some(gone) = self.evict()? else { return Ok(false) };
         self.let_go(&gone)?;
@@ -358,7 +361,7 @@ impl<'a> Table<'a> {
     }
 
     /// Evicts one entry, as SIEVE has it. None: there is none.
-    #[inline]
+    #[inline(always)]
     fn evict(&self) -> Result<Option<Gone<'a>>, Damaged> {
         let len = self.len();
         if len == 0 {
@@ -403,7 +406,7 @@ impl<'a> Table<'a> {
     }
 
     /// Takes an entry out of all lists.
-    #[inline]
+    #[inline(always)]
     fn unlink(&self, id: u32) -> Result<Gone<'a>, Damaged> {
         let slot = self.slot(id)?;
         let word = self.space.kill(slot);
