@@ -30,7 +30,7 @@ mod hooks;
 
 pub use region::Region;
 pub use types::{
-    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
+    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, Now, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
     Waited,
 };
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::digest::{digest, mix};
 use super::space::*;
-use super::types::{Found, Lookup, Terms, Token};
+use super::types::{Found, Lookup, Now, Terms, Token};
 use crate::core::atomics::{AtomicU64, Ordering, spin_loop};
 use crate::core::clock::Time;
 
@@ -103,7 +103,7 @@ impl Space {
 
     /// See [`Region::lookup`](super::Region::lookup).
     #[inline]
-    pub fn lookup(&self, hash: u64, key: &[u8], now: Time, value: &mut Vec<u8>) -> Lookup {
+    pub fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
         let copy = |seen: &Seen<'_>| {
             let extent = &seen.extent;
             let words = &self.arena()[extent.value_start()..][..extent.value.div_ceil(8)];
@@ -116,6 +116,8 @@ impl Space {
             return Lookup::Absent;
         }
         let found = Found { token: Token(seen.word | VISITED), terms };
+        // What has no terms needs no clock.
+        let now = if terms == Terms::NONE { 0 } else { now.now() };
         let Some(fresh) = freshness(seen.slot, &terms, now) else { return Lookup::Absent };
         if seen.word & VISITED == 0 {
             mark(seen.slot, seen.word);

@@ -212,7 +212,7 @@ impl Region {
     /// Looks for the key, copies its value out, and marks it as visited. Takes no lock, and is bounded in tries. What is in
     /// `value` goes.
     #[inline]
-    pub fn lookup(&self, hash: u64, key: &[u8], now: Time, value: &mut Vec<u8>) -> Lookup {
+    pub fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
         self.space.lookup(hash, key, now, value)
     }
 
@@ -262,8 +262,8 @@ impl Region {
     }
 
     /// Stores, and evicts what it must. The hash is [`Self::hash`]'s.
-    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: Terms, now: Time, wait: &dyn Wait) -> Stored {
-        let entry = Entry { hash, key, value, terms, now };
+    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: Terms, now: impl Now, wait: &dyn Wait) -> Stored {
+        let entry = Entry { hash, key, value, terms, now: &now };
         match self.change(wait, |table| table.store(&entry)) {
             Ok(Some(token)) => Stored::Done(token),
             Ok(None) => Stored::TooLarge,

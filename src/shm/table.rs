@@ -9,9 +9,8 @@ use super::hooks::{Step, at};
 use super::layout::state;
 use super::read::{check_of, freshness};
 use super::space::*;
-use super::types::{Terms, Token};
+use super::types::{Now, Terms, Token};
 use crate::core::atomics::{AtomicU64, Ordering, Ordering::Relaxed};
-use crate::core::clock::Time;
 
 /// The table under the lock.
 pub struct Table<'a> {
@@ -29,7 +28,7 @@ struct Gone<'a> {
     id: u32,
     slot: &'a Slot,
     block: u32,
-    extent: Extent,
+    units: u32,
 }
 
 /// An entry to be stored.
@@ -43,7 +42,7 @@ pub struct Entry<'a> {
     /// Until when it may be used.
     pub terms: Terms,
     /// Now.
-    pub now: Time,
+    pub now: &'a dyn Now,
 }
 
 impl Entry<'_> {
@@ -135,20 +134,21 @@ impl<'a> Table<'a> {
             return Ok(None);
         }
         if let Some(id) = self.find(entry.hash, entry.key)? {
-            return self.store_again(id, &extent, entry);
+            return self.store_again(id, entry);
         }
         if self.get(state::LEN) >= self.space.geometry.maxsize
             && let Some(gone) = self.evict()?
         {
-            return self.store_over(&gone, &extent, entry);
+            return self.store_over(&gone, extent, entry);
         }
         let (id, slot) = self.take_slot()?;
-        self.store_new(id, slot, &extent, entry)
+        self.store_new(id, slot, entry)
     }
 
     /// Stores what has an entry.
     #[inline(never)]
-    fn store_again(&self, id: u32, extent: &Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    fn store_again(&self, id: u32, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let extent = entry.extent().ok_or(Damaged)?;
         let slot = self.slot(id)?;
         let seen = slot[WORD].load(Relaxed);
         if self.is_gone(slot, entry.now)? {
@@ -165,20 +165,20 @@ impl<'a> Table<'a> {
 
     /// Stores in the slot of an entry that had to go, and in its block if that is as long as it takes.
     #[inline(always)]
-    fn store_over(&self, gone: &Gone<'a>, extent: &Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
-        let units = extent.units();
-        if gone.extent.units() == units && self.arena.is_block(gone.block, units as u32)? {
+    fn store_over(&self, gone: &Gone<'a>, extent: Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        if u64::from(gone.units) == extent.units() && self.arena.is_block(gone.block, gone.units)? {
             at(Step::BlockTaken);
             return self.insert(gone.id, gone.slot, gone.block, extent, entry).map(Some);
         }
-        self.give_block(gone.block, &gone.extent)?;
+        self.give_block(gone.block, gone.units)?;
         at(Step::BlockGiven);
-        self.store_new(gone.id, gone.slot, extent, entry)
+        self.store_new(gone.id, gone.slot, entry)
     }
 
     /// Stores in a slot that was taken.
     #[inline(never)]
-    fn store_new(&self, id: u32, slot: &Slot, extent: &Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    fn store_new(&self, id: u32, slot: &Slot, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let extent = entry.extent().ok_or(Damaged)?;
         let Some(block) = self.make_room(extent.units() as u32)? else {
             self.free_slot(id, slot);
             return Ok(None);
@@ -187,11 +187,12 @@ impl<'a> Table<'a> {
     }
 
     /// Whether an entry is past all its times.
-    fn is_gone(&self, slot: &Slot, now: Time) -> Result<bool, Damaged> {
-        let extent = self.extent(slot)?;
-        Ok(freshness(slot, &self.space.terms(&extent), now).is_none())
+    fn is_gone(&self, slot: &Slot, now: &dyn Now) -> Result<bool, Damaged> {
+        let terms = self.space.terms(&self.extent(slot)?);
+        Ok(terms != Terms::NONE && freshness(slot, &terms, now.now()).is_none())
     }
 
+    #[inline(always)]
     fn extent(&self, slot: &Slot) -> Result<Extent, Damaged> {
         self.space.extent(slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed)).ok_or(Damaged)
     }
@@ -236,7 +237,8 @@ impl<'a> Table<'a> {
         slot[HASH].store(entry.hash, Relaxed);
         slot[PLACE].store(halves(block, next), Relaxed);
         slot[LENS].store(lens, Relaxed);
-        slot[READ].store(entry.now, Relaxed);
+        // Entries without terms don't mind when they were read.
+        slot[READ].store(if extent.terms == 0 { 0 } else { entry.now.now() }, Relaxed);
         slot[CLAIM].store(0, Relaxed);
         slot[CHECK].store(check_of(self.space.seed, entry.hash, lens, &entry.terms, entry.value), Relaxed);
         at(Step::SlotWritten);
@@ -249,7 +251,7 @@ impl<'a> Table<'a> {
     }
 
     /// Puts another value in an entry's place in the queue, and marks it: storing is a request for it.
-    fn replace(&self, id: u32, block: u32, extent: &Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
+    fn replace(&self, id: u32, block: u32, extent: Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
         let extent = extent.at(block);
         self.fill(&extent, entry)?;
         let slot = self.slot(id)?;
@@ -258,13 +260,13 @@ impl<'a> Table<'a> {
         at(Step::SlotKilled);
         let token = self.publish(id, slot, block, &extent, entry, true);
         self.add(state::BYTES, ((old.key + old.value) as u64).wrapping_neg());
-        self.give_block(old_block, &old)?;
+        self.give_block(old_block, old.units() as u32)?;
         Ok(token)
     }
 
     /// Puts a new entry at the head of the queue.
     #[inline(always)]
-    fn insert(&self, id: u32, slot: &Slot, block: u32, extent: &Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
+    fn insert(&self, id: u32, slot: &Slot, block: u32, extent: Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
         let extent = extent.at(block);
         self.fill(&extent, entry)?;
         let bucket = self.space.bucket(entry.hash);
@@ -399,7 +401,7 @@ impl<'a> Table<'a> {
 
     /// Frees what an entry had.
     fn let_go(&self, gone: &Gone<'_>) -> Result<(), Damaged> {
-        self.give_block(gone.block, &gone.extent)?;
+        self.give_block(gone.block, gone.units)?;
         at(Step::BlockGiven);
         self.free_slot(gone.id, gone.slot);
         Ok(())
@@ -421,11 +423,12 @@ impl<'a> Table<'a> {
         at(Step::OutOfRing);
         self.add(state::LEN, u64::MAX);
         self.add(state::BYTES, ((extent.key + extent.value) as u64).wrapping_neg());
-        Ok(Gone { id, slot, block: low(slot[PLACE].load(Relaxed)), extent })
+        // Within the arena, whose units are so many.
+        Ok(Gone { id, slot, block: low(slot[PLACE].load(Relaxed)), units: extent.units() as u32 })
     }
 
-    fn give_block(&self, block: u32, extent: &Extent) -> Result<(), Damaged> {
-        if u64::from(self.arena.size(block)?) != extent.units() {
+    fn give_block(&self, block: u32, units: u32) -> Result<(), Damaged> {
+        if self.arena.size(block)? != units {
             return Err(Damaged);
         }
         self.arena.give(block)

@@ -11,44 +11,87 @@ use crate::module::State;
 use crate::py::codec::{self, Decoded, Encoded};
 use crate::py::key;
 use crate::py::options::Clock;
-use crate::shm::{self, Lookup, Stored, Token};
-use std::cell::Cell;
+use crate::shm::{self, Lookup, Now, Stored, Token};
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 
 /// Bytes that are used again, up to this capacity.
 const KEPT_CAPACITY: usize = 64 << 10;
 
-thread_local! {
-    static SPARE: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+/// Memory for the bytes of a key and of a value.
+#[derive(Default)]
+struct Scratch {
+    key: Vec<u8>,
+    value: RefCell<Vec<u8>>,
 }
 
-/// Memory for the bytes of a key and of a value, given back for the next call. A call inside of a call has its own.
-struct Buffers {
-    key: Vec<u8>,
-    value: Cell<Vec<u8>>,
+thread_local! {
+    static SPARE: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
+
+/// A thread's scratch memory, given back for the next call. A call inside of a call has its own.
+struct Buffers(ManuallyDrop<Box<Scratch>>);
 
 impl Buffers {
+    #[inline(always)]
     fn take() -> Self {
-        let [key, value] = SPARE.take();
-        Self { key, value: Cell::new(value) }
+        Self(ManuallyDrop::new(SPARE.take().unwrap_or_default()))
     }
 
     /// Runs `work` with memory for a value, empty. Reenters: as `work` does.
+    #[inline(always)]
     fn with_value<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let mut bytes = self.value.take();
-        let result = work(&mut bytes);
+        let (mut own, mut kept);
+        let bytes = if let Ok(free) = self.0.value.try_borrow_mut() {
+            kept = free;
+            &mut *kept
+        } else {
+            own = Vec::new();
+            &mut own
+        };
         bytes.clear();
-        self.value.set(bytes);
-        result
+        work(bytes)
     }
 }
 
 impl Drop for Buffers {
+    #[inline(always)]
     fn drop(&mut self) {
-        let (mut key, value) = (std::mem::take(&mut self.key), self.value.take());
-        if key.capacity() <= KEPT_CAPACITY && value.capacity() <= KEPT_CAPACITY {
-            key.clear();
-            SPARE.set([key, value]);
+        // SAFETY: taken once, here.
+        let mut scratch = unsafe { ManuallyDrop::take(&mut self.0) };
+        if scratch.key.capacity() <= KEPT_CAPACITY && scratch.value.get_mut().capacity() <= KEPT_CAPACITY {
+            scratch.key.clear();
+            SPARE.set(Some(scratch));
+        }
+    }
+}
+
+/// The time now, of the clock that all processes go by.
+#[derive(Clone, Copy)]
+pub enum When {
+    /// Nobody has looked yet: others may have stored entries that expire, or not.
+    Coarse,
+    /// It was looked up.
+    At(Time),
+}
+
+impl When {
+    /// Reenters: `clock`.
+    #[inline(always)]
+    pub fn of(extra: &Extra) -> Result<Self> {
+        match extra.options.clock {
+            Clock::Unused => Ok(Self::Coarse),
+            _ => extra.options.now().map(Self::At),
+        }
+    }
+}
+
+impl Now for When {
+    #[inline(always)]
+    fn now(&self) -> Time {
+        match *self {
+            Self::Coarse => clocks::coarse(),
+            Self::At(time) => time,
         }
     }
 }
@@ -81,6 +124,7 @@ pub enum Look {
 impl<'a> Asked<'a> {
     /// The call of these arguments. None if the key takes more bytes than a region has. Reenters: pickle or the serializer,
     /// for arguments that are not of built-in types.
+    #[inline(always)]
     pub fn new(
         wrapper: &'a Wrapper,
         extra: &'a Extra,
@@ -91,9 +135,11 @@ impl<'a> Asked<'a> {
         let state = State::of_instance(wrapper.as_object())?;
         let mut bytes = Buffers::take();
         let serializer = shared.serializer.as_ref();
-        let fits = codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.key, shared.most)?;
-        let hash = shared.region.hash(&bytes.key);
-        Ok(fits.then_some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
+        if !codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.0.key, shared.most)? {
+            return Ok(None);
+        }
+        let hash = shared.region.hash(&bytes.0.key);
+        Ok(Some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
     }
 
     /// The call whose key has these bytes.
@@ -106,28 +152,19 @@ impl<'a> Asked<'a> {
         key: Vec<u8>,
     ) -> Self {
         let hash = shared.region.hash(&key);
-        let bytes = Buffers { key, value: Cell::default() };
+        let bytes = Buffers(ManuallyDrop::new(Box::new(Scratch { key, ..Scratch::default() })));
         Self { wrapper, extra, shared, state, key_args, near: None, bytes, hash }
-    }
-
-    /// The time now, of the clock that all processes go by.
-    pub fn now(extra: &Extra) -> Result<Time> {
-        match extra.options.clock {
-            // Others may have stored entries that expire.
-            Clock::Unused => Ok(clocks::coarse()),
-            _ => extra.options.now(),
-        }
     }
 
     /// The key as an object, for what goes by objects: flights.
     pub fn key_object(&self) -> Result<Owned> {
-        plain::bytes(&self.bytes.key)
+        plain::bytes(&self.bytes.0.key)
     }
 
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.
-    pub fn look(&self, now: Time) -> Result<Look> {
+    pub fn look(&self, now: When) -> Result<Look> {
         self.bytes.with_value(|bytes| {
-            let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.key, now, bytes) {
+            let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.0.key, now, bytes) {
                 Lookup::Fresh(found) => (found, true),
                 Lookup::Stale(found) => (found, false),
                 Lookup::Absent => return Ok(Look::Absent),
@@ -148,7 +185,7 @@ impl<'a> Asked<'a> {
 
     /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
     pub fn peek(&self) -> Result<Option<Owned>> {
-        match self.look(Self::now(self.extra)?)? {
+        match self.look(When::of(self.extra)?)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
                 Ok(Some(value))
@@ -159,13 +196,13 @@ impl<'a> Asked<'a> {
 
     /// Whether the region has it.
     pub fn is_there(&self) -> Result<bool> {
-        Ok(self.shared.region.contains(self.hash, &self.bytes.key, Self::now(self.extra)?))
+        Ok(self.shared.region.contains(self.hash, &self.bytes.0.key, When::of(self.extra)?.now()))
     }
 
     /// Drops the entry. True if there was one that was good.
     pub fn drop_entry(&self) -> Result<bool> {
         let good = self.is_there()?;
-        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached).map_err(busy)?;
+        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.0.key, &Detached).map_err(busy)?;
         Ok(good && was_there)
     }
 
@@ -173,15 +210,16 @@ impl<'a> Asked<'a> {
     pub fn keep(&self, value: &Owned) -> Result<()> {
         let (terms, now) = if self.extra.options.expires() {
             let (terms, now) = self.extra.terms(value.borrow())?;
-            (shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle }, now)
+            let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
+            (terms, When::At(now))
         } else {
-            (shm::Terms::NONE, Self::now(self.extra)?)
+            (shm::Terms::NONE, When::of(self.extra)?)
         };
         self.bytes.with_value(|bytes| {
             let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
             match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
                 // What it returns goes into the near cache with the first hit, if there ever is one.
-                Encoded::Done => match region.store(self.hash, &self.bytes.key, bytes, terms, now, &Detached) {
+                Encoded::Done => match region.store(self.hash, &self.bytes.0.key, bytes, terms, now, &Detached) {
                     // Without the lock it is not stored, and nobody's call fails for it.
                     Stored::Done(_) | Stored::Busy => Ok(()),
                     Stored::TooLarge => self.is_oversize(),
@@ -205,7 +243,7 @@ impl<'a> Asked<'a> {
     fn forget_older(&self) -> Result<()> {
         if self.is_there()? {
             // Without the lock it stays until it expires or is evicted.
-            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached);
+            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.0.key, &Detached);
         }
         Ok(())
     }
@@ -220,7 +258,7 @@ impl<'a> Asked<'a> {
 
     /// What the call returns. Reenters: the function, and as [`Asked::look`] and [`Asked::keep`].
     pub fn answer(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = Self::now(self.extra)?;
+        let now = When::of(self.extra)?;
         match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
@@ -244,8 +282,8 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
-    fn claims(&self, token: Token, now: Time) -> bool {
-        if self.shared.region.begin_refresh(token, now) {
+    fn claims(&self, token: Token, now: When) -> bool {
+        if self.shared.region.begin_refresh(token, now.now()) {
             return true;
         }
         self.shared.tally(&self.shared.region.counters().stale_hits);
@@ -256,7 +294,7 @@ impl<'a> Asked<'a> {
     /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
     /// and as [`Asked::look`].
     pub fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = Self::now(self.extra)?;
+        let now = When::of(self.extra)?;
         let stale = match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
@@ -366,7 +404,7 @@ impl Wrapper {
     /// What a call would return without computing it. Counts a hit or a miss. Reenters: `key`, `copy`, pickle or the serializer.
     pub fn lookup_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         let found = self.with_asked(extra, shared, args, |asked| match asked {
-            Some(asked) => match asked.look(Asked::now(extra)?)? {
+            Some(asked) => match asked.look(When::of(extra)?)? {
                 Look::Fresh(value) => Ok(Some(value)),
                 Look::Stale(value, _token) => {
                     shared.tally(&shared.region.counters().stale_hits);
