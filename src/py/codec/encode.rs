@@ -28,6 +28,11 @@ pub fn encode(
 ) -> Result<Encoded> {
     let start = out.len();
     if serializer.is_none() {
+        if exact::is_int(value)
+            && let Some(value) = exact::short_int(value)
+        {
+            return Ok(if (Out { bytes: out, most }).int(value).is_ok() { Encoded::Done } else { Encoded::TooLarge });
+        }
         let mut encoder = Encoder { out: Out { bytes: out, most }, seen: Seen::default() };
         match encoder.item(value, 0) {
             Ok(()) => return Ok(Encoded::Done),

@@ -63,6 +63,12 @@ struct Encoder<'a> {
 impl Encoder<'_> {
     fn call(&mut self, args: &CallArgs<'_>, typed: bool) -> Step {
         let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+        if let ([value], true, false) = (args.values(), names.is_empty(), typed)
+            && exact::is_int(*value)
+            && let Some(value) = exact::short_int(*value)
+        {
+            return Ok(self.out.int_behind([0, 1], value)?);
+        }
         let (positional, named) = args.values().split_at(args.positional().len());
         let parts = if names.is_empty() { 0 } else { HAS_KEYWORDS } | if typed { HAS_TYPES } else { 0 };
         self.out.counted(parts, positional.len())?;

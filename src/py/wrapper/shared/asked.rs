@@ -12,7 +12,7 @@ use crate::py::codec::{self, Decoded, Encoded};
 use crate::py::key;
 use crate::py::options::Clock;
 use crate::shm::{self, Lookup, Now, Stored, Token};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::mem::ManuallyDrop;
 
 /// Bytes that are used again, up to this capacity.
@@ -38,19 +38,12 @@ impl Buffers {
         Self(ManuallyDrop::new(SPARE.take().unwrap_or_default()))
     }
 
-    /// Runs `work` with memory for a value, empty. Reenters: as `work` does.
+    /// Memory for a value, empty. Whoever has it encodes or decodes one value, and comes here again for none of the same call.
     #[inline(always)]
-    fn with_value<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let (mut own, mut kept);
-        let bytes = if let Ok(free) = self.0.value.try_borrow_mut() {
-            kept = free;
-            &mut *kept
-        } else {
-            own = Vec::new();
-            &mut own
-        };
+    fn value(&self) -> RefMut<'_, Vec<u8>> {
+        let mut bytes = self.0.value.borrow_mut();
         bytes.clear();
-        work(bytes)
+        bytes
     }
 }
 
@@ -163,24 +156,23 @@ impl<'a> Asked<'a> {
 
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.
     pub fn look(&self, now: When) -> Result<Look> {
-        self.bytes.with_value(|bytes| {
-            let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.0.key, now, bytes) {
-                Lookup::Fresh(found) => (found, true),
-                Lookup::Stale(found) => (found, false),
-                Lookup::Absent => return Ok(Look::Absent),
-            };
-            match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
-                Decoded::Damaged => Ok(Look::Absent),
-                Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
-                Decoded::Value(value, immutable) => {
-                    if let (true, Some(hash)) = (immutable, self.near) {
-                        let (token, size) = ((found.token, found.terms), bytes.len());
-                        self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
-                    }
-                    Ok(Look::Fresh(value))
+        let bytes = &mut *self.bytes.value();
+        let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.0.key, now, bytes) {
+            Lookup::Absent => return Ok(Look::Absent),
+            Lookup::Fresh(found) => (found, true),
+            Lookup::Stale(found) => (found, false),
+        };
+        match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
+            Decoded::Damaged => Ok(Look::Absent),
+            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
+            Decoded::Value(value, immutable) => {
+                if let (true, Some(hash)) = (immutable, self.near) {
+                    let (token, size) = ((found.token, found.terms), bytes.len());
+                    self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
                 }
+                Ok(Look::Fresh(value))
             }
-        })
+        }
     }
 
     /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
@@ -208,30 +200,33 @@ impl<'a> Asked<'a> {
 
     /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        let (terms, now) = if self.extra.options.expires() {
-            let (terms, now) = self.extra.terms(value.borrow())?;
-            let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
-            (terms, When::At(now))
-        } else {
-            (shm::Terms::NONE, When::of(self.extra)?)
-        };
-        self.bytes.with_value(|bytes| {
-            let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
-            match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
-                // What it returns goes into the near cache with the first hit, if there ever is one.
-                Encoded::Done => match region.store(self.hash, &self.bytes.0.key, bytes, terms, now, &Detached) {
-                    // Without the lock it is not stored, and nobody's call fails for it.
-                    Stored::Done(_) | Stored::Busy => Ok(()),
-                    Stored::TooLarge => self.is_oversize(),
-                },
-                Encoded::TooLarge => self.is_oversize(),
-                Encoded::Unserializable(exception) => {
-                    self.shared.tally(&region.counters().unserializable);
-                    self.forget_older()?;
-                    self.shared.warn(exception.borrow())
-                }
+        if !self.extra.options.expires() {
+            return self.keep_for(value, shm::Terms::NONE, When::of(self.extra)?);
+        }
+        let (terms, now) = self.extra.terms(value.borrow())?;
+        let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
+        self.keep_for(value, terms, When::At(now))
+    }
+
+    /// Reenters: pickle or the serializer, filters of warnings.
+    #[inline(always)]
+    fn keep_for(&self, value: &Owned, terms: shm::Terms, now: When) -> Result<()> {
+        let bytes = &mut *self.bytes.value();
+        let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
+        match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
+            // What it returns goes into the near cache with the first hit, if there ever is one.
+            Encoded::Done => match region.store(self.hash, &self.bytes.0.key, bytes, terms, now, &Detached) {
+                // Without the lock it is not stored, and nobody's call fails for it.
+                Stored::Done(_) | Stored::Busy => Ok(()),
+                Stored::TooLarge => self.is_oversize(),
+            },
+            Encoded::TooLarge => self.is_oversize(),
+            Encoded::Unserializable(exception) => {
+                self.shared.tally(&region.counters().unserializable);
+                self.forget_older()?;
+                self.shared.warn(exception.borrow())
             }
-        })
+        }
     }
 
     fn is_oversize(&self) -> Result<()> {
