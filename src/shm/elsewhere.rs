@@ -47,13 +47,16 @@ impl Region {
     pub fn check(&self, _token: Token) -> bool {
         match self.0 {}
     }
+    pub fn lacks(&self, _hash: u64) -> bool {
+        match self.0 {}
+    }
     pub fn touch(&self, _token: Token, _terms: &Terms, _now: Time) -> bool {
         match self.0 {}
     }
     pub fn contains(&self, _hash: u64, _key: &[u8], _now: Time) -> bool {
         match self.0 {}
     }
-    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: Terms, _: impl Now, _: &dyn Wait) -> Stored {
+    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: &Terms, _: impl Now, _: &dyn Wait) -> Stored {
         match self.0 {}
     }
     pub fn remove_entry(&self, _hash: u64, _key: &[u8], _wait: &dyn Wait) -> Result<bool, Busy> {

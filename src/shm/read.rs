@@ -23,8 +23,8 @@ pub struct Seen<'a> {
 }
 
 /// What a search met.
-enum Met<'a> {
-    Entry(Seen<'a>),
+enum Met<'a, T> {
+    Entry(&'a Slot, u64, T),
     Nothing,
     Writer,
 }
@@ -37,10 +37,11 @@ pub fn check_of(seed: u64, hash: u64, lens: u64, terms: &Terms, value: &[u8]) ->
 }
 
 impl Space {
+    /// Searches for an entry of this hash of which `take` takes something.
     #[inline(always)]
-    fn search(&self, hash: u64, key: &[u8]) -> Met<'_> {
+    fn search<T>(&self, hash: u64, take: impl Fn(&Slot, u64) -> Option<T>) -> Met<'_, T> {
         let bucket = self.bucket(hash);
-        let mut id = self.head(bucket);
+        let mut id = self.head(bucket).first();
         for _ in 0..LONGEST {
             if id == 0 {
                 return Met::Nothing;
@@ -54,14 +55,10 @@ impl Space {
             // Relaxed, here and below: `stands` orders them.
             let other = slot[HASH].load(Ordering::Relaxed);
             let place = slot[PLACE].load(Ordering::Relaxed);
-            if other == hash {
-                let lens = slot[LENS].load(Ordering::Relaxed);
-                if let Some(extent) = self.extent(place, lens)
-                    && extent.key == key.len()
-                    && equal(&self.arena()[extent.key_start()..extent.value_start()], key)
-                {
-                    return Met::Entry(Seen { slot, word, extent });
-                }
+            if other == hash
+                && let Some(taken) = take(slot, place)
+            {
+                return Met::Entry(slot, word, taken);
             }
             if self.bucket(other) != bucket || !self.stands(slot, word) {
                 return Met::Writer;
@@ -71,12 +68,24 @@ impl Space {
         Met::Nothing
     }
 
+    /// See [`Region::lacks`](super::Region::lacks).
+    #[inline(always)]
+    pub fn lacks(&self, hash: u64) -> bool {
+        matches!(self.search(hash, |_, _| Some(())), Met::Nothing)
+    }
+
     /// Searches, and lets `read` read what was found, until nothing has changed meanwhile.
     #[inline(always)]
     fn read<T>(&self, hash: u64, key: &[u8], mut read: impl FnMut(&Seen<'_>) -> T) -> Option<(Seen<'_>, T)> {
         for _ in 0..TRIES {
-            match self.search(hash, key) {
-                Met::Entry(seen) => {
+            let entry = self.search(hash, |slot, place| {
+                let extent = self.extent(place, slot[LENS].load(Ordering::Relaxed))?;
+                let words = &self.arena()[extent.key_start()..extent.value_start()];
+                (extent.key == key.len() && equal(words, key)).then_some(extent)
+            });
+            match entry {
+                Met::Entry(slot, word, extent) => {
+                    let seen = Seen { slot, word, extent };
                     let value = read(&seen);
                     if self.stands(seen.slot, seen.word) {
                         return Some((seen, value));

@@ -201,9 +201,9 @@ impl Table<'_> {
             let slot = self.slot(entry.id)?;
             // Of a configuration for less, only the newest could stay; but such a region is another.
             self.link_newest(entry.id, slot)?;
-            let bucket = self.space.bucket(slot[HASH].load(Relaxed));
-            slot[PLACE].store(halves(entry.start, self.space.head(bucket)), Relaxed);
-            self.space.set_head(bucket, entry.id);
+            let head = self.space.head(self.space.bucket(slot[HASH].load(Relaxed)));
+            slot[PLACE].store(halves(entry.start, head.first()), Relaxed);
+            head.set(entry.id);
             let lens = slot[LENS].load(Relaxed) & !HAS_TERMS;
             self.add(state::BYTES, u64::from(low(lens)) + u64::from(high(lens)));
         }

@@ -216,6 +216,12 @@ impl Region {
         self.space.lookup(hash, key, now, value)
     }
 
+    /// Whether no entry has this hash. False also where that can't be told at once.
+    #[inline(always)]
+    pub fn lacks(&self, hash: u64) -> bool {
+        self.space.lacks(hash)
+    }
+
     /// Whether the entry still stands as it was found; marks it as visited. One load and one comparison.
     #[inline(always)]
     pub fn check(&self, token: Token) -> bool {
@@ -262,7 +268,8 @@ impl Region {
     }
 
     /// Stores, and evicts what it must. The hash is [`Self::hash`]'s.
-    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: Terms, now: impl Now, wait: &dyn Wait) -> Stored {
+    #[inline]
+    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: &Terms, now: impl Now, wait: &dyn Wait) -> Stored {
         let entry = Entry { hash, key, value, terms, now: &now };
         match self.change(wait, |table| table.store(&entry)) {
             Ok(Some(token)) => Stored::Done(token),
@@ -274,7 +281,7 @@ impl Region {
     /// Drops one entry. True: it was there, expired or not.
     pub fn remove_entry(&self, hash: u64, key: &[u8], wait: &dyn Wait) -> Result<bool, Busy> {
         self.change(wait, |table| {
-            let Some(id) = table.find(hash, key)? else { return Ok(false) };
+            let Some(id) = table.find(table.head(hash), hash, key)? else { return Ok(false) };
             table.take_out(id)?;
             table.add(state::INVALIDATIONS, 1);
             Ok(true)

@@ -117,6 +117,31 @@ impl Extent {
     }
 }
 
+/// Half a word, which leads to the first slot of some hashes.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    word: &'a AtomicU64,
+    shift: u32,
+}
+
+impl Head<'_> {
+    /// The first slot, or 0.
+    #[inline(always)]
+    pub fn first(self) -> u32 {
+        // Acquire: pairs with the Release in `set`.
+        low(self.word.load(Ordering::Acquire) >> self.shift)
+    }
+
+    /// Only under the lock.
+    #[inline(always)]
+    pub fn set(self, id: u32) {
+        // Relaxed: only writers write here, one at a time.
+        let other = self.word.load(Ordering::Relaxed) & !(0xFFFF_FFFF << self.shift);
+        // Release: pairs with the Acquire in `first`.
+        self.word.store(other | u64::from(id) << self.shift, Ordering::Release);
+    }
+}
+
 /// A region's words.
 pub struct Space {
     map: Map,
@@ -200,28 +225,10 @@ impl Space {
         (hash >> 32) as usize & (self.geometry.heads_len - 1)
     }
 
-    /// The word that has a head, and how far to shift it.
+    /// A head.
     #[inline(always)]
-    fn head_word(&self, bucket: usize) -> (&AtomicU64, u32) {
-        (&self.words()[self.geometry.heads + bucket / 2], (bucket as u32 & 1) * 32)
-    }
-
-    /// The first slot of a head.
-    #[inline(always)]
-    pub fn head(&self, bucket: usize) -> u32 {
-        let (word, shift) = self.head_word(bucket);
-        // Acquire: pairs with the Release in `set_head`.
-        low(word.load(Ordering::Acquire) >> shift)
-    }
-
-    /// Only under the lock.
-    #[inline(always)]
-    pub fn set_head(&self, bucket: usize, id: u32) {
-        let (word, shift) = self.head_word(bucket);
-        // Relaxed: only writers write here, one at a time.
-        let other = word.load(Ordering::Relaxed) & !(0xFFFF_FFFF << shift);
-        // Release: pairs with the Acquire in `head`.
-        word.store(other | u64::from(id) << shift, Ordering::Release);
+    pub fn head(&self, bucket: usize) -> Head<'_> {
+        Head { word: &self.words()[self.geometry.heads + bucket / 2], shift: (bucket as u32 & 1) * 32 }
     }
 
     /// Where the bytes of an entry lie, if that is within the arena.

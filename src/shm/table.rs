@@ -40,7 +40,7 @@ pub struct Entry<'a> {
     /// Its value.
     pub value: &'a [u8],
     /// Until when it may be used.
-    pub terms: Terms,
+    pub terms: &'a Terms,
     /// Now.
     pub now: &'a dyn Now,
 }
@@ -50,7 +50,7 @@ impl Entry<'_> {
     #[inline(always)]
     fn extent(&self) -> Option<Extent> {
         let lengths = self.key.len() <= u32::MAX as usize && self.value.len() < 1 << 31;
-        let terms = if self.terms == Terms::NONE { 0 } else { TERMS_WORDS };
+        let terms = if *self.terms == Terms::NONE { 0 } else { TERMS_WORDS };
         let (key, value) = (self.key.len(), self.value.len());
         lengths.then_some(Extent { start: 0, terms, key, value })
     }
@@ -101,10 +101,16 @@ impl<'a> Table<'a> {
         version
     }
 
+    /// The head of this hash.
+    #[inline(always)]
+    pub fn head(&self, hash: u64) -> Head<'a> {
+        self.space.head(self.space.bucket(hash))
+    }
+
     /// The slot of the key's entry.
     #[inline(always)]
-    pub fn find(&self, hash: u64, key: &[u8]) -> Result<Option<u32>, Damaged> {
-        let mut id = self.space.head(self.space.bucket(hash));
+    pub fn find(&self, head: Head<'_>, hash: u64, key: &[u8]) -> Result<Option<u32>, Damaged> {
+        let mut id = head.first();
         let mut left = self.len();
         while id != 0 {
             left = left.checked_sub(1).ok_or(Damaged)?;
@@ -133,13 +139,14 @@ impl<'a> Table<'a> {
         if extent.units() > largest || self.space.geometry.maxsize == 0 {
             return Ok(None);
         }
-        if let Some(id) = self.find(entry.hash, entry.key)? {
+        let head = self.head(entry.hash);
+        if let Some(id) = self.find(head, entry.hash, entry.key)? {
             return self.store_again(id, entry);
         }
         if self.get(state::LEN) >= self.space.geometry.maxsize
             && let Some(gone) = self.evict()?
         {
-            return self.store_over(&gone, extent, entry);
+            return self.store_over(&gone, head, extent, entry);
         }
         let (id, slot) = self.take_slot()?;
         self.store_new(id, slot, entry)
@@ -160,15 +167,21 @@ impl<'a> Table<'a> {
         }
         // Its own room was needed.
         let (id, slot) = self.take_slot()?;
-        self.insert(id, slot, block, extent, entry).map(Some)
+        self.insert(id, slot, self.head(entry.hash), extent.at(block), block, entry).map(Some)
     }
 
     /// Stores in the slot of an entry that had to go, and in its block if that is as long as it takes.
     #[inline(always)]
-    fn store_over(&self, gone: &Gone<'a>, extent: Extent, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    fn store_over(
+        &self,
+        gone: &Gone<'a>,
+        head: Head<'_>,
+        extent: Extent,
+        entry: &Entry<'_>,
+    ) -> Result<Option<Token>, Damaged> {
         if u64::from(gone.units) == extent.units() && self.arena.is_block(gone.block, gone.units)? {
             at(Step::BlockTaken);
-            return self.insert(gone.id, gone.slot, gone.block, extent, entry).map(Some);
+            return self.insert(gone.id, gone.slot, head, extent.at(gone.block), gone.block, entry).map(Some);
         }
         self.give_block(gone.block, gone.units)?;
         at(Step::BlockGiven);
@@ -183,7 +196,7 @@ impl<'a> Table<'a> {
             self.free_slot(id, slot);
             return Ok(None);
         };
-        self.insert(id, slot, block, extent, entry).map(Some)
+        self.insert(id, slot, self.head(entry.hash), extent.at(block), block, entry).map(Some)
     }
 
     /// Whether an entry is past all its times.
@@ -240,7 +253,7 @@ impl<'a> Table<'a> {
         // Entries without terms don't mind when they were read.
         slot[READ].store(if extent.terms == 0 { 0 } else { entry.now.now() }, Relaxed);
         slot[CLAIM].store(0, Relaxed);
-        slot[CHECK].store(check_of(self.space.seed, entry.hash, lens, &entry.terms, entry.value), Relaxed);
+        slot[CHECK].store(check_of(self.space.seed, entry.hash, lens, entry.terms, entry.value), Relaxed);
         at(Step::SlotWritten);
         let word = self.space.word(id, self.next_version()) | LIVE | if visited { VISITED } else { 0 };
         // Release: pairs with the Acquire of readers.
@@ -266,18 +279,24 @@ impl<'a> Table<'a> {
 
     /// Puts a new entry at the head of the queue.
     #[inline(always)]
-    fn insert(&self, id: u32, slot: &Slot, block: u32, extent: Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
-        let extent = extent.at(block);
+    fn insert(
+        &self,
+        id: u32,
+        slot: &Slot,
+        head: Head<'_>,
+        extent: Extent,
+        block: u32,
+        entry: &Entry<'_>,
+    ) -> Result<Token, Damaged> {
         self.fill(&extent, entry)?;
-        let bucket = self.space.bucket(entry.hash);
         self.space.kill(slot);
         at(Step::SlotKilled);
-        slot[PLACE].store(halves(block, self.space.head(bucket)), Relaxed);
+        slot[PLACE].store(halves(block, head.first()), Relaxed);
         self.add(state::LEN, 1);
         let token = self.publish(id, slot, block, &extent, entry, false);
         self.link_newest(id, slot)?;
         at(Step::InRing);
-        self.space.set_head(bucket, id);
+        head.set(id);
         at(Step::InHead);
         Ok(token)
     }
@@ -369,33 +388,29 @@ impl<'a> Table<'a> {
         if len == 0 {
             return Ok(None);
         }
-        let mut id = self.get(state::HAND) as u32;
+        let or_oldest = |id| if id == 0 { self.get(state::OLDEST) as u32 } else { id };
+        let mut id = or_oldest(self.get(state::HAND) as u32);
+        let mut slot = self.slot(id)?;
         // Readers mark while the hand walks, so that twice around is not always enough.
         for _ in 0..len * 2 + 2 {
-            if id == 0 {
-                id = self.get(state::OLDEST) as u32;
-            }
-            let slot = self.slot(id)?;
             // Relaxed: a hint; no reader waits for it. While it is marked, nobody else writes there.
             let word = slot[WORD].load(Relaxed);
             if word & VISITED == 0 {
                 break;
             }
             slot[WORD].store(word & !VISITED, Relaxed);
-            id = low(slot[RING].load(Relaxed));
-        }
-        if id == 0 {
-            id = self.get(state::OLDEST) as u32;
+            id = or_oldest(low(slot[RING].load(Relaxed)));
+            slot = self.slot(id)?;
         }
         self.set(state::HAND, u64::from(id));
-        let gone = self.unlink(id)?;
+        let gone = self.unlink(id, slot)?;
         self.add(state::EVICTIONS, 1);
         Ok(Some(gone))
     }
 
     /// Takes an entry out, for good.
     pub fn take_out(&self, id: u32) -> Result<(), Damaged> {
-        let gone = self.unlink(id)?;
+        let gone = self.unlink(id, self.slot(id)?)?;
         self.let_go(&gone)
     }
 
@@ -409,8 +424,7 @@ impl<'a> Table<'a> {
 
     /// Takes an entry out of all lists.
     #[inline(always)]
-    fn unlink(&self, id: u32) -> Result<Gone<'a>, Damaged> {
-        let slot = self.slot(id)?;
+    fn unlink(&self, id: u32, slot: &'a Slot) -> Result<Gone<'a>, Damaged> {
         let word = self.space.kill(slot);
         if word & LIVE == 0 {
             return Err(Damaged);
@@ -436,11 +450,11 @@ impl<'a> Table<'a> {
 
     #[inline(always)]
     fn unlink_head(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
-        let bucket = self.space.bucket(slot[HASH].load(Relaxed));
+        let head = self.head(slot[HASH].load(Relaxed));
         let next = high(slot[PLACE].load(Relaxed));
-        let mut at = self.space.head(bucket);
+        let mut at = head.first();
         if at == id {
-            self.space.set_head(bucket, next);
+            head.set(next);
             return Ok(());
         }
         for _ in 0..self.len() {

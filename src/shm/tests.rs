@@ -66,7 +66,7 @@ impl Simply for Region {
     }
 
     fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Stored {
-        self.store(self.hash(key), key, value, terms, now, &())
+        self.store(self.hash(key), key, value, &terms, now, &())
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -124,7 +124,7 @@ pub fn audit(region: &Region) {
     assert!(get(state::HAND) == 0 || backwards.contains(&(get(state::HAND) as u32)));
     let (mut filed, mut bytes, mut used) = (0, 0, 0);
     for bucket in 0..space.geometry.heads_len {
-        let mut id = space.head(bucket);
+        let mut id = space.head(bucket).first();
         while id != 0 {
             let slot = space.slot(id).expect("a slot");
             let extent = space.extent(slot[PLACE].load(Relaxed), slot[space::LENS].load(Relaxed)).expect("an extent");

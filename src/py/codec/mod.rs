@@ -19,6 +19,8 @@ pub use keys::encode_call;
 pub use names::Names;
 pub use others::Serializer;
 
+use std::mem::MaybeUninit;
+
 /// How deep containers may nest before pickle takes the value.
 const MOST_DEPTH: u32 = 64;
 
@@ -147,11 +149,13 @@ impl Out<'_> {
         if count > self.most.saturating_sub(len) {
             return Err(TooLarge);
         }
-        if size_of::<u64>() > self.bytes.capacity() - len {
+        let Some(place) = self.bytes.spare_capacity_mut().first_chunk_mut() else {
             self.grow(size_of::<u64>())?;
-        }
-        self.bytes.extend_from_slice(&bytes.to_le_bytes());
-        self.bytes.truncate(len + count);
+            return self.slice(&bytes.to_le_bytes()[..count]);
+        };
+        *place = bytes.to_le_bytes().map(MaybeUninit::new);
+        // SAFETY: eight bytes more are there, and `count` of them count.
+        unsafe { self.bytes.set_len(len + count.min(size_of::<u64>())) };
         Ok(())
     }
 

@@ -155,7 +155,16 @@ impl<'a> Asked<'a> {
     }
 
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.
+    #[inline(always)]
     pub fn look(&self, now: When) -> Result<Look> {
+        if self.shared.region.lacks(self.hash) {
+            return Ok(Look::Absent);
+        }
+        self.look_closely(now)
+    }
+
+    #[inline(never)]
+    fn look_closely(&self, now: When) -> Result<Look> {
         let bytes = &mut *self.bytes.value();
         let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.0.key, now, bytes) {
             Lookup::Absent => return Ok(Look::Absent),
@@ -199,18 +208,21 @@ impl<'a> Asked<'a> {
     }
 
     /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
+    #[inline(always)]
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        if !self.extra.options.expires() {
-            return self.keep_for(value, shm::Terms::NONE, When::of(self.extra)?);
+        let (mut terms, mut now) = (shm::Terms::NONE, When::Coarse);
+        if self.extra.options.expires() {
+            let (own, time) = self.extra.terms(value.borrow())?;
+            terms = shm::Terms { fresh_until: own.fresh_until, stale_until: own.stale_until, idle: own.idle };
+            now = When::At(time);
+        } else if !matches!(self.extra.options.clock, Clock::Unused) {
+            now = When::of(self.extra)?;
         }
-        let (terms, now) = self.extra.terms(value.borrow())?;
-        let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
-        self.keep_for(value, terms, When::At(now))
+        self.keep_for(value, &terms, now)
     }
 
     /// Reenters: pickle or the serializer, filters of warnings.
-    #[inline(always)]
-    fn keep_for(&self, value: &Owned, terms: shm::Terms, now: When) -> Result<()> {
+    fn keep_for(&self, value: &Owned, terms: &shm::Terms, now: When) -> Result<()> {
         let bytes = &mut *self.bytes.value();
         let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
         match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
