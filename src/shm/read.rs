@@ -30,7 +30,7 @@ enum Met<'a, T> {
 }
 
 /// The check over an entry's value and all that belongs to it.
-#[inline]
+#[inline(always)]
 pub fn check_of(seed: u64, hash: u64, lens: u64, terms: &Terms, value: &[u8]) -> u64 {
     let times = mix(terms.fresh_until ^ seed, terms.stale_until.wrapping_add(terms.idle.rotate_left(32)) ^ !seed);
     mix(digest(seed, value) ^ hash, lens ^ times)
@@ -115,7 +115,7 @@ impl Space {
     pub fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
         let copy = |seen: &Seen<'_>| {
             let extent = &seen.extent;
-            let words = &self.arena()[extent.value_start()..][..extent.value.div_ceil(8)];
+            let words = &self.arena()[extent.value_start()..][..words_of(extent.value)];
             // Relaxed: `stands` orders it.
             let check = seen.slot[CHECK].load(Ordering::Relaxed);
             (copy_out(words, extent.value, value), check, self.terms(extent))

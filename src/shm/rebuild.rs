@@ -141,7 +141,7 @@ impl Table<'_> {
         if digest(self.space.seed, &bytes) != hash {
             return Ok(None);
         }
-        let value = &arena[extent.value_start()..][..extent.value.div_ceil(8)];
+        let value = &arena[extent.value_start()..][..words_of(extent.value)];
         if !copy_out(value, extent.value, &mut bytes) {
             return Err(Damaged);
         }

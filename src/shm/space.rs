@@ -72,6 +72,12 @@ pub const fn same(word: u64, seen: u64) -> bool {
     (word ^ seen) & !VISITED == 0
 }
 
+/// How many words so many bytes need.
+#[inline(always)]
+pub const fn words_of(bytes: usize) -> usize {
+    ((bytes as u64 + 7) / 8) as usize
+}
+
 /// Where an entry's bytes lie: words of the arena, held against its bounds.
 #[derive(Clone, Copy)]
 pub struct Extent {
@@ -101,14 +107,14 @@ impl Extent {
     /// The first word of the value.
     #[inline(always)]
     pub const fn value_start(&self) -> usize {
-        self.key_start() + self.key.div_ceil(8)
+        self.key_start() + words_of(self.key)
     }
 
     /// Units of the whole block, its tag included.
     #[inline(always)]
     pub const fn units(&self) -> u64 {
-        (1 + self.terms as u64 + self.key.div_ceil(8) as u64 + self.value.div_ceil(8) as u64)
-            .div_ceil(UNIT_WORDS as u64)
+        (1 + self.terms as u64 + words_of(self.key) as u64 + words_of(self.value) as u64 + UNIT_WORDS as u64 - 1)
+            / UNIT_WORDS as u64
     }
 
     /// The lengths as a slot has them.
@@ -240,7 +246,7 @@ impl Space {
             key: low(lens) as usize,
             value: high(lens & !HAS_TERMS) as usize,
         };
-        let end = extent.value_start() + extent.value.div_ceil(8);
+        let end = extent.value_start() + words_of(extent.value);
         (low(place) != 0 && end <= self.geometry.arena_words).then_some(extent)
     }
 

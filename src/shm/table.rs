@@ -231,8 +231,8 @@ impl<'a> Table<'a> {
     fn fill(&self, extent: &Extent, entry: &Entry<'_>) -> Result<(), Damaged> {
         let words = self.words.get(extent.start..).ok_or(Damaged)?;
         let (terms, words) = words.split_at_checked(extent.terms).ok_or(Damaged)?;
-        let (key, words) = words.split_at_checked(extent.key.div_ceil(8)).ok_or(Damaged)?;
-        let value = words.get(..extent.value.div_ceil(8)).ok_or(Damaged)?;
+        let (key, words) = words.split_at_checked(words_of(extent.key)).ok_or(Damaged)?;
+        let value = words.get(..words_of(extent.value)).ok_or(Damaged)?;
         for (word, time) in terms.iter().zip([entry.terms.fresh_until, entry.terms.stale_until, entry.terms.idle]) {
             word.store(time, Relaxed);
         }

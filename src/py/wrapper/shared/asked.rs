@@ -256,6 +256,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The function's own result, stored. Reenters: the function, and as [`Asked::keep`].
+    #[inline(always)]
     pub fn compute_alone(&self, args: &CallArgs<'_>) -> Result<Owned> {
         self.shared.count(false);
         let value = self.wrapper.call_function(args)?;
@@ -264,6 +265,7 @@ impl<'a> Asked<'a> {
     }
 
     /// What the call returns. Reenters: the function, and as [`Asked::look`] and [`Asked::keep`].
+    #[inline(always)]
     pub fn answer(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let now = When::of(self.extra)?;
         match self.look(now)? {
@@ -347,21 +349,11 @@ impl Wrapper {
         })
     }
 
-    /// `absent` is the hash in the near cache, if that is known not to have these arguments. Reenters: the function, `key`,
-    /// options, pickle or the serializer.
-    pub(super) fn call_shared(
-        &self,
-        extra: &Extra,
-        shared: &Shared,
-        args: &CallArgs<'_>,
-        absent: Option<Hash>,
-    ) -> Result<Owned> {
+    /// Reenters: the function, `key`, options, pickle or the serializer.
+    pub(super) fn call_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let near = match absent {
-                None => near::hash(key_args, self.typed)?,
-                known => known,
-            };
-            if let (Some(hash), None) = (near, absent) {
+            let near = near::hash(key_args, self.typed)?;
+            if let Some(hash) = near {
                 let now = extra.options.now()?;
                 if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
                     shared.count(true);
@@ -373,6 +365,15 @@ impl Wrapper {
                 None => self.call_unkeyed(shared, args),
             }
         })
+    }
+
+    /// As [`Wrapper::call_shared`], where the arguments are the key, whose hash the near cache does not have.
+    #[inline(always)]
+    pub(super) fn call_absent(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+        match Asked::new(self, extra, shared, args, Some(hash))? {
+            Some(asked) => asked.answer(args),
+            None => self.call_unkeyed(shared, args),
+        }
     }
 
     /// A call whose key is too large.
