@@ -5,12 +5,15 @@
 //! free ones grow together. Only the lock's holder comes here. What does not fit together is [`Damaged`], never followed.
 
 use super::layout::{BINS_OF_LEVEL, LEVELS, SLOT_UNITS, UNIT_WORDS, state};
-use super::space::{Space, halves, high, low};
+use super::space::{Space, State, halves, high, low};
 use crate::core::atomics::{AtomicU64, Ordering::Relaxed};
 
 /// The region's structures contradict each other: they are to be made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
+
+/// The words of a unit.
+type Unit = [AtomicU64; UNIT_WORDS];
 
 const USED: u32 = 1 << 31;
 /// The first block, which is never free, so that 0 can mean none and no slot has number 0.
@@ -42,40 +45,56 @@ struct Tag {
 
 /// The arena under the lock. Sizes and places are in units.
 #[derive(Clone, Copy)]
-pub struct Arena<'a>(pub &'a Space);
+pub struct Arena<'a> {
+    state: &'a State,
+    units: &'a [Unit],
+}
 
 // Relaxed throughout: only the lock's holder reads or writes here.
 impl<'a> Arena<'a> {
-    fn end(self) -> u32 {
-        self.0.geometry.units() - 1
+    /// The caller holds the lock.
+    #[inline(always)]
+    pub fn new(space: &'a Space) -> Self {
+        Self { state: space.states(), units: space.arena().as_chunks().0 }
     }
 
-    fn word(self, at: u32, word: usize) -> Result<&'a AtomicU64, Damaged> {
-        self.0.arena().get(at as usize * UNIT_WORDS + word).ok_or(Damaged)
+    fn end(&self) -> u32 {
+        self.units.len() as u32 - 1
     }
 
-    fn tag(self, at: u32) -> Result<Tag, Damaged> {
+    #[inline(always)]
+    fn unit(&self, at: u32) -> Result<&'a Unit, Damaged> {
+        self.units.get(at as usize).ok_or(Damaged)
+    }
+
+    #[inline(always)]
+    fn word(&self, at: u32, word: usize) -> Result<&'a AtomicU64, Damaged> {
+        self.unit(at).map(|unit| &unit[word])
+    }
+
+    #[inline(always)]
+    fn tag(&self, at: u32) -> Result<Tag, Damaged> {
         let word = self.word(at, 0)?.load(Relaxed);
         let tag = Tag { size: low(word), before: high(word) & !USED, used: high(word) & USED != 0 };
         let fits = tag.size > 0 && u64::from(at) + u64::from(tag.size) <= u64::from(self.end()) + 1;
         if fits && tag.before <= at { Ok(tag) } else { Err(Damaged) }
     }
 
-    fn set_tag(self, at: u32, tag: Tag) -> Result<(), Damaged> {
+    fn set_tag(&self, at: u32, tag: Tag) -> Result<(), Damaged> {
         self.word(at, 0)?.store(halves(tag.size, tag.before | if tag.used { USED } else { 0 }), Relaxed);
         Ok(())
     }
 
-    fn set_before(self, at: u32, before: u32) -> Result<(), Damaged> {
+    fn set_before(&self, at: u32, before: u32) -> Result<(), Damaged> {
         let tag = self.tag(at)?;
         self.set_tag(at, Tag { before, ..tag })
     }
 
-    fn bin(self, (level, bin): (usize, usize)) -> &'a AtomicU64 {
-        self.0.state(state::BLOCKS + level * BINS_OF_LEVEL + bin)
+    fn bin(&self, (level, bin): (usize, usize)) -> &'a AtomicU64 {
+        &self.state[state::BLOCKS + level * BINS_OF_LEVEL + bin]
     }
 
-    fn file(self, at: u32, size: u32) -> Result<(), Damaged> {
+    fn file(&self, at: u32, size: u32) -> Result<(), Damaged> {
         let place = bin_of(size);
         let first = self.bin(place).load(Relaxed) as u32;
         self.word(at, 1)?.store(halves(first, 0), Relaxed);
@@ -84,14 +103,14 @@ impl<'a> Arena<'a> {
             links.store(halves(low(links.load(Relaxed)), at), Relaxed);
         }
         self.bin(place).store(u64::from(at), Relaxed);
-        let bins = self.0.state(state::BINS + place.0);
+        let bins = &self.state[state::BINS + place.0];
         bins.store(bins.load(Relaxed) | 1 << place.1, Relaxed);
-        let levels = self.0.state(state::LEVELS);
+        let levels = &self.state[state::LEVELS];
         levels.store(levels.load(Relaxed) | 1 << place.0, Relaxed);
         Ok(())
     }
 
-    fn unfile(self, at: u32, size: u32) -> Result<(), Damaged> {
+    fn unfile(&self, at: u32, size: u32) -> Result<(), Damaged> {
         let place = bin_of(size);
         let links = self.word(at, 1)?.load(Relaxed);
         let (next, last) = (low(links), high(links));
@@ -115,11 +134,11 @@ impl<'a> Arena<'a> {
         }
         self.bin(place).store(u64::from(next), Relaxed);
         if next == 0 {
-            let bins = self.0.state(state::BINS + place.0);
+            let bins = &self.state[state::BINS + place.0];
             let left = bins.load(Relaxed) & !(1 << place.1);
             bins.store(left, Relaxed);
             if left == 0 {
-                let levels = self.0.state(state::LEVELS);
+                let levels = &self.state[state::LEVELS];
                 levels.store(levels.load(Relaxed) & !(1 << place.0), Relaxed);
             }
         }
@@ -127,7 +146,7 @@ impl<'a> Arena<'a> {
     }
 
     /// A free block of so many units at least, still filed.
-    fn find(self, units: u32) -> Result<Option<(u32, Tag)>, Damaged> {
+    fn find(&self, units: u32) -> Result<Option<(u32, Tag)>, Damaged> {
         let above = bin_above(units);
         if let Some(at) = self.first_from(above) {
             let tag = self.tag(at)?;
@@ -152,20 +171,20 @@ impl<'a> Arena<'a> {
     }
 
     /// The first block of the first bin from here on that has any.
-    fn first_from(self, (level, bin): (usize, usize)) -> Option<u32> {
+    fn first_from(&self, (level, bin): (usize, usize)) -> Option<u32> {
         if level >= LEVELS {
             return None;
         }
-        let here = self.0.state(state::BINS + level).load(Relaxed) & (u64::MAX << bin);
+        let here = self.state[state::BINS + level].load(Relaxed) & (u64::MAX << bin);
         let place = if here != 0 {
             (level, here.trailing_zeros() as usize)
         } else {
-            let levels = self.0.state(state::LEVELS).load(Relaxed) & (u64::MAX << level << 1);
+            let levels = self.state[state::LEVELS].load(Relaxed) & (u64::MAX << level << 1);
             let level = levels.trailing_zeros() as usize;
             if level >= LEVELS {
                 return None;
             }
-            (level, self.0.state(state::BINS + level).load(Relaxed).trailing_zeros() as usize)
+            (level, self.state[state::BINS + level].load(Relaxed).trailing_zeros() as usize)
         };
         if place.1 >= BINS_OF_LEVEL {
             return None;
@@ -174,7 +193,7 @@ impl<'a> Arena<'a> {
     }
 
     /// Takes a block. None: there is none so large.
-    pub fn take(self, units: u32) -> Result<Option<u32>, Damaged> {
+    pub fn take(&self, units: u32) -> Result<Option<u32>, Damaged> {
         let Some((at, tag)) = self.find(units)? else { return Ok(None) };
         self.unfile(at, tag.size)?;
         let rest = tag.size - units;
@@ -188,7 +207,7 @@ impl<'a> Arena<'a> {
     }
 
     /// Takes a block for so many slots, from the end of a free one. Gives the unit of its first slot.
-    pub fn take_slots(self, slots: u32) -> Result<Option<u32>, Damaged> {
+    pub fn take_slots(&self, slots: u32) -> Result<Option<u32>, Damaged> {
         let slots = slots * SLOT_UNITS;
         let Some((at, tag)) = self.find(slots + SLOT_UNITS + 1)? else { return Ok(None) };
         let first = (at + tag.size - slots) / SLOT_UNITS * SLOT_UNITS;
@@ -205,7 +224,7 @@ impl<'a> Arena<'a> {
     }
 
     /// Gives a block back.
-    pub fn give(self, at: u32) -> Result<(), Damaged> {
+    pub fn give(&self, at: u32) -> Result<(), Damaged> {
         let tag = self.tag(at)?;
         if !tag.used || at <= FIRST || at >= self.end() {
             return Err(Damaged);
@@ -234,15 +253,22 @@ impl<'a> Arena<'a> {
         self.file(start, size)
     }
 
+    /// Whether a used block of so many units begins here.
+    #[inline(always)]
+    pub fn is_block(&self, at: u32, units: u32) -> Result<bool, Damaged> {
+        let tag = self.tag(at)?;
+        Ok(tag.used && tag.size == units && at > FIRST && at < self.end())
+    }
+
     /// How many units the block has that begins here.
-    pub fn size(self, at: u32) -> Result<u32, Damaged> {
+    pub fn size(&self, at: u32) -> Result<u32, Damaged> {
         self.tag(at).map(|tag| tag.size)
     }
 
     /// Makes all anew: used blocks are those given, in order, as place and size; the rest is free.
-    pub fn lay_out(self, used: impl Iterator<Item = (u32, u32)>) -> Result<(), Damaged> {
-        for at in state::LEVELS..state::WORDS {
-            self.0.state(at).store(0, Relaxed);
+    pub fn lay_out(&self, used: impl Iterator<Item = (u32, u32)>) -> Result<(), Damaged> {
+        for word in &self.state[state::LEVELS..] {
+            word.store(0, Relaxed);
         }
         let first = [(0, FIRST + 1)].into_iter();
         let last = [(self.end(), 1)].into_iter();
@@ -261,13 +287,13 @@ impl<'a> Arena<'a> {
     }
 
     /// The longest block that there can ever be beside so many slabs of so many slots.
-    pub fn largest(self, slabs: u64, slab_slots: u32) -> u64 {
+    pub fn largest(&self, slabs: u64, slab_slots: u32) -> u64 {
         let slabs = slabs.max(1) * (u64::from(slab_slots) + 1) * u64::from(SLOT_UNITS);
         u64::from(self.end() - FIRST - 1).saturating_sub(slabs)
     }
 
     /// Walks over all blocks. Gives the units that are free, those of the longest free block, and how many blocks are used.
-    pub fn survey(self) -> Result<Survey, Damaged> {
+    pub fn survey(&self) -> Result<Survey, Damaged> {
         let (mut at, mut before, mut last_free) = (0, 0, false);
         let mut survey = Survey { free: 0, longest: 0, used: 0 };
         while at <= self.end() {

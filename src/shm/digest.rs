@@ -38,10 +38,18 @@ fn rest(bytes: &[u8]) -> (u64, u64) {
 }
 
 /// The hash of the bytes.
-#[inline]
+#[inline(always)]
 pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
     let secret = mix(seed ^ C, D);
-    let mut state = seed ^ A;
+    let (state, left) = if bytes.len() > 16 { fold(secret, seed ^ A, bytes) } else { (seed ^ A, bytes) };
+    let (a, b) = rest(left);
+    let state = mix(a ^ secret, b ^ state);
+    mix(state ^ C, bytes.len() as u64 ^ D)
+}
+
+/// Takes in all but the last 16 bytes at most.
+#[inline(never)]
+fn fold(secret: u64, mut state: u64, bytes: &[u8]) -> (u64, &[u8]) {
     let mut left = bytes;
     if left.len() > 64 {
         let (blocks, tail) = left.as_chunks::<64>();
@@ -62,9 +70,7 @@ pub fn digest(seed: u64, bytes: &[u8]) -> u64 {
         state = mix(a ^ secret, b ^ state);
         left = tail;
     }
-    let (a, b) = rest(left);
-    state = mix(a ^ secret, b ^ state);
-    mix(state ^ C, bytes.len() as u64 ^ D)
+    (state, left)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use types::{
-    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, OpenError, Sight, State, Stats, Stored, Summary,
-    Terms, Token, Wait, Waited,
+    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, Now, OpenError, Sight, State, Stats, Stored,
+    Summary, Terms, Token, Wait, Waited,
 };
 
 /// There is none.
@@ -53,10 +53,13 @@ impl Region {
     pub fn hash(&self, _key: &[u8]) -> u64 {
         match self.0 {}
     }
-    pub fn lookup(&self, _hash: u64, _key: &[u8], _now: Time, _value: &mut Vec<u8>) -> Lookup {
+    pub fn lookup(&self, _hash: u64, _key: &[u8], _now: impl Now, _value: &mut Vec<u8>) -> Lookup {
         match self.0 {}
     }
     pub fn check(&self, _token: Token) -> bool {
+        match self.0 {}
+    }
+    pub fn lacks(&self, _hash: u64) -> bool {
         match self.0 {}
     }
     pub fn touch(&self, _token: Token, _terms: &Terms, _now: Time) -> bool {
@@ -65,7 +68,7 @@ impl Region {
     pub fn contains(&self, _hash: u64, _key: &[u8], _now: Time) -> bool {
         match self.0 {}
     }
-    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: Terms, _: Time, _: &dyn Wait) -> Stored {
+    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: &Terms, _: impl Now, _: &dyn Wait) -> Stored {
         match self.0 {}
     }
     pub fn remove_entry(&self, _hash: u64, _key: &[u8], _wait: &dyn Wait) -> Result<bool, Busy> {

@@ -12,6 +12,7 @@ use super::map::Map;
 use super::read::check_of;
 use super::region::{LINE_OWNER, Region, stats};
 use super::space::*;
+use super::types::State;
 use super::types::*;
 use crate::core::atomics::Ordering;
 use std::collections::HashSet;

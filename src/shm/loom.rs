@@ -17,7 +17,7 @@ mod tests_loom;
 mod types;
 
 pub use types::{
-    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
+    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, Now, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
     Waited,
 };
 

@@ -31,8 +31,8 @@ mod hooks;
 
 pub use region::Region;
 pub use types::{
-    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, OpenError, Sight, State, Stats, Stored, Summary,
-    Terms, Token, Wait, Waited,
+    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, Now, OpenError, Sight, State, Stats, Stored,
+    Summary, Terms, Token, Wait, Waited,
 };
 #[cfg(test)]
 mod bench;

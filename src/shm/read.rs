@@ -2,7 +2,7 @@
 
 use super::digest::{digest, mix};
 use super::space::*;
-use super::types::{Found, Lookup, Terms, Token};
+use super::types::{Found, Lookup, Now, Terms, Token};
 use crate::core::atomics::{AtomicU64, Ordering, spin_loop};
 use crate::core::clock::Time;
 
@@ -23,24 +23,25 @@ pub struct Seen<'a> {
 }
 
 /// What a search met.
-enum Met<'a> {
-    Entry(Seen<'a>),
+enum Met<'a, T> {
+    Entry(&'a Slot, u64, T),
     Nothing,
     Writer,
 }
 
 /// The check over an entry's value and all that belongs to it.
-#[inline]
+#[inline(always)]
 pub fn check_of(seed: u64, hash: u64, lens: u64, terms: &Terms, value: &[u8]) -> u64 {
     let times = mix(terms.fresh_until ^ seed, terms.stale_until.wrapping_add(terms.idle.rotate_left(32)) ^ !seed);
     mix(digest(seed, value) ^ hash, lens ^ times)
 }
 
 impl Space {
+    /// Searches for an entry of this hash of which `take` takes something.
     #[inline(always)]
-    fn search(&self, hash: u64, key: &[u8]) -> Met<'_> {
+    fn search<T>(&self, hash: u64, take: impl Fn(&Slot, u64) -> Option<T>) -> Met<'_, T> {
         let bucket = self.bucket(hash);
-        let mut id = self.head(bucket);
+        let mut id = self.head(bucket).first();
         for _ in 0..LONGEST {
             if id == 0 {
                 return Met::Nothing;
@@ -54,14 +55,10 @@ impl Space {
             // Relaxed, here and below: `stands` orders them.
             let other = slot[HASH].load(Ordering::Relaxed);
             let place = slot[PLACE].load(Ordering::Relaxed);
-            if other == hash {
-                let lens = slot[LENS].load(Ordering::Relaxed);
-                if let Some(extent) = self.extent(place, lens)
-                    && extent.key == key.len()
-                    && equal(&self.arena()[extent.key_start()..extent.value_start()], key)
-                {
-                    return Met::Entry(Seen { slot, word, extent });
-                }
+            if other == hash
+                && let Some(taken) = take(slot, place)
+            {
+                return Met::Entry(slot, word, taken);
             }
             if self.bucket(other) != bucket || !self.stands(slot, word) {
                 return Met::Writer;
@@ -71,12 +68,24 @@ impl Space {
         Met::Nothing
     }
 
+    /// See [`Region::lacks`](super::Region::lacks).
+    #[inline(always)]
+    pub fn lacks(&self, hash: u64) -> bool {
+        matches!(self.search(hash, |_, _| Some(())), Met::Nothing)
+    }
+
     /// Searches, and lets `read` read what was found, until nothing has changed meanwhile.
     #[inline(always)]
     fn read<T>(&self, hash: u64, key: &[u8], mut read: impl FnMut(&Seen<'_>) -> T) -> Option<(Seen<'_>, T)> {
         for _ in 0..TRIES {
-            match self.search(hash, key) {
-                Met::Entry(seen) => {
+            let entry = self.search(hash, |slot, place| {
+                let extent = self.extent(place, slot[LENS].load(Ordering::Relaxed))?;
+                let words = &self.arena()[extent.key_start()..extent.value_start()];
+                (extent.key == key.len() && equal(words, key)).then_some(extent)
+            });
+            match entry {
+                Met::Entry(slot, word, extent) => {
+                    let seen = Seen { slot, word, extent };
                     let value = read(&seen);
                     if self.stands(seen.slot, seen.word) {
                         return Some((seen, value));
@@ -103,10 +112,10 @@ impl Space {
 
     /// See [`Region::lookup`](super::Region::lookup).
     #[inline]
-    pub fn lookup(&self, hash: u64, key: &[u8], now: Time, value: &mut Vec<u8>) -> Lookup {
+    pub fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
         let copy = |seen: &Seen<'_>| {
             let extent = &seen.extent;
-            let words = &self.arena()[extent.value_start()..][..extent.value.div_ceil(8)];
+            let words = &self.arena()[extent.value_start()..][..words_of(extent.value)];
             // Relaxed: `stands` orders it.
             let check = seen.slot[CHECK].load(Ordering::Relaxed);
             (copy_out(words, extent.value, value), check, self.terms(extent))
@@ -116,6 +125,8 @@ impl Space {
             return Lookup::Absent;
         }
         let found = Found { token: Token(seen.word | VISITED), terms };
+        // What has no terms needs no clock.
+        let now = if terms == Terms::NONE { 0 } else { now.now() };
         let Some(fresh) = freshness(seen.slot, &terms, now) else { return Lookup::Absent };
         if seen.word & VISITED == 0 {
             mark(seen.slot, seen.word);

@@ -33,7 +33,7 @@ impl From<std::collections::TryReserveError> for Damaged {
 
 impl Table<'_> {
     /// Makes all structures anew.
-    pub fn rebuild(self) -> Result<(), Damaged> {
+    pub fn rebuild(&self) -> Result<(), Damaged> {
         at(Step::Rebuilding);
         self.add(state::RECOVERIES, 1);
         let (listed, mut kept) = self.trusted_slabs()?;
@@ -51,7 +51,7 @@ impl Table<'_> {
     }
 
     /// Drops everything, slots too.
-    pub fn reset(self) -> Result<(), Damaged> {
+    pub fn reset(&self) -> Result<(), Damaged> {
         let (_, slabs) = self.trusted_slabs()?;
         self.raise_version(&slabs);
         for id in slabs.iter().flat_map(|slab| self.slots_of(slab.start + 1)) {
@@ -61,12 +61,12 @@ impl Table<'_> {
         self.rebuild()
     }
 
-    fn slab_units(self) -> u32 {
+    fn slab_units(&self) -> u32 {
         self.space.geometry.slab_slots * SLOT_UNITS
     }
 
     /// The listed slabs that can be some, as they are listed (first units), and sorted, without those that overlap.
-    fn trusted_slabs(self) -> Result<(Vec<u32>, Vec<Kept>), Damaged> {
+    fn trusted_slabs(&self) -> Result<(Vec<u32>, Vec<Kept>), Damaged> {
         let count = self.get(state::SLABS).min(self.slabs().len() as u64) as usize;
         let (mut listed, mut sorted, mut kept) = (Vec::new(), Vec::new(), Vec::<Kept>::new());
         listed.try_reserve(count)?;
@@ -91,19 +91,19 @@ impl Table<'_> {
         Ok((listed, kept))
     }
 
-    fn slots_of(self, first: u32) -> std::ops::Range<u32> {
+    fn slots_of(&self, first: u32) -> std::ops::Range<u32> {
         let id = first / SLOT_UNITS;
         id..id + self.space.geometry.slab_slots
     }
 
     /// Whether any slot still knows its number: else bytes of entries lie there.
-    fn is_slab(self, first: u32) -> bool {
+    fn is_slab(&self, first: u32) -> bool {
         let mut slots = self.slots_of(first);
         slots.any(|id| self.space.slot(id).is_some_and(|slot| self.space.id(slot[WORD].load(Relaxed)) == id))
     }
 
     /// Makes sure that versions to come are above all that are there.
-    fn raise_version(self, slabs: &[Kept]) {
+    fn raise_version(&self, slabs: &[Kept]) {
         let ids = slabs.iter().flat_map(|slab| self.slots_of(slab.start + 1));
         let words = ids.filter_map(|id| {
             let word = self.space.slot(id)?[WORD].load(Relaxed);
@@ -114,7 +114,7 @@ impl Table<'_> {
     }
 
     /// Adds the entries of a slab whose checks hold, and takes the others out of sight.
-    fn collect_entries(self, slab: u32, kept: &mut Vec<Kept>, units: &mut u64) -> Result<(), Damaged> {
+    fn collect_entries(&self, slab: u32, kept: &mut Vec<Kept>, units: &mut u64) -> Result<(), Damaged> {
         kept.try_reserve(self.space.geometry.slab_slots as usize)?;
         for id in self.slots_of(slab + 1) {
             let slot = self.space.slot(id).ok_or(Damaged)?;
@@ -129,13 +129,13 @@ impl Table<'_> {
     }
 
     /// Takes a slot out of sight, whatever was in it.
-    fn bury(self, id: u32, slot: &Slot) {
+    fn bury(&self, id: u32, slot: &Slot) {
         self.space.kill(slot);
         slot[WORD].store(self.space.word(id, self.next_version()), Relaxed);
     }
 
     /// Where an entry's block lies, if all its checks hold. Looks at `left` units at most.
-    fn holds(self, slot: &Slot, left: &mut u64) -> Result<Option<(u32, u32)>, Damaged> {
+    fn holds(&self, slot: &Slot, left: &mut u64) -> Result<Option<(u32, u32)>, Damaged> {
         let (place, lens, hash) = (slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed), slot[HASH].load(Relaxed));
         let Some(extent) = self.space.extent(place, lens) else { return Ok(None) };
         let Some(rest) = left.checked_sub(extent.units()) else { return Ok(None) };
@@ -148,7 +148,7 @@ impl Table<'_> {
         if digest(self.space.seed, &bytes) != hash {
             return Ok(None);
         }
-        let value = &arena[extent.value_start()..][..extent.value.div_ceil(8)];
+        let value = &arena[extent.value_start()..][..words_of(extent.value)];
         if !copy_out(value, extent.value, &mut bytes) {
             return Err(Damaged);
         }
@@ -161,7 +161,7 @@ impl Table<'_> {
 
     /// Sorted by place. Of two entries that overlap the first stays, and of an entry and a slab the slab; entries that go are
     /// taken out of sight.
-    fn without_overlaps(self, mut all: Vec<Kept>) -> Result<Vec<Kept>, Damaged> {
+    fn without_overlaps(&self, mut all: Vec<Kept>) -> Result<Vec<Kept>, Damaged> {
         all.sort_unstable_by_key(|it| (it.start, it.id));
         let mut kept: Vec<Kept> = Vec::new();
         kept.try_reserve(all.len())?;
@@ -180,7 +180,7 @@ impl Table<'_> {
     }
 
     /// Lists the slabs, in the order that they were listed in: who dies here leaves none out.
-    fn write_slabs(self, slabs: &[u32]) {
+    fn write_slabs(&self, slabs: &[u32]) {
         for (place, &first) in self.slabs().iter().zip(slabs) {
             place.store(u64::from(first), Relaxed);
         }
@@ -188,7 +188,7 @@ impl Table<'_> {
     }
 
     /// Makes heads, ring, free slots and counts anew.
-    fn link_all(self, mut kept: Vec<Kept>) -> Result<(), Damaged> {
+    fn link_all(&self, mut kept: Vec<Kept>) -> Result<(), Damaged> {
         for at in [state::LEN, state::NEWEST, state::OLDEST, state::HAND, state::FREE_SLOT, state::BYTES] {
             self.set(at, 0);
         }
@@ -208,9 +208,9 @@ impl Table<'_> {
             let slot = self.slot(entry.id)?;
             // Of a configuration for less, only the newest could stay; but such a region is another.
             self.link_newest(entry.id, slot)?;
-            let bucket = self.space.bucket(slot[HASH].load(Relaxed));
-            slot[PLACE].store(halves(entry.start, self.space.head(bucket)), Relaxed);
-            self.space.set_head(bucket, entry.id);
+            let head = self.space.head(self.space.bucket(slot[HASH].load(Relaxed)));
+            slot[PLACE].store(halves(entry.start, head.first()), Relaxed);
+            head.set(entry.id);
             let lens = slot[LENS].load(Relaxed) & !HAS_TERMS;
             self.add(state::BYTES, u64::from(low(lens)) + u64::from(high(lens)));
         }

@@ -8,7 +8,7 @@ use super::hooks::{Step, at};
 use super::identity::Identity;
 use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
 use super::lease::Leases;
-use super::lock::{self, Locked, Tired};
+use super::lock::{self, Tired};
 use super::map::Map;
 use super::space::{CLAIM, Space, WORD, same};
 use super::table::{Entry, Table};
@@ -129,8 +129,8 @@ impl Region {
         if let Some(known) = &mut known {
             known.add(&region);
             // This process has just come to it. So if it holds the lock, that was before exec(2).
-            if let Some(locked) = lock::take_own(&region.space) {
-                let _ = region.finish(&locked, |_| Ok(()));
+            if let Some(_locked) = lock::take_own(&region.space) {
+                let _ = region.mend(|_| Ok(()));
             }
         }
         fork::enter(&region);
@@ -185,8 +185,14 @@ impl Region {
     /// Looks for the key, copies its value out, and marks it as visited. Takes no lock, and is bounded in tries. What is in
     /// `value` goes.
     #[inline]
-    pub fn lookup(&self, hash: u64, key: &[u8], now: Time, value: &mut Vec<u8>) -> Lookup {
+    pub fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
         self.space.lookup(hash, key, now, value)
+    }
+
+    /// Whether no entry has this hash. False also where that can't be told at once.
+    #[inline(always)]
+    pub fn lacks(&self, hash: u64) -> bool {
+        self.space.lacks(hash)
     }
 
     /// Whether the entry still stands as it was found; marks it as visited. One load and one comparison.
@@ -209,33 +215,35 @@ impl Region {
 
     /// Runs a change under the lock. Where it finds damage, or the lock's last owner died, order is made first.
     #[inline]
-    fn change<T>(&self, wait: &dyn Wait, change: impl FnMut(Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
+    fn change<T>(&self, wait: &dyn Wait, mut change: impl FnMut(&Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
         let locked = lock::lock(&self.space, self.file.1, &self.tired, wait)?;
         at(Step::Locked);
-        self.finish(&locked, change)
+        if !locked.orphaned
+            && let Ok(done) = change(&Table::new(&self.space))
+        {
+            at(Step::Done);
+            return Ok(done);
+        }
+        self.mend(change)
     }
 
-    #[inline]
-    fn finish<T>(
-        &self,
-        locked: &Locked<'_>,
-        mut change: impl FnMut(Table<'_>) -> Result<T, Damaged>,
-    ) -> Result<T, Busy> {
+    /// Makes order, under the lock, and then the change.
+    #[cold]
+    #[inline(never)]
+    fn mend<T>(&self, mut change: impl FnMut(&Table<'_>) -> Result<T, Damaged>) -> Result<T, Busy> {
         let table = Table::new(&self.space);
-        let mut done = if locked.orphaned { Err(Damaged) } else { change(table) };
+        let mut done = table.rebuild().and_then(|()| change(&table));
         if done.is_err() {
-            done = table.rebuild().and_then(|()| change(table));
-        }
-        if done.is_err() {
-            done = table.reset().and_then(|()| change(table));
+            done = table.reset().and_then(|()| change(&table));
         }
         at(Step::Done);
         done.map_err(|Damaged| Busy)
     }
 
     /// Stores, and evicts what it must. The hash is [`Self::hash`]'s.
-    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: Terms, now: Time, wait: &dyn Wait) -> Stored {
-        let entry = Entry { hash, key, value, terms, now };
+    #[inline]
+    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: &Terms, now: impl Now, wait: &dyn Wait) -> Stored {
+        let entry = Entry { hash, key, value, terms, now: &now };
         match self.change(wait, |table| table.store(&entry)) {
             Ok(Some(token)) => Stored::Done(token),
             Ok(None) => Stored::TooLarge,
@@ -246,7 +254,7 @@ impl Region {
     /// Drops one entry. True: it was there, expired or not.
     pub fn remove_entry(&self, hash: u64, key: &[u8], wait: &dyn Wait) -> Result<bool, Busy> {
         self.change(wait, |table| {
-            let Some(id) = table.find(hash, key)? else { return Ok(false) };
+            let Some(id) = table.find(table.head(hash), hash, key)? else { return Ok(false) };
             table.take_out(id)?;
             table.add(state::INVALIDATIONS, 1);
             Ok(true)

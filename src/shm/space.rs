@@ -45,6 +45,9 @@ pub const TERMS_WORDS: usize = 3;
 /// The words of one slot.
 pub type Slot = [AtomicU64; SLOT_WORDS];
 
+/// The words of the state.
+pub type State = [AtomicU64; state::WORDS];
+
 /// The low half of a word.
 #[inline(always)]
 pub const fn low(word: u64) -> u32 {
@@ -69,6 +72,12 @@ pub const fn same(word: u64, seen: u64) -> bool {
     (word ^ seen) & !VISITED == 0
 }
 
+/// How many words so many bytes need.
+#[inline(always)]
+pub const fn words_of(bytes: usize) -> usize {
+    ((bytes as u64 + 7) / 8) as usize
+}
+
 /// Where an entry's bytes lie: words of the arena, held against its bounds.
 #[derive(Clone, Copy)]
 pub struct Extent {
@@ -83,6 +92,12 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// The same in a block that begins at this unit.
+    #[inline(always)]
+    pub const fn at(&self, block: u32) -> Self {
+        Self { start: block as usize * UNIT_WORDS + 1, ..*self }
+    }
+
     /// The first word of the key.
     #[inline(always)]
     pub const fn key_start(&self) -> usize {
@@ -92,18 +107,44 @@ impl Extent {
     /// The first word of the value.
     #[inline(always)]
     pub const fn value_start(&self) -> usize {
-        self.key_start() + self.key.div_ceil(8)
+        self.key_start() + words_of(self.key)
     }
 
     /// Units of the whole block, its tag included.
+    #[inline(always)]
     pub const fn units(&self) -> u64 {
-        (1 + self.terms as u64 + self.key.div_ceil(8) as u64 + self.value.div_ceil(8) as u64)
-            .div_ceil(UNIT_WORDS as u64)
+        (1 + self.terms as u64 + words_of(self.key) as u64 + words_of(self.value) as u64 + UNIT_WORDS as u64 - 1)
+            / UNIT_WORDS as u64
     }
 
     /// The lengths as a slot has them.
     pub const fn lens(&self) -> u64 {
         halves(self.key as u32, self.value as u32) | if self.terms > 0 { HAS_TERMS } else { 0 }
+    }
+}
+
+/// Half a word, which leads to the first slot of some hashes.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    word: &'a AtomicU64,
+    shift: u32,
+}
+
+impl Head<'_> {
+    /// The first slot, or 0.
+    #[inline(always)]
+    pub fn first(self) -> u32 {
+        // Acquire: pairs with the Release in `set`.
+        low(self.word.load(Ordering::Acquire) >> self.shift)
+    }
+
+    /// Only under the lock.
+    #[inline(always)]
+    pub fn set(self, id: u32) {
+        // Relaxed: only writers write here, one at a time.
+        let other = self.word.load(Ordering::Relaxed) & !(0xFFFF_FFFF << self.shift);
+        // Release: pairs with the Acquire in `first`.
+        self.word.store(other | u64::from(id) << self.shift, Ordering::Release);
     }
 }
 
@@ -132,11 +173,19 @@ impl Space {
         self.map.words()
     }
 
+    /// The words of the state.
+    #[inline(always)]
+    pub fn states(&self) -> &State {
+        let Some((state, _)) = self.words()[self.geometry.state..].split_first_chunk() else {
+            unreachable!("a map of the geometry's size")
+        };
+        state
+    }
+
     /// A word of the state.
     #[inline(always)]
     pub fn state(&self, at: usize) -> &AtomicU64 {
-        debug_assert!(at < state::WORDS);
-        &self.words()[self.geometry.state + at]
+        &self.states()[at]
     }
 
     /// The words of the arena.
@@ -182,27 +231,10 @@ impl Space {
         (hash >> 32) as usize & (self.geometry.heads_len - 1)
     }
 
-    /// The word that has a head, and how far to shift it.
+    /// A head.
     #[inline(always)]
-    fn head_word(&self, bucket: usize) -> (&AtomicU64, u32) {
-        (&self.words()[self.geometry.heads + bucket / 2], (bucket as u32 & 1) * 32)
-    }
-
-    /// The first slot of a head.
-    #[inline(always)]
-    pub fn head(&self, bucket: usize) -> u32 {
-        let (word, shift) = self.head_word(bucket);
-        // Acquire: pairs with the Release in `set_head`.
-        low(word.load(Ordering::Acquire) >> shift)
-    }
-
-    /// Only under the lock.
-    pub fn set_head(&self, bucket: usize, id: u32) {
-        let (word, shift) = self.head_word(bucket);
-        // Relaxed: only writers write here, one at a time.
-        let other = word.load(Ordering::Relaxed) & !(0xFFFF_FFFF << shift);
-        // Release: pairs with the Acquire in `head`.
-        word.store(other | u64::from(id) << shift, Ordering::Release);
+    pub fn head(&self, bucket: usize) -> Head<'_> {
+        Head { word: &self.words()[self.geometry.heads + bucket / 2], shift: (bucket as u32 & 1) * 32 }
     }
 
     /// Where the bytes of an entry lie, if that is within the arena.
@@ -214,14 +246,17 @@ impl Space {
             key: low(lens) as usize,
             value: high(lens & !HAS_TERMS) as usize,
         };
-        let end = extent.value_start() + extent.value.div_ceil(8);
+        let end = extent.value_start() + words_of(extent.value);
         (low(place) != 0 && end <= self.geometry.arena_words).then_some(extent)
     }
 
     /// Takes a slot out of its readers' sight. Only under the lock.
+    #[inline(always)]
     pub fn kill(&self, slot: &Slot) -> u64 {
-        // Relaxed, but a read-modify-write: readers may mark it at this moment. Writers change it one at a time.
-        let word = slot[WORD].fetch_and(!(LIVE | VISITED), Ordering::Relaxed);
+        // Relaxed, and no read-modify-write: writers change it one at a time, and a reader that marks it at this moment does so by
+        // compare-and-swap, which fails after the store, and is undone by it before.
+        let word = slot[WORD].load(Ordering::Relaxed);
+        slot[WORD].store(word & !(LIVE | VISITED), Ordering::Relaxed);
         // Release: whoever sees anything that is written from now on sees the word changed, by the Acquire fence in `stands`.
         fence(Ordering::Release);
         word
@@ -237,25 +272,28 @@ impl Space {
     }
 }
 
-/// Eight bytes of a slice, from a place that is a multiple of eight; what lies beyond its end is zero.
+/// Fewer than eight bytes as a word; what lies beyond their end is zero.
 #[inline(always)]
-fn word_of(bytes: &[u8], at: usize) -> u64 {
-    let rest = &bytes[at..];
-    match rest.first_chunk() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => {
-            let mut eight = [0; 8];
-            eight[..rest.len()].copy_from_slice(rest);
-            u64::from_le_bytes(eight)
-        }
+fn last_word(bytes: &[u8]) -> u64 {
+    let len = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // Two halves that may overlap, with the same bytes where they do.
+        let last = u64::from(u32::from_le_bytes(*last));
+        return u64::from(u32::from_le_bytes(*first)) | last << ((len as u32 * 8).wrapping_sub(32) & 63);
     }
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// Copies bytes in. The words are as many as they need.
+#[inline(always)]
 pub fn copy_in(words: &[AtomicU64], bytes: &[u8]) {
-    for (at, word) in words.iter().enumerate() {
-        // Relaxed: the slot's word publishes them.
-        word.store(word_of(bytes, at * 8), Ordering::Relaxed);
+    let (whole, rest) = bytes.as_chunks::<8>();
+    // Relaxed: the slot's word publishes them.
+    for (word, eight) in words.iter().zip(whole) {
+        word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
+    }
+    if let (false, Some(word)) = (rest.is_empty(), words.get(whole.len())) {
+        word.store(last_word(rest), Ordering::Relaxed);
     }
 }
 
@@ -277,9 +315,12 @@ pub fn copy_out(words: &[AtomicU64], len: usize, bytes: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Whether the words hold these bytes.
+/// Whether the words hold these bytes, as many as they need.
 #[inline]
 pub fn equal(words: &[AtomicU64], bytes: &[u8]) -> bool {
+    let (whole, rest) = bytes.as_chunks::<8>();
     // Relaxed: the slot's word tells whether they belonged together.
-    words.iter().enumerate().all(|(at, word)| word.load(Ordering::Relaxed) == word_of(bytes, at * 8))
+    words.iter().zip(whole).all(|(word, eight)| word.load(Ordering::Relaxed) == u64::from_le_bytes(*eight))
+        && (rest.is_empty()
+            || words.get(whole.len()).is_some_and(|word| word.load(Ordering::Relaxed) == last_word(rest)))
 }

@@ -6,18 +6,29 @@
 
 use super::arena::{Arena, Damaged};
 use super::hooks::{Step, at};
-use super::layout::{SLOT_WORDS, UNIT_WORDS, state};
+use super::layout::state;
 use super::read::{check_of, freshness};
 use super::space::*;
-use super::types::{Terms, Token};
+use super::types::{Now, Terms, Token};
 use crate::core::atomics::{AtomicU64, Ordering, Ordering::Relaxed};
-use crate::core::clock::Time;
 
 /// The table under the lock.
-#[derive(Clone, Copy)]
 pub struct Table<'a> {
     pub(super) space: &'a Space,
+    state: &'a State,
+    /// The words of the arena.
+    words: &'a [AtomicU64],
+    /// The arena as slots, most of which it is not.
+    slots: &'a [Slot],
     pub(super) arena: Arena<'a>,
+}
+
+/// An entry that has left all lists. Its slot and its block are not free yet.
+struct Gone<'a> {
+    id: u32,
+    slot: &'a Slot,
+    block: u32,
+    units: u32,
 }
 
 /// An entry to be stored.
@@ -29,134 +40,184 @@ pub struct Entry<'a> {
     /// Its value.
     pub value: &'a [u8],
     /// Until when it may be used.
-    pub terms: Terms,
+    pub terms: &'a Terms,
     /// Now.
-    pub now: Time,
+    pub now: &'a dyn Now,
 }
 
 impl Entry<'_> {
-    /// Where it would lie in a block that begins at this unit. None: no block is so long.
-    fn extent(&self, block: u32) -> Option<Extent> {
+    /// What it would take up, in a block that is not known yet. None: no block is so long.
+    #[inline(always)]
+    fn extent(&self) -> Option<Extent> {
         let lengths = self.key.len() <= u32::MAX as usize && self.value.len() < 1 << 31;
-        let terms = if self.terms == Terms::NONE { 0 } else { TERMS_WORDS };
+        let terms = if *self.terms == Terms::NONE { 0 } else { TERMS_WORDS };
         let (key, value) = (self.key.len(), self.value.len());
-        lengths.then_some(Extent { start: block as usize * UNIT_WORDS + 1, terms, key, value })
+        lengths.then_some(Extent { start: 0, terms, key, value })
     }
 }
 
 // Relaxed, where nothing else is said: only the lock's holder reads or writes it, or it is published by a slot's word.
 impl<'a> Table<'a> {
     /// The caller holds the lock.
+    #[inline(always)]
     pub fn new(space: &'a Space) -> Self {
-        Self { space, arena: Arena(space) }
+        let words = space.arena();
+        Self { space, state: space.states(), words, slots: words.as_chunks().0, arena: Arena::new(space) }
     }
 
-    pub(super) fn get(self, at: usize) -> u64 {
-        self.space.state(at).load(Relaxed)
+    #[inline(always)]
+    pub(super) fn get(&self, at: usize) -> u64 {
+        self.state[at].load(Relaxed)
     }
 
-    pub(super) fn set(self, at: usize, value: u64) {
-        self.space.state(at).store(value, Relaxed);
+    #[inline(always)]
+    pub(super) fn set(&self, at: usize, value: u64) {
+        self.state[at].store(value, Relaxed);
     }
 
     /// Adds to a number of the state. Damaged ones wrap around.
-    pub(super) fn add(self, at: usize, more: u64) {
+    #[inline(always)]
+    pub(super) fn add(&self, at: usize, more: u64) {
         self.set(at, self.get(at).wrapping_add(more));
     }
 
-    pub(super) fn slot(self, id: u32) -> Result<&'a Slot, Damaged> {
-        let slot = self.space.slot(id).ok_or(Damaged)?;
-        // A slot knows its number: links that lead elsewhere are found out before anything is written there.
-        if self.space.id(slot[WORD].load(Relaxed)) == id { Ok(slot) } else { Err(Damaged) }
+    #[inline(always)]
+    pub(super) fn slot(&self, id: u32) -> Result<&'a Slot, Damaged> {
+        let slot = self.slots.get(id as usize).ok_or(Damaged)?;
+        // A slot knows its number: links that lead elsewhere are found out before anything is written there. Number 0 is none.
+        if id != 0 && self.space.id(slot[WORD].load(Relaxed)) == id { Ok(slot) } else { Err(Damaged) }
     }
 
     /// Entries; no more than there can be, whatever stands there.
-    fn len(self) -> u64 {
-        self.get(state::LEN).min(u64::from(self.space.geometry.units()))
+    #[inline(always)]
+    fn len(&self) -> u64 {
+        self.get(state::LEN).min(self.slots.len() as u64)
     }
 
     /// A version that no slot has had.
-    pub(super) fn next_version(self) -> u64 {
+    pub(super) fn next_version(&self) -> u64 {
         let version = self.get(state::VERSION).wrapping_add(1);
         self.set(state::VERSION, version);
         version
     }
 
+    /// The head of this hash.
+    #[inline(always)]
+    pub fn head(&self, hash: u64) -> Head<'a> {
+        self.space.head(self.space.bucket(hash))
+    }
+
     /// The slot of the key's entry.
-    pub fn find(self, hash: u64, key: &[u8]) -> Result<Option<u32>, Damaged> {
-        let mut id = self.space.head(self.space.bucket(hash));
-        for _ in 0..=self.len() {
-            if id == 0 {
-                return Ok(None);
-            }
+    #[inline(always)]
+    pub fn find(&self, head: Head<'_>, hash: u64, key: &[u8]) -> Result<Option<u32>, Damaged> {
+        let mut id = head.first();
+        let mut left = self.len();
+        while id != 0 {
+            left = left.checked_sub(1).ok_or(Damaged)?;
             let slot = self.slot(id)?;
             let place = slot[PLACE].load(Relaxed);
             if slot[HASH].load(Relaxed) == hash {
                 let extent = self.space.extent(place, slot[LENS].load(Relaxed)).ok_or(Damaged)?;
-                let words = &self.space.arena()[extent.key_start()..extent.value_start()];
-                if extent.key == key.len() && equal(words, key) {
+                if extent.key == key.len() && equal(&self.words[extent.key_start()..extent.value_start()], key) {
                     return Ok(Some(id));
                 }
             }
             id = high(place);
         }
-        Err(Damaged)
+        Ok(None)
     }
 
     /// Stores. None: there is no room for it.
-    pub fn store(self, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
-        let Some(units) = entry.extent(0).map(|extent| extent.units()) else { return Ok(None) };
+    #[inline(never)]
+    pub fn store(&self, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let Some(extent) = entry.extent() else { return Ok(None) };
         let slabs = self.get(state::SLABS);
-        if slabs > self.slabs().len() as u64 {
+        if slabs > self.space.geometry.slabs_len as u64 {
             return Err(Damaged);
         }
         let largest = self.arena.largest(slabs, self.space.geometry.slab_slots);
-        if units > largest || self.space.geometry.maxsize == 0 {
+        if extent.units() > largest || self.space.geometry.maxsize == 0 {
             return Ok(None);
         }
-        let units = units as u32;
-        if let Some(id) = self.find(entry.hash, entry.key)? {
-            let slot = self.slot(id)?;
-            let seen = slot[WORD].load(Relaxed);
-            if self.is_gone(slot, entry.now)? {
-                self.add(state::EXPIRATIONS, 1);
-            }
-            let Some(block) = self.make_room(units)? else { return Ok(None) };
-            if same(slot[WORD].load(Relaxed), seen) {
-                return self.replace(id, block, entry).map(Some);
-            }
-            // Its own room was needed.
-            return self.insert(self.take_slot()?, block, entry).map(Some);
+        let head = self.head(entry.hash);
+        if let Some(id) = self.find(head, entry.hash, entry.key)? {
+            return self.store_again(id, entry);
         }
-        if self.get(state::LEN) >= self.space.geometry.maxsize {
-            self.evict()?;
+        if self.get(state::LEN) >= self.space.geometry.maxsize
+            && let Some(gone) = self.evict()?
+        {
+            return self.store_over(&gone, head, extent, entry);
         }
-        let id = self.take_slot()?;
-        let Some(block) = self.make_room(units)? else {
-            self.free_slot(id, self.slot(id)?);
+        let (id, slot) = self.take_slot()?;
+        self.store_new(id, slot, entry)
+    }
+
+    /// Stores what has an entry.
+    #[inline(never)]
+    fn store_again(&self, id: u32, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let extent = entry.extent().ok_or(Damaged)?;
+        let slot = self.slot(id)?;
+        let seen = slot[WORD].load(Relaxed);
+        if self.is_gone(slot, entry.now)? {
+            self.add(state::EXPIRATIONS, 1);
+        }
+        let Some(block) = self.make_room(extent.units() as u32)? else { return Ok(None) };
+        if same(slot[WORD].load(Relaxed), seen) {
+            return self.replace(id, block, extent, entry).map(Some);
+        }
+        // Its own room was needed.
+        let (id, slot) = self.take_slot()?;
+        self.insert(id, slot, self.head(entry.hash), extent.at(block), block, entry).map(Some)
+    }
+
+    /// Stores in the slot of an entry that had to go, and in its block if that is as long as it takes.
+    #[inline(always)]
+    fn store_over(
+        &self,
+        gone: &Gone<'a>,
+        head: Head<'_>,
+        extent: Extent,
+        entry: &Entry<'_>,
+    ) -> Result<Option<Token>, Damaged> {
+        if u64::from(gone.units) == extent.units() && self.arena.is_block(gone.block, gone.units)? {
+            at(Step::BlockTaken);
+            return self.insert(gone.id, gone.slot, head, extent.at(gone.block), gone.block, entry).map(Some);
+        }
+        self.give_block(gone.block, gone.units)?;
+        at(Step::BlockGiven);
+        self.store_new(gone.id, gone.slot, entry)
+    }
+
+    /// Stores in a slot that was taken.
+    #[inline(never)]
+    fn store_new(&self, id: u32, slot: &Slot, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+        let extent = entry.extent().ok_or(Damaged)?;
+        let Some(block) = self.make_room(extent.units() as u32)? else {
+            self.free_slot(id, slot);
             return Ok(None);
         };
-        self.insert(id, block, entry).map(Some)
+        self.insert(id, slot, self.head(entry.hash), extent.at(block), block, entry).map(Some)
     }
 
     /// Whether an entry is past all its times.
-    fn is_gone(self, slot: &Slot, now: Time) -> Result<bool, Damaged> {
-        let extent = self.extent(slot)?;
-        Ok(freshness(slot, &self.space.terms(&extent), now).is_none())
+    fn is_gone(&self, slot: &Slot, now: &dyn Now) -> Result<bool, Damaged> {
+        let terms = self.space.terms(&self.extent(slot)?);
+        Ok(terms != Terms::NONE && freshness(slot, &terms, now.now()).is_none())
     }
 
-    fn extent(self, slot: &Slot) -> Result<Extent, Damaged> {
+    #[inline(always)]
+    fn extent(&self, slot: &Slot) -> Result<Extent, Damaged> {
         self.space.extent(slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed)).ok_or(Damaged)
     }
 
     /// A block of so many units, for which entries are evicted. None: there is none even so.
-    fn make_room(self, units: u32) -> Result<Option<u32>, Damaged> {
+    fn make_room(&self, units: u32) -> Result<Option<u32>, Damaged> {
         loop {
             if let Some(block) = self.arena.take(units)? {
                 at(Step::BlockTaken);
                 return Ok(Some(block));
             }
-            if !self.evict()? {
+            if !self.make_way()? {
                 // Slabs may lie in between. If there is more than that, it is not as empty as it says.
                 let survey = self.arena.survey()?;
                 let empty = survey.used == self.get(state::SLABS) + 2 && survey.longest < units;
@@ -166,31 +227,33 @@ impl<'a> Table<'a> {
     }
 
     /// Writes the entry's bytes into its block, which no reader can know yet.
-    fn fill(self, block: u32, entry: &Entry<'_>) -> Result<Extent, Damaged> {
-        let extent = entry.extent(block).ok_or(Damaged)?;
-        let words = self.space.arena().get(extent.start..).ok_or(Damaged)?;
+    #[inline(always)]
+    fn fill(&self, extent: &Extent, entry: &Entry<'_>) -> Result<(), Damaged> {
+        let words = self.words.get(extent.start..).ok_or(Damaged)?;
         let (terms, words) = words.split_at_checked(extent.terms).ok_or(Damaged)?;
-        let (key, words) = words.split_at_checked(extent.key.div_ceil(8)).ok_or(Damaged)?;
-        let value = words.get(..extent.value.div_ceil(8)).ok_or(Damaged)?;
+        let (key, words) = words.split_at_checked(words_of(extent.key)).ok_or(Damaged)?;
+        let value = words.get(..words_of(extent.value)).ok_or(Damaged)?;
         for (word, time) in terms.iter().zip([entry.terms.fresh_until, entry.terms.stale_until, entry.terms.idle]) {
             word.store(time, Relaxed);
         }
         copy_in(key, entry.key);
         copy_in(value, entry.value);
         at(Step::BlockWritten);
-        Ok(extent)
+        Ok(())
     }
 
     /// Writes a slot that is not live, and makes it so.
-    fn publish(self, id: u32, slot: &Slot, block: u32, extent: &Extent, entry: &Entry<'_>, visited: bool) -> Token {
+    #[inline(always)]
+    fn publish(&self, id: u32, slot: &Slot, block: u32, extent: &Extent, entry: &Entry<'_>, visited: bool) -> Token {
         let next = high(slot[PLACE].load(Relaxed));
         let lens = extent.lens();
         slot[HASH].store(entry.hash, Relaxed);
         slot[PLACE].store(halves(block, next), Relaxed);
         slot[LENS].store(lens, Relaxed);
-        slot[READ].store(entry.now, Relaxed);
+        // Entries without terms don't mind when they were read.
+        slot[READ].store(if extent.terms == 0 { 0 } else { entry.now.now() }, Relaxed);
         slot[CLAIM].store(0, Relaxed);
-        slot[CHECK].store(check_of(self.space.seed, entry.hash, lens, &entry.terms, entry.value), Relaxed);
+        slot[CHECK].store(check_of(self.space.seed, entry.hash, lens, entry.terms, entry.value), Relaxed);
         at(Step::SlotWritten);
         let word = self.space.word(id, self.next_version()) | LIVE | if visited { VISITED } else { 0 };
         // Release: pairs with the Acquire of readers.
@@ -201,36 +264,45 @@ impl<'a> Table<'a> {
     }
 
     /// Puts another value in an entry's place in the queue, and marks it: storing is a request for it.
-    fn replace(self, id: u32, block: u32, entry: &Entry<'_>) -> Result<Token, Damaged> {
-        let extent = self.fill(block, entry)?;
+    fn replace(&self, id: u32, block: u32, extent: Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
+        let extent = extent.at(block);
+        self.fill(&extent, entry)?;
         let slot = self.slot(id)?;
         let (old, old_block) = (self.extent(slot)?, low(slot[PLACE].load(Relaxed)));
         self.space.kill(slot);
         at(Step::SlotKilled);
         let token = self.publish(id, slot, block, &extent, entry, true);
         self.add(state::BYTES, ((old.key + old.value) as u64).wrapping_neg());
-        self.give_block(old_block, &old)?;
+        self.give_block(old_block, old.units() as u32)?;
         Ok(token)
     }
 
     /// Puts a new entry at the head of the queue.
-    fn insert(self, id: u32, block: u32, entry: &Entry<'_>) -> Result<Token, Damaged> {
-        let extent = self.fill(block, entry)?;
-        let slot = self.slot(id)?;
-        let bucket = self.space.bucket(entry.hash);
+    #[inline(always)]
+    fn insert(
+        &self,
+        id: u32,
+        slot: &Slot,
+        head: Head<'_>,
+        extent: Extent,
+        block: u32,
+        entry: &Entry<'_>,
+    ) -> Result<Token, Damaged> {
+        self.fill(&extent, entry)?;
         self.space.kill(slot);
         at(Step::SlotKilled);
-        slot[PLACE].store(halves(block, self.space.head(bucket)), Relaxed);
+        slot[PLACE].store(halves(block, head.first()), Relaxed);
         self.add(state::LEN, 1);
         let token = self.publish(id, slot, block, &extent, entry, false);
         self.link_newest(id, slot)?;
         at(Step::InRing);
-        self.space.set_head(bucket, id);
+        head.set(id);
         at(Step::InHead);
         Ok(token)
     }
 
-    pub(super) fn link_newest(self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+    #[inline(always)]
+    pub(super) fn link_newest(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
         let newest = self.get(state::NEWEST) as u32;
         slot[RING].store(halves(0, newest), Relaxed);
         if newest == 0 {
@@ -244,7 +316,7 @@ impl<'a> Table<'a> {
     }
 
     /// A slot, from the free ones, a new slab, or an entry.
-    fn take_slot(self) -> Result<u32, Damaged> {
+    fn take_slot(&self) -> Result<(u32, &'a Slot), Damaged> {
         loop {
             let id = self.get(state::FREE_SLOT) as u32;
             if id != 0 {
@@ -254,22 +326,22 @@ impl<'a> Table<'a> {
                 }
                 self.set(state::FREE_SLOT, slot[RING].load(Relaxed));
                 at(Step::SlotTaken);
-                return Ok(id);
+                return Ok((id, slot));
             }
-            if !self.add_slab()? && !self.evict()? {
+            if !self.add_slab()? && !self.make_way()? {
                 return Err(Damaged);
             }
         }
     }
 
     /// The list of slabs: unit numbers of their first slots.
-    pub(super) fn slabs(self) -> &'a [AtomicU64] {
+    pub(super) fn slabs(&self) -> &'a [AtomicU64] {
         let geometry = &self.space.geometry;
         &self.space.words()[geometry.slabs..][..geometry.slabs_len]
     }
 
     /// Makes more slots. False: there is no room, or there are as many as ever needed.
-    fn add_slab(self) -> Result<bool, Damaged> {
+    fn add_slab(&self) -> Result<bool, Damaged> {
         let count = self.get(state::SLABS);
         let Some(place) = usize::try_from(count).ok().and_then(|count| self.slabs().get(count)) else {
             return Ok(false);
@@ -279,11 +351,11 @@ impl<'a> Table<'a> {
         at(Step::SlabTaken);
         let first_id = first / super::layout::SLOT_UNITS;
         for id in first_id..first_id + slots {
-            let words = self.space.arena().get(id as usize * SLOT_WORDS..).ok_or(Damaged)?;
-            for word in &words[1..SLOT_WORDS] {
+            let slot = self.slots.get(id as usize).ok_or(Damaged)?;
+            for word in &slot[1..] {
                 word.store(0, Relaxed);
             }
-            words[WORD].store(self.space.word(id, self.next_version()), Relaxed);
+            slot[WORD].store(self.space.word(id, self.next_version()), Relaxed);
         }
         // Before the slab is counted: it may not be listed with what lay there.
         // Release: pairs with the Acquire of the lock, whoever takes it next.
@@ -296,43 +368,63 @@ impl<'a> Table<'a> {
         Ok(true)
     }
 
-    pub(super) fn free_slot(self, id: u32, slot: &Slot) {
+    pub(super) fn free_slot(&self, id: u32, slot: &Slot) {
         slot[RING].store(self.get(state::FREE_SLOT), Relaxed);
         self.set(state::FREE_SLOT, u64::from(id));
     }
 
-    /// Evicts one entry, as SIEVE has it. False: there is none.
-    fn evict(self) -> Result<bool, Damaged> {
-        let len = self.len();
-        if len == 0 {
-            return Ok(false);
-        }
-        let mut id = self.get(state::HAND) as u32;
-        // Readers mark while the hand walks, so that twice around is not always enough.
-        for _ in 0..len * 2 + 2 {
-            if id == 0 {
-                id = self.get(state::OLDEST) as u32;
-            }
-            let slot = self.slot(id)?;
-            // Relaxed: a hint; no reader waits for it.
-            if slot[WORD].load(Relaxed) & VISITED == 0 {
-                break;
-            }
-            slot[WORD].fetch_and(!VISITED, Relaxed);
-            id = low(slot[RING].load(Relaxed));
-        }
-        if id == 0 {
-            id = self.get(state::OLDEST) as u32;
-        }
-        self.set(state::HAND, u64::from(id));
-        self.take_out(id)?;
-        self.add(state::EVICTIONS, 1);
+    /// Evicts one entry, and frees what it had. False: there is none.
+    #[inline(never)]
+    fn make_way(&self) -> Result<bool, Damaged> {
+        let Some(gone) = self.evict()? else { return Ok(false) };
+        self.let_go(&gone)?;
         Ok(true)
     }
 
+    /// Evicts one entry, as SIEVE has it. None: there is none.
+    #[inline(always)]
+    fn evict(&self) -> Result<Option<Gone<'a>>, Damaged> {
+        let len = self.len();
+        if len == 0 {
+            return Ok(None);
+        }
+        let or_oldest = |id| if id == 0 { self.get(state::OLDEST) as u32 } else { id };
+        let mut id = or_oldest(self.get(state::HAND) as u32);
+        let mut slot = self.slot(id)?;
+        // Readers mark while the hand walks, so that twice around is not always enough.
+        for _ in 0..len * 2 + 2 {
+            // Relaxed: a hint; no reader waits for it. While it is marked, nobody else writes there.
+            let word = slot[WORD].load(Relaxed);
+            if word & VISITED == 0 {
+                break;
+            }
+            slot[WORD].store(word & !VISITED, Relaxed);
+            id = or_oldest(low(slot[RING].load(Relaxed)));
+            slot = self.slot(id)?;
+        }
+        self.set(state::HAND, u64::from(id));
+        let gone = self.unlink(id, slot)?;
+        self.add(state::EVICTIONS, 1);
+        Ok(Some(gone))
+    }
+
     /// Takes an entry out, for good.
-    pub fn take_out(self, id: u32) -> Result<(), Damaged> {
-        let slot = self.slot(id)?;
+    pub fn take_out(&self, id: u32) -> Result<(), Damaged> {
+        let gone = self.unlink(id, self.slot(id)?)?;
+        self.let_go(&gone)
+    }
+
+    /// Frees what an entry had.
+    fn let_go(&self, gone: &Gone<'_>) -> Result<(), Damaged> {
+        self.give_block(gone.block, gone.units)?;
+        at(Step::BlockGiven);
+        self.free_slot(gone.id, gone.slot);
+        Ok(())
+    }
+
+    /// Takes an entry out of all lists.
+    #[inline(always)]
+    fn unlink(&self, id: u32, slot: &'a Slot) -> Result<Gone<'a>, Damaged> {
         let word = self.space.kill(slot);
         if word & LIVE == 0 {
             return Err(Damaged);
@@ -345,25 +437,24 @@ impl<'a> Table<'a> {
         at(Step::OutOfRing);
         self.add(state::LEN, u64::MAX);
         self.add(state::BYTES, ((extent.key + extent.value) as u64).wrapping_neg());
-        self.give_block(low(slot[PLACE].load(Relaxed)), &extent)?;
-        at(Step::BlockGiven);
-        self.free_slot(id, slot);
-        Ok(())
+        // Within the arena, whose units are so many.
+        Ok(Gone { id, slot, block: low(slot[PLACE].load(Relaxed)), units: extent.units() as u32 })
     }
 
-    fn give_block(self, block: u32, extent: &Extent) -> Result<(), Damaged> {
-        if u64::from(self.arena.size(block)?) != extent.units() {
+    fn give_block(&self, block: u32, units: u32) -> Result<(), Damaged> {
+        if self.arena.size(block)? != units {
             return Err(Damaged);
         }
         self.arena.give(block)
     }
 
-    fn unlink_head(self, id: u32, slot: &Slot) -> Result<(), Damaged> {
-        let bucket = self.space.bucket(slot[HASH].load(Relaxed));
+    #[inline(always)]
+    fn unlink_head(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+        let head = self.head(slot[HASH].load(Relaxed));
         let next = high(slot[PLACE].load(Relaxed));
-        let mut at = self.space.head(bucket);
+        let mut at = head.first();
         if at == id {
-            self.space.set_head(bucket, next);
+            head.set(next);
             return Ok(());
         }
         for _ in 0..self.len() {
@@ -379,7 +470,8 @@ impl<'a> Table<'a> {
         Err(Damaged)
     }
 
-    fn unlink_ring(self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+    #[inline(always)]
+    fn unlink_ring(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
         let ring = slot[RING].load(Relaxed);
         let (newer, older) = (low(ring), high(ring));
         if self.get(state::HAND) == u64::from(id) {
@@ -401,7 +493,7 @@ impl<'a> Table<'a> {
     }
 
     /// Drops all entries, keeps the slots.
-    pub fn clear(self) -> Result<(), Damaged> {
+    pub fn clear(&self) -> Result<(), Damaged> {
         while self.get(state::LEN) > 0 {
             self.take_out(self.get(state::OLDEST) as u32)?;
             at(Step::Clearing);

@@ -66,7 +66,7 @@ impl Simply for Region {
     }
 
     fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Stored {
-        self.store(self.hash(key), key, value, terms, now, &())
+        self.store(self.hash(key), key, value, &terms, now, &())
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -124,7 +124,7 @@ pub fn audit(region: &Region) {
     assert!(get(state::HAND) == 0 || backwards.contains(&(get(state::HAND) as u32)));
     let (mut filed, mut bytes, mut used) = (0, 0, 0);
     for bucket in 0..space.geometry.heads_len {
-        let mut id = space.head(bucket);
+        let mut id = space.head(bucket).first();
         while id != 0 {
             let slot = space.slot(id).expect("a slot");
             let extent = space.extent(slot[PLACE].load(Relaxed), slot[space::LENS].load(Relaxed)).expect("an extent");
@@ -138,9 +138,9 @@ pub fn audit(region: &Region) {
     assert_eq!((filed, bytes), (get(state::LEN), get(state::BYTES)));
     let slabs: u64 = Table::new(space).slabs()[..get(state::SLABS) as usize]
         .iter()
-        .map(|first| u64::from(Arena(space).size(first.load(Relaxed) as u32 - 1).expect("a block")))
+        .map(|first| u64::from(Arena::new(space).size(first.load(Relaxed) as u32 - 1).expect("a block")))
         .sum();
-    let free = Arena(space).survey().expect("tags that fit").free;
+    let free = Arena::new(space).survey().expect("tags that fit").free;
     assert_eq!(free + slabs + used + u64::from(arena::FIRST) + 2, u64::from(space.geometry.units()));
 }
 
@@ -397,7 +397,7 @@ fn rebuilding_looks_at_the_arena_a_few_times_whatever_the_slots_say() {
 fn the_arena_gives_back_what_it_took() {
     let home = Home::new("arena");
     let region = home.open(None, 1 << 20);
-    let arena = Arena(region.space());
+    let arena = Arena::new(region.space());
     let mut random = Random(9);
     let mut taken: Vec<(u32, u32)> = Vec::new();
     let whole = arena.survey().expect("tags");

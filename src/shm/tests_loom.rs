@@ -49,7 +49,7 @@ fn value_of(key: u8, version: u8) -> [u8; 12] {
 
 fn store(space: &Space, key: u8, version: u8) -> Token {
     let value = value_of(key, version);
-    let entry = Entry { hash: digest(SEED, &[key]), key: &[key], value: &value, terms: Terms::NONE, now: 0 };
+    let entry = Entry { hash: digest(SEED, &[key]), key: &[key], value: &value, terms: &Terms::NONE, now: &0u64 };
     Table::new(space).store(&entry).expect("order").expect("room")
 }
 

@@ -207,6 +207,43 @@ fn a_writer_killed_at_any_step_loses_no_other_entry() {
 }
 
 #[test]
+fn a_writer_killed_while_it_stores_over_an_entry_loses_no_third_one() {
+    use Step::*;
+    let steps = [
+        Locked,
+        Killed,
+        OutOfHead,
+        OutOfRing,
+        BlockTaken,
+        BlockWritten,
+        SlotKilled,
+        SlotWritten,
+        Published,
+        InRing,
+        InHead,
+        Done,
+    ];
+    for step in steps {
+        let home = Home::new("over");
+        let region = home.open(Some(100), 256 << 10);
+        let put = |key: u64| matches!(region.put(&key.to_le_bytes(), &key.to_be_bytes()), Stored::Done(_));
+        assert!((0..100).all(put));
+        let child = Child::fork(|| {
+            hooks::die_at(step as u64);
+            i32::from(put(100))
+        });
+        assert_eq!(child.wait(), End::Signal(libc::SIGKILL), "{step:?} never comes");
+        assert!(put(200), "{step:?}");
+        audit(&region);
+        assert_eq!(region.stats().recoveries, 1, "{step:?}");
+        // Of the oldest ones, one had to go for each.
+        for key in 2..100u64 {
+            assert_eq!(region.get(&key.to_le_bytes()), Some(key.to_be_bytes().to_vec()), "{step:?}: {key} is lost");
+        }
+    }
+}
+
+#[test]
 fn processes_that_make_a_region_at_once_end_up_in_one() {
     for round in 0..20 {
         let home = Home::new("race");

@@ -40,6 +40,19 @@ impl Terms {
     pub const NONE: Self = Self { fresh_until: NEVER, stale_until: NEVER, idle: NEVER };
 }
 
+/// The time now, looked up where somebody needs it.
+pub trait Now {
+    /// Says it.
+    fn now(&self) -> Time;
+}
+
+impl Now for Time {
+    #[inline(always)]
+    fn now(&self) -> Time {
+        *self
+    }
+}
+
 /// One entry as it was stored once: never matches again when that was replaced, evicted, removed or cleared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]

@@ -19,7 +19,25 @@ pub enum Encoded {
 /// Appends a value's bytes to `out`, which may become `most` bytes long. With a serializer, that does it all.
 ///
 /// Reenters: pickle or the serializer, where the value is not of exact built-in types alone.
+#[inline(always)]
 pub fn encode(
+    state: &State,
+    serializer: Option<&Serializer>,
+    value: Borrowed<'_>,
+    out: &mut Vec<u8>,
+    most: usize,
+) -> Result<Encoded> {
+    if serializer.is_none()
+        && exact::is_int(value)
+        && let Some(value) = exact::short_int(value)
+    {
+        return Ok(if (Out { bytes: out, most }).int(value).is_ok() { Encoded::Done } else { Encoded::TooLarge });
+    }
+    encode_any(state, serializer, value, out, most)
+}
+
+#[inline(never)]
+fn encode_any(
     state: &State,
     serializer: Option<&Serializer>,
     value: Borrowed<'_>,

@@ -19,6 +19,7 @@ pub(super) const HAS_TYPES: u8 = 2;
 ///
 /// The positional arguments in order; behind a mark the keyword arguments in call order, each with its name; with `typed` the
 /// types of all values. Reenters: pickle or the serializer, for arguments of other than the types above.
+#[inline(always)]
 pub fn encode_call(
     state: &State,
     serializer: Option<&Serializer>,
@@ -27,7 +28,17 @@ pub fn encode_call(
     out: &mut Vec<u8>,
     most: usize,
 ) -> Result<bool> {
-    let mut encoder = Encoder { state, serializer, out: Out { bytes: out, most } };
+    if let ([value], None, false) = (args.values(), args.kwnames(), typed)
+        && exact::is_int(*value)
+        && let Some(value) = exact::short_int(*value)
+    {
+        return Ok((Out { bytes: out, most }).int_behind([0, 1], value).is_ok());
+    }
+    encode_any(Encoder { state, serializer, out: Out { bytes: out, most } }, args, typed)
+}
+
+#[inline(never)]
+fn encode_any(mut encoder: Encoder<'_>, args: &CallArgs<'_>, typed: bool) -> Result<bool> {
     match encoder.call(args, typed) {
         Ok(()) => Ok(true),
         Err(Stop::TooLarge) => Ok(false),

@@ -19,6 +19,8 @@ pub use keys::encode_call;
 pub use names::Names;
 pub use others::Serializer;
 
+use std::mem::MaybeUninit;
+
 /// How deep containers may nest before pickle takes the value.
 const MOST_DEPTH: u32 = 64;
 
@@ -149,18 +151,45 @@ impl Out<'_> {
         self.slice(bytes)
     }
 
+    /// The lowest bytes of a number, from the lowest on, in one store: whoever reads them at once need not wait for several.
+    #[inline(always)]
+    fn packed(&mut self, bytes: u64, count: usize) -> Result<(), TooLarge> {
+        let len = self.bytes.len();
+        if count > self.most.saturating_sub(len) {
+            return Err(TooLarge);
+        }
+        let Some(place) = self.bytes.spare_capacity_mut().first_chunk_mut() else {
+            self.grow(size_of::<u64>())?;
+            return self.slice(&bytes.to_le_bytes()[..count]);
+        };
+        *place = bytes.to_le_bytes().map(MaybeUninit::new);
+        // SAFETY: eight bytes more are there, and `count` of them count.
+        unsafe { self.bytes.set_len(len + count.min(size_of::<u64>())) };
+        Ok(())
+    }
+
     /// An integer, in as few bytes as it takes.
     #[inline(always)]
     fn int(&mut self, value: i64) -> Result<(), TooLarge> {
+        self.int_behind::<0>([], value)
+    }
+
+    /// Some bytes, up to three, and an integer.
+    #[inline(always)]
+    fn int_behind<const N: usize>(&mut self, before: [u8; N], value: i64) -> Result<(), TooLarge> {
+        const { assert!(N <= 3) };
+        let before = before.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte));
+        let with = |tag: u8, rest: u64| before | (u64::from(tag) | rest << 8) << (8 * N);
         if let Ok(value @ 0..0x80) = u8::try_from(value) {
-            self.byte(tag::SMALL_INT | value)
+            self.packed(with(tag::SMALL_INT | value, 0), N + 1)
         } else if let Ok(value) = i8::try_from(value) {
-            self.fixed(tag::INT_1, value.to_ne_bytes())
+            self.packed(with(tag::INT_1, u8::from_le_bytes(value.to_ne_bytes()).into()), N + 2)
         } else if let Ok(value) = i16::try_from(value) {
-            self.fixed(tag::INT_2, value.to_ne_bytes())
+            self.packed(with(tag::INT_2, u16::from_le_bytes(value.to_ne_bytes()).into()), N + 3)
         } else if let Ok(value) = i32::try_from(value) {
-            self.fixed(tag::INT_4, value.to_ne_bytes())
+            self.packed(with(tag::INT_4, u32::from_le_bytes(value.to_ne_bytes()).into()), N + 5)
         } else {
+            self.packed(before, N)?;
             self.fixed(tag::INT_8, value.to_ne_bytes())
         }
     }

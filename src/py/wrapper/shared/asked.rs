@@ -11,45 +11,81 @@ use crate::module::State;
 use crate::py::codec::{self, Decoded, Encoded};
 use crate::py::key;
 use crate::py::options::Clock;
-use crate::shm::{self, Lookup, Stored, Token};
-use std::cell::Cell;
+use crate::shm::{self, Lookup, Now, Stored, Token};
+use std::cell::{Cell, RefCell, RefMut};
+use std::mem::ManuallyDrop;
 
 /// Bytes that are used again, up to this capacity.
 const KEPT_CAPACITY: usize = 64 << 10;
 
-thread_local! {
-    static SPARE: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+/// Memory for the bytes of a key and of a value.
+#[derive(Default)]
+struct Scratch {
+    key: Vec<u8>,
+    value: RefCell<Vec<u8>>,
 }
 
-/// Memory for the bytes of a key and of a value, given back for the next call. A call inside of a call has its own.
-struct Buffers {
-    key: Vec<u8>,
-    value: Cell<Vec<u8>>,
+thread_local! {
+    static SPARE: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
+
+/// A thread's scratch memory, given back for the next call. A call inside of a call has its own.
+struct Buffers(ManuallyDrop<Box<Scratch>>);
 
 impl Buffers {
+    #[inline(always)]
     fn take() -> Self {
         // At the exit of a process that embeds Python, C may call after the thread's own storage is gone.
-        let [key, value] = SPARE.try_with(Cell::take).unwrap_or_default();
-        Self { key, value: Cell::new(value) }
+        Self(ManuallyDrop::new(SPARE.try_with(Cell::take).unwrap_or_default().unwrap_or_default()))
     }
 
-    /// Runs `work` with memory for a value, empty. Reenters: as `work` does.
-    fn with_value<R>(&self, work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let mut bytes = self.value.take();
-        let result = work(&mut bytes);
+    /// Memory for a value, empty. Whoever has it encodes or decodes one value, and comes here again for none of the same call.
+    #[inline(always)]
+    fn value(&self) -> RefMut<'_, Vec<u8>> {
+        let mut bytes = self.0.value.borrow_mut();
         bytes.clear();
-        self.value.set(bytes);
-        result
+        bytes
     }
 }
 
 impl Drop for Buffers {
+    #[inline(always)]
     fn drop(&mut self) {
-        let (mut key, value) = (std::mem::take(&mut self.key), self.value.take());
-        if key.capacity() <= KEPT_CAPACITY && value.capacity() <= KEPT_CAPACITY {
-            key.clear();
-            let _none_any_more = SPARE.try_with(|spare| spare.set([key, value]));
+        // SAFETY: taken once, here.
+        let mut scratch = unsafe { ManuallyDrop::take(&mut self.0) };
+        if scratch.key.capacity() <= KEPT_CAPACITY && scratch.value.get_mut().capacity() <= KEPT_CAPACITY {
+            scratch.key.clear();
+            let _none_any_more = SPARE.try_with(|spare| spare.set(Some(scratch)));
+        }
+    }
+}
+
+/// The time now, of the clock that all processes go by.
+#[derive(Clone, Copy)]
+pub enum When {
+    /// Nobody has looked yet: others may have stored entries that expire, or not.
+    Coarse,
+    /// It was looked up.
+    At(Time),
+}
+
+impl When {
+    /// Reenters: `clock`.
+    #[inline(always)]
+    pub fn of(extra: &Extra) -> Result<Self> {
+        match extra.options.clock {
+            Clock::Unused => Ok(Self::Coarse),
+            _ => extra.options.now().map(Self::At),
+        }
+    }
+}
+
+impl Now for When {
+    #[inline(always)]
+    fn now(&self) -> Time {
+        match *self {
+            Self::Coarse => clocks::coarse(),
+            Self::At(time) => time,
         }
     }
 }
@@ -82,6 +118,7 @@ pub enum Look {
 impl<'a> Asked<'a> {
     /// The call of these arguments. None if the key takes more bytes than a region has. Reenters: pickle or the serializer,
     /// for arguments that are not of built-in types.
+    #[inline(always)]
     pub fn new(
         wrapper: &'a Wrapper,
         extra: &'a Extra,
@@ -92,9 +129,11 @@ impl<'a> Asked<'a> {
         let state = State::of_instance(wrapper.as_object())?;
         let mut bytes = Buffers::take();
         let serializer = shared.serializer.as_ref();
-        let fits = codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.key, shared.most)?;
-        let hash = shared.region.hash(&bytes.key);
-        Ok(fits.then_some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
+        if !codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.0.key, shared.most)? {
+            return Ok(None);
+        }
+        let hash = shared.region.hash(&bytes.0.key);
+        Ok(Some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
     }
 
     /// The call whose key has these bytes.
@@ -107,49 +146,48 @@ impl<'a> Asked<'a> {
         key: Vec<u8>,
     ) -> Self {
         let hash = shared.region.hash(&key);
-        let bytes = Buffers { key, value: Cell::default() };
+        let bytes = Buffers(ManuallyDrop::new(Box::new(Scratch { key, ..Scratch::default() })));
         Self { wrapper, extra, shared, state, key_args, near: None, bytes, hash }
-    }
-
-    /// The time now, of the clock that all processes go by.
-    pub fn now(extra: &Extra) -> Result<Time> {
-        match extra.options.clock {
-            // Others may have stored entries that expire.
-            Clock::Unused => Ok(clocks::coarse()),
-            _ => extra.options.now(),
-        }
     }
 
     /// The key as an object, for what goes by objects: flights.
     pub fn key_object(&self) -> Result<Owned> {
-        plain::bytes(&self.bytes.key)
+        plain::bytes(&self.bytes.0.key)
     }
 
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.
-    pub fn look(&self, now: Time) -> Result<Look> {
-        self.bytes.with_value(|bytes| {
-            let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.key, now, bytes) {
-                Lookup::Fresh(found) => (found, true),
-                Lookup::Stale(found) => (found, false),
-                Lookup::Absent => return Ok(Look::Absent),
-            };
-            match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
-                Decoded::Damaged => Ok(Look::Absent),
-                Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
-                Decoded::Value(value, immutable) => {
-                    if let (true, Some(hash)) = (immutable, self.near) {
-                        let (token, size) = ((found.token, found.terms), bytes.len());
-                        self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
-                    }
-                    Ok(Look::Fresh(value))
+    #[inline(always)]
+    pub fn look(&self, now: When) -> Result<Look> {
+        if self.shared.region.lacks(self.hash) {
+            return Ok(Look::Absent);
+        }
+        self.look_closely(now)
+    }
+
+    #[inline(never)]
+    fn look_closely(&self, now: When) -> Result<Look> {
+        let bytes = &mut *self.bytes.value();
+        let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.0.key, now, bytes) {
+            Lookup::Absent => return Ok(Look::Absent),
+            Lookup::Fresh(found) => (found, true),
+            Lookup::Stale(found) => (found, false),
+        };
+        match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
+            Decoded::Damaged => Ok(Look::Absent),
+            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
+            Decoded::Value(value, immutable) => {
+                if let (true, Some(hash)) = (immutable, self.near) {
+                    let (token, size) = ((found.token, found.terms), bytes.len());
+                    self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
                 }
+                Ok(Look::Fresh(value))
             }
-        })
+        }
     }
 
     /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
     pub fn peek(&self) -> Result<Option<Owned>> {
-        match self.look(Self::now(self.extra)?)? {
+        match self.look(When::of(self.extra)?)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
                 Ok(Some(value))
@@ -160,41 +198,48 @@ impl<'a> Asked<'a> {
 
     /// Whether the region has it.
     pub fn is_there(&self) -> Result<bool> {
-        Ok(self.shared.region.contains(self.hash, &self.bytes.key, Self::now(self.extra)?))
+        Ok(self.shared.region.contains(self.hash, &self.bytes.0.key, When::of(self.extra)?.now()))
     }
 
     /// Drops the entry. True if there was one that was good.
     pub fn drop_entry(&self) -> Result<bool> {
         let good = self.is_there()?;
-        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached).map_err(busy)?;
+        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.0.key, &Detached).map_err(busy)?;
         Ok(good && was_there)
     }
 
     /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
+    #[inline(always)]
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        let (terms, now) = if self.extra.options.expires() {
-            let (terms, now) = self.extra.terms(value.borrow())?;
-            (shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle }, now)
-        } else {
-            (shm::Terms::NONE, Self::now(self.extra)?)
-        };
-        self.bytes.with_value(|bytes| {
-            let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
-            match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
-                // What it returns goes into the near cache with the first hit, if there ever is one.
-                Encoded::Done => match region.store(self.hash, &self.bytes.key, bytes, terms, now, &Detached) {
-                    // Without the lock it is not stored, and nobody's call fails for it.
-                    Stored::Done(_) | Stored::Busy => Ok(()),
-                    Stored::TooLarge => self.is_oversize(),
-                },
-                Encoded::TooLarge => self.is_oversize(),
-                Encoded::Unserializable(exception) => {
-                    self.shared.tally(&region.counters().unserializable);
-                    self.forget_older()?;
-                    self.shared.warn(exception.borrow())
-                }
+        let (mut terms, mut now) = (shm::Terms::NONE, When::Coarse);
+        if self.extra.options.expires() {
+            let (own, time) = self.extra.terms(value.borrow())?;
+            terms = shm::Terms { fresh_until: own.fresh_until, stale_until: own.stale_until, idle: own.idle };
+            now = When::At(time);
+        } else if !matches!(self.extra.options.clock, Clock::Unused) {
+            now = When::of(self.extra)?;
+        }
+        self.keep_for(value, &terms, now)
+    }
+
+    /// Reenters: pickle or the serializer, filters of warnings.
+    fn keep_for(&self, value: &Owned, terms: &shm::Terms, now: When) -> Result<()> {
+        let bytes = &mut *self.bytes.value();
+        let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
+        match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
+            // What it returns goes into the near cache with the first hit, if there ever is one.
+            Encoded::Done => match region.store(self.hash, &self.bytes.0.key, bytes, terms, now, &Detached) {
+                // Without the lock it is not stored, and nobody's call fails for it.
+                Stored::Done(_) | Stored::Busy => Ok(()),
+                Stored::TooLarge => self.is_oversize(),
+            },
+            Encoded::TooLarge => self.is_oversize(),
+            Encoded::Unserializable(exception) => {
+                self.shared.tally(&region.counters().unserializable);
+                self.forget_older()?;
+                self.shared.warn(exception.borrow())
             }
-        })
+        }
     }
 
     fn is_oversize(&self) -> Result<()> {
@@ -206,12 +251,13 @@ impl<'a> Asked<'a> {
     fn forget_older(&self) -> Result<()> {
         if self.is_there()? {
             // Without the lock it stays until it expires or is evicted.
-            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.key, &Detached);
+            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.0.key, &Detached);
         }
         Ok(())
     }
 
     /// The function's own result, stored. Reenters: the function, and as [`Asked::keep`].
+    #[inline(always)]
     pub fn compute_alone(&self, args: &CallArgs<'_>, may_store: &dyn Fn() -> bool) -> Result<Owned> {
         self.shared.count(false);
         let value = self.wrapper.call_function(args)?;
@@ -222,8 +268,9 @@ impl<'a> Asked<'a> {
     }
 
     /// What the call returns. Reenters: the function, and as [`Asked::look`] and [`Asked::keep`].
+    #[inline(always)]
     pub fn answer(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = Self::now(self.extra)?;
+        let now = When::of(self.extra)?;
         match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
@@ -247,8 +294,8 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
-    fn claims(&self, token: Token, now: Time) -> bool {
-        if self.shared.region.begin_refresh(token, now) {
+    fn claims(&self, token: Token, now: When) -> bool {
+        if self.shared.region.begin_refresh(token, now.now()) {
             return true;
         }
         self.shared.tally(&self.shared.region.counters().stale_hits);
@@ -259,7 +306,7 @@ impl<'a> Asked<'a> {
     /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
     /// and as [`Asked::look`].
     pub fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = Self::now(self.extra)?;
+        let now = When::of(self.extra)?;
         let stale = match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
@@ -305,21 +352,11 @@ impl Wrapper {
         })
     }
 
-    /// `absent` is the hash in the near cache, if that is known not to have these arguments. Reenters: the function, `key`,
-    /// options, pickle or the serializer.
-    pub(super) fn call_shared(
-        &self,
-        extra: &Extra,
-        shared: &Shared,
-        args: &CallArgs<'_>,
-        absent: Option<Hash>,
-    ) -> Result<Owned> {
+    /// Reenters: the function, `key`, options, pickle or the serializer.
+    pub(super) fn call_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let near = match absent {
-                None => near::hash(key_args, self.typed)?,
-                known => known,
-            };
-            if let (Some(hash), None) = (near, absent) {
+            let near = near::hash(key_args, self.typed)?;
+            if let Some(hash) = near {
                 let now = extra.options.now()?;
                 if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
                     shared.count(true);
@@ -331,6 +368,15 @@ impl Wrapper {
                 None => self.call_unkeyed(shared, args),
             }
         })
+    }
+
+    /// As [`Wrapper::call_shared`], where the arguments are the key, whose hash the near cache does not have.
+    #[inline(always)]
+    pub(super) fn call_absent(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+        match Asked::new(self, extra, shared, args, Some(hash))? {
+            Some(asked) => asked.answer(args),
+            None => self.call_unkeyed(shared, args),
+        }
     }
 
     /// A call whose key is too large.
@@ -369,7 +415,7 @@ impl Wrapper {
     /// What a call would return without computing it. Counts a hit or a miss. Reenters: `key`, `copy`, pickle or the serializer.
     pub fn lookup_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         let found = self.with_asked(extra, shared, args, |asked| match asked {
-            Some(asked) => match asked.look(Asked::now(extra)?)? {
+            Some(asked) => match asked.look(When::of(extra)?)? {
                 Look::Fresh(value) => Ok(Some(value)),
                 Look::Stale(value, _token) => {
                     shared.tally(&shared.region.counters().stale_hits);

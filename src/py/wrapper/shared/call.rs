@@ -3,9 +3,10 @@
 use super::super::Wrapper;
 use super::super::call::is_single;
 use super::super::extra::{Extra, entry};
+use super::Shared;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
-use crate::ffi::{Borrowed, CallArgs, clock as clocks, compat, exact, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, compat, exact, object};
 use crate::py::key::Key;
 use crate::py::options::Clock;
 use pyo3_ffi as py;
@@ -88,7 +89,7 @@ unsafe extern "C" fn absent_vectorcall(
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, std::ptr::null_mut()) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
-    unsafe { call(callable, &args, Some(hash)) }
+    unsafe { call(callable, |this, extra, shared| this.call_absent(extra, shared, &args, hash)) }
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
@@ -102,13 +103,16 @@ unsafe extern "C" fn shared_vectorcall(
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
-    unsafe { call(callable, &args, None) }
+    unsafe { call(callable, |this, extra, shared| this.call_shared(extra, shared, &args)) }
 }
 
 /// # Safety
 /// The object is a wrapper of a shared cache, held by the caller until this returns, unless Python code takes it away.
 #[inline(always)]
-unsafe fn call(callable: *mut py::PyObject, args: &CallArgs<'_>, absent: Option<Hash>) -> *mut py::PyObject {
+unsafe fn call(
+    callable: *mut py::PyObject,
+    work: impl FnOnce(&Wrapper, &Extra, &Shared) -> Result<Owned>,
+) -> *mut py::PyObject {
     // SAFETY: as the caller says.
     let this = unsafe { Wrapper::of(callable) };
     let Some((extra, shared)) = this.extra().and_then(|extra| Some((extra, extra.shared.as_ref()?))) else {
@@ -116,5 +120,5 @@ unsafe fn call(callable: *mut py::PyObject, args: &CallArgs<'_>, absent: Option<
     };
     let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
-    object::to_slot(this.call_shared(extra, shared, args, absent))
+    object::to_slot(work(this, extra, shared))
 }

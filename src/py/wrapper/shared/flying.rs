@@ -4,7 +4,7 @@
 use super::super::Wrapper;
 use super::super::flights::{Errand, Flights};
 use super::Detached;
-use super::asked::{Asked, Look};
+use super::asked::{Asked, Look, When};
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::flight::Holding;
 use crate::py::key;
@@ -42,7 +42,7 @@ impl Asked<'_> {
     /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
     /// [`Asked::look`], `copy`.
     pub fn landed(&self, value: &Owned) -> Result<Owned> {
-        match self.look(Self::now(self.extra)?)? {
+        match self.look(When::of(self.extra)?)? {
             Look::Fresh(copy) => self.extra.copied(copy),
             Look::Stale(..) | Look::Absent => self.extra.copied(value.clone()),
         }
