@@ -75,7 +75,8 @@ pub const fn same(word: u64, seen: u64) -> bool {
 /// How many words so many bytes need.
 #[inline(always)]
 pub const fn words_of(bytes: usize) -> usize {
-    ((bytes as u64 + 7) / 8) as usize
+    // Not `div_ceil`: no number of bytes is so large that the sum goes round.
+    ((bytes as u64 + 7) >> 3) as usize
 }
 
 /// Where an entry's bytes lie: words of the arena, held against its bounds.
@@ -113,8 +114,7 @@ impl Extent {
     /// Units of the whole block, its tag included.
     #[inline(always)]
     pub const fn units(&self) -> u64 {
-        (1 + self.terms as u64 + words_of(self.key) as u64 + words_of(self.value) as u64 + UNIT_WORDS as u64 - 1)
-            / UNIT_WORDS as u64
+        (1 + self.terms as u64 + words_of(self.key) as u64 + words_of(self.value) as u64).div_ceil(UNIT_WORDS as u64)
     }
 
     /// The lengths as a slot has them.
