@@ -253,10 +253,8 @@ impl Space {
     /// Takes a slot out of its readers' sight. Only under the lock.
     #[inline(always)]
     pub fn kill(&self, slot: &Slot) -> u64 {
-        // Relaxed, and no read-modify-write: writers change it one at a time, and a reader that marks it at this moment does so by
-        // compare-and-swap, which fails after the store, and is undone by it before.
-        let word = slot[WORD].load(Ordering::Relaxed);
-        slot[WORD].store(word & !(LIVE | VISITED), Ordering::Relaxed);
+        // Relaxed, but a read-modify-write: readers may mark it at this moment. Writers change it one at a time.
+        let word = slot[WORD].fetch_and(!(LIVE | VISITED), Ordering::Relaxed);
         // Release: whoever sees anything that is written from now on sees the word changed, by the Acquire fence in `stands`.
         fence(Ordering::Release);
         word
