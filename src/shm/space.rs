@@ -260,6 +260,14 @@ impl Space {
         word
     }
 
+    /// Before a slot is written that was taken out of sight, perhaps by another process. Only under the lock.
+    #[inline(always)]
+    pub fn begin(&self, slot: &Slot) {
+        debug_assert!(slot[WORD].load(Ordering::Relaxed) & LIVE == 0);
+        // Release: as in `kill`, which happened before.
+        fence(Ordering::Release);
+    }
+
     /// Whether what was read since `seen` was loaded belongs to it.
     #[inline(always)]
     pub fn stands(&self, slot: &Slot, seen: u64) -> bool {
