@@ -75,7 +75,8 @@ pub const fn same(word: u64, seen: u64) -> bool {
 /// How many words so many bytes need.
 #[inline(always)]
 pub const fn words_of(bytes: usize) -> usize {
-    ((bytes as u64 + 7) / 8) as usize
+    // Not `div_ceil`: no number of bytes is so large that the sum goes round.
+    ((bytes as u64 + 7) >> 3) as usize
 }
 
 /// Where an entry's bytes lie: words of the arena, held against its bounds.
@@ -113,8 +114,7 @@ impl Extent {
     /// Units of the whole block, its tag included.
     #[inline(always)]
     pub const fn units(&self) -> u64 {
-        (1 + self.terms as u64 + words_of(self.key) as u64 + words_of(self.value) as u64 + UNIT_WORDS as u64 - 1)
-            / UNIT_WORDS as u64
+        (1 + self.terms as u64 + words_of(self.key) as u64 + words_of(self.value) as u64).div_ceil(UNIT_WORDS as u64)
     }
 
     /// The lengths as a slot has them.
@@ -253,13 +253,19 @@ impl Space {
     /// Takes a slot out of its readers' sight. Only under the lock.
     #[inline(always)]
     pub fn kill(&self, slot: &Slot) -> u64 {
-        // Relaxed, and no read-modify-write: writers change it one at a time, and a reader that marks it at this moment does so by
-        // compare-and-swap, which fails after the store, and is undone by it before.
-        let word = slot[WORD].load(Ordering::Relaxed);
-        slot[WORD].store(word & !(LIVE | VISITED), Ordering::Relaxed);
+        // Relaxed, but a read-modify-write: readers may mark it at this moment. Writers change it one at a time.
+        let word = slot[WORD].fetch_and(!(LIVE | VISITED), Ordering::Relaxed);
         // Release: whoever sees anything that is written from now on sees the word changed, by the Acquire fence in `stands`.
         fence(Ordering::Release);
         word
+    }
+
+    /// Before a slot is written that was taken out of sight, perhaps by another process. Only under the lock.
+    #[inline(always)]
+    pub fn begin(&self, slot: &Slot) {
+        debug_assert!(slot[WORD].load(Ordering::Relaxed) & LIVE == 0);
+        // Release: as in `kill`, which happened before.
+        fence(Ordering::Release);
     }
 
     /// Whether what was read since `seen` was loaded belongs to it.

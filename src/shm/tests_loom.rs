@@ -122,7 +122,10 @@ fn a_slot_and_a_block_that_are_used_again_give_no_value_of_the_other_key() {
         },
         |space| {
             let table = Table::new(space);
-            let id = table.find(digest(SEED, &[1]), &[1]).expect("order").expect("it is there");
+            let id = table
+                .find(table.head(digest(SEED, &[1])), digest(SEED, &[1]), &[1])
+                .expect("order")
+                .expect("it is there");
             table.take_out(id).expect("order");
             store(space, 2, 2);
         },
@@ -139,7 +142,10 @@ fn an_entry_stays_in_sight_while_another_of_its_head_comes_and_goes() {
         |space| {
             store(space, 2, 2);
             let table = Table::new(space);
-            let id = table.find(digest(SEED, &[2]), &[2]).expect("order").expect("it is there");
+            let id = table
+                .find(table.head(digest(SEED, &[2])), digest(SEED, &[2]), &[2])
+                .expect("order")
+                .expect("it is there");
             table.take_out(id).expect("order");
         },
     );
