@@ -160,6 +160,7 @@ async def _lead(call: Any, flight: _Flight) -> Any:
             outcome = (_VALUE, value)
         else:
             outcome = stored
+            value = stored[1]
     except Exception as error:
         outcome = (_ERROR, error)
         raise
@@ -171,7 +172,7 @@ async def _lead(call: Any, flight: _Flight) -> Any:
         if token is not None:
             with suppress(ValueError):  # closed from another context
                 _leading.reset(token)
-    return value if stored is None else call.copied(stored[1])
+    return value if stored is None else call.copied(value)
 
 
 async def _compute(call: Any) -> Any:
