@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,14 @@ QUICK = {"rounds": 1, "processes": 3, "values": 3, "min_time": 0.02}
 # Seconds that one scenario of one peer may take in a round.
 LONGEST = 300
 
+RESULTS = Path(__file__).parent.parent / "results"
+
 Figure = dict[str, Any]
+
+
+def free_threaded() -> bool:
+    """Whether this interpreter was built to run without the GIL; what is imported may switch it on."""
+    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -163,8 +171,7 @@ def run(options: argparse.Namespace) -> None:
         "settings": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in settings.items()),
     }
     subject.warn_if_plain()
-    free_threaded = sys.version_info >= (3, 13) and not sys._is_gil_enabled()
-    result = {"environment": environment, "free_threaded": free_threaded, "peers": seen, "rows": []}
+    result = {"environment": environment, "free_threaded": free_threaded(), "peers": seen, "rows": []}
     rows: list[dict[str, Any]] = result["rows"]
     for scenario in catalog.SCENARIOS:
         if options.only.lower() not in f"{scenario.group}: {scenario.name}".lower():
@@ -178,17 +185,20 @@ def run(options: argparse.Namespace) -> None:
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m peers", description="Measures caches beside each other.")
-    parser.add_argument("--reasons", type=Path, default=Path("bench/build/peers-not-installed.json"))
+    # Each interpreter has files of its own.
+    default = RESULTS / f"peers-{sys.implementation.cache_tag}{'t' if free_threaded() else ''}.json"
+    reasons = RESULTS / f"{default.stem}.not-installed"
+    parser.add_argument("--reasons", type=Path, default=reasons, help="why some peers could not be installed")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install")
     running = commands.add_parser("run")
-    running.add_argument("--out", type=Path, required=True, metavar="FILE.json")
+    running.add_argument("--out", type=Path, default=default, metavar="FILE.json", help=f"default: {default}")
     running.add_argument("--quick", action="store_true", help="some minutes instead of an hour; figures are rough")
     running.add_argument("--only", default="", metavar="SUBSTR", help="rows whose 'group: name' contains this")
     running.add_argument("--peers", default="", metavar="A,B", help="these caches only")
     reporting = commands.add_parser("report")
     reporting.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
-    reporting.add_argument("--folder", type=Path, required=True, help="where the tables go, one file a group")
+    reporting.add_argument("--folder", type=Path, default=RESULTS, help="where the tables go, one file a group")
     options = parser.parse_args()
     if options.command == "install":
         install(options.reasons)

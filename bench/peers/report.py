@@ -117,9 +117,35 @@ def versions(result: Result) -> str:
     return text
 
 
+# Rows of the short table.
+SHORT = {
+    "hit, one int": "hit, one `int`",
+    "hit, one keyword": "hit, one keyword",
+    "hit, one int, ttl of a minute": "hit, with a ttl",
+    "miss and evict, new ints, maxsize 1,000": "miss that evicts",
+    "await of a hit": "`await` of a hit",
+    "hit, int key and value": "hit, shared by processes",
+    "an entry, int to None, 100,000 of them": "memory of an entry, bytes",
+    "Zipf over 10,000, maxsize 1,000": "hit ratio, Zipf, %",
+}
+
+
+def short(result: Result) -> str:
+    """A few rows, and medians alone."""
+    rows = [row for row in result["rows"] if row["name"] in SHORT]
+    columns = names(result, rows)
+    lines = []
+    for row in rows:
+        medians = [middle(row["figures"].get(name, {})) for name in columns]
+        lines.append([SHORT[row["name"]], *("–" if value is None else f"{value:,.0f}" for value in medians)])
+    return subject.markdown(["nanoseconds, or as said", *columns], lines)
+
+
 def write(results: list[Result], folder: Path) -> None:
-    """A file for each group, and one about the machine."""
+    """A file for each group, a short one of some rows, and one about the machine."""
     folder.mkdir(parents=True, exist_ok=True)
+    results = sorted(results, key=lambda result: bool(result["free_threaded"]))
+    (folder / "short.md").write_text(short(results[0]), encoding="utf-8")
     for key, heading in GROUPS.items():
         parts = [(interpreter(result), text) for result in results if (text := group(result, key))]
         if parts:
