@@ -164,6 +164,18 @@ stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .
 	$(BIN)/python tests/stress.py --seconds 600 $(ARGS)
 
+docs: venv ## build the documentation into build/site, with warnings as errors
+	@$(PIP) '.[docs]'
+	$(BIN)/python -m mkdocs build --quiet --strict
+
+docs-reference: venv ## write docs/reference.md anew, from the docstrings
+	@$(PIP) .
+	$(BIN)/python docs/reference.py >docs/reference.md
+
+docs-test: venv ## run all code of the documentation, with the caches that it compares with
+	@$(PIP) '.[test,peers]'
+	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+
 develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
 	@$(PIP) --editable '.[$(EXTRAS)]'
 
@@ -178,6 +190,14 @@ sdist: venv ## build the source distribution into dist/
 wheel: venv ## build a wheel for PYTHON into dist/
 	@$(PIP) build
 	$(BIN)/python -m build --wheel
+
+release-check: venv ## build sdist and wheel, and look at them by twine, check-manifest and auditwheel
+	@$(PIP) build twine check-manifest auditwheel
+	@rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-manifest
+	@for wheel in dist/*.whl; do $(BIN)/python -m auditwheel show $$wheel; done
 
 clean: ## remove all that was built
 	rm -rf target build dist src/*.egg-info src/tamis/*.so .venv .venv-* bench/build

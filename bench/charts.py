@@ -145,7 +145,7 @@ def peers(results: list[Result], folder: Path) -> None:
         if panels:
             lines(panels, folder / f"{group}{'' if group == 'threads' else '-processes'}.svg")
     for row in first:
-        if row["group"] == "memory":
+        if row["name"] == "an entry, int to None, resident":
             bars(row, folder / "memory.svg")
 
 

@@ -49,13 +49,22 @@ def _nothing(x: int) -> None:
 WAYS = ("small", "malloc")
 
 
-def taken(decorate: Callable[[Callable[[int], None]], Callable[[int], None]], way: str) -> int:
-    """Bytes that a new cache with `ENTRIES` entries takes, seen in one of the two ways."""
-    keys = list(range(1_000_000, 1_000_000 + ENTRIES))  # beforehand: keys are the caller's memory
+def _resident() -> int:
+    """Bytes of this process that are in memory. OSError where there is no /proc."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def taken(
+    decorate: Callable[[Callable[[int], None]], Callable[[int], None]], way: str, entries: int = ENTRIES
+) -> int:
+    """Bytes that a new cache with so many entries takes, seen in one of the two ways, or "resident"."""
+    keys = list(range(1_000_000, 1_000_000 + entries))  # beforehand: keys are the caller's memory
     gc.collect()
     before = 0
     if way == "small":
         tracemalloc.start()
+    elif way == "resident":
+        before = _resident()
     else:
         _malloced()  # the first call makes ctypes' own objects
         before = _malloced()
@@ -65,7 +74,7 @@ def taken(decorate: Callable[[Callable[[int], None]], Callable[[int], None]], wa
     if way == "small":
         sizes = (trace.size for trace in tracemalloc.take_snapshot().traces)
         return sum(size for size in sizes if size <= LARGEST_SMALL_BLOCK)
-    return _malloced() - before
+    return (_resident() if way == "resident" else _malloced()) - before
 
 
 def _child(module: str, way: str) -> None:

@@ -12,6 +12,7 @@ import datetime
 import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,8 +52,10 @@ def say(text: str, end: str = "\n") -> None:
 def last_words(text: str) -> str:
     """The line of an error's output that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no word of why"]
+    # Of pip's, those of the build it ran; of pyperf's, that of the process it ran.
     errors = [line for line in lines if line.startswith("error: ") and "subprocess" not in line]
-    return (errors or lines[-1:])[0].removeprefix("error: ").removeprefix("ERROR: ")
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception): ", line) and "failed with exit code" not in line]
+    return (errors or raised or lines[-1:])[-1].removeprefix("error: ").removeprefix("ERROR: ")
 
 
 def run_process(arguments: list[str]) -> subprocess.CompletedProcess[str]:

@@ -59,6 +59,9 @@ class Peer:
 class Tamis(Peer):
     name = package = module = "tamis"
 
+    def version(self) -> str:
+        return str(self.load().__version__)  # also where it is not installed, but lies on the path
+
     def decorate(self, function: Function, maxsize: int, ttl: float | None = None) -> Function:
         options = {} if ttl is None else {"ttl": ttl}
         return self.load().lru_cache(maxsize=maxsize, **options)(function)  # type: ignore[no-any-return]

@@ -42,7 +42,7 @@ class Scenario:
 
 def _threads(loop: str, series: str) -> list[Scenario]:
     return [
-        Scenario("threads", f"{series}, {n} threads", partial(timers.threads, loop, n), series=series, number=n)
+        Scenario("threads", f"{series}, {n} thread{'s'[: n - 1]}", partial(timers.threads, loop, n), series=series, number=n)
         for n in (1, 2, 4, 8)
     ]
 
@@ -78,14 +78,15 @@ SCENARIOS: list[Scenario] = [
     Scenario("shared", "miss and store, int", timers.shared_misses),
     *(
         Scenario(
-            "shared", f"hits, int, {n} processes", partial(timers.shared_together, n), series="hits, int", number=n
+            "shared", f"hits, int, {n} process{'es'[: 2 * (n - 1)]}", partial(timers.shared_together, n), series="hits, int", number=n
         )
         for n in (1, 2, 4)
     ),
     Scenario("mapping", "get, int, there", timers.mapping_hits),
     Scenario("mapping", "set, int, there", timers.mapping_sets),
     Scenario("mapping", "set, new int, evicts", timers.mapping_evicts),
-    Scenario("memory", "an entry, int to None, 100,000 of them", timers.memory, unit="bytes"),
+    Scenario("memory", "an entry, int to None, allocated", timers.memory, unit="bytes"),
+    Scenario("memory", "an entry, int to None, resident", timers.memory_resident, unit="bytes"),
     Scenario("ratio", "Zipf over 10,000, maxsize 1,000", partial(timers.hit_ratio, "Zipf"), unit="%"),
     Scenario("ratio", "scan, maxsize 200", partial(timers.hit_ratio, "scan"), unit="%"),
     Scenario("ratio", "one-hit wonders, maxsize 500", partial(timers.hit_ratio, "one-hit wonders"), unit="%"),

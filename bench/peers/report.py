@@ -125,7 +125,7 @@ SHORT = {
     "miss and evict, new ints, maxsize 1,000": "miss that evicts",
     "await of a hit": "`await` of a hit",
     "hit, int key and value": "hit, shared by processes",
-    "an entry, int to None, 100,000 of them": "memory of an entry, bytes",
+    "an entry, int to None, resident": "memory of an entry, bytes",
     "Zipf over 10,000, maxsize 1,000": "hit ratio, Zipf, %",
 }
 

@@ -12,7 +12,7 @@ import multiprocessing
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +29,7 @@ import shared
 import threads as threading_bench
 import workloads
 
-from peers.adapters import Peer
+from peers.adapters import Cannot, Peer
 
 KEYS = 256
 MAXSIZE = 1024
@@ -287,15 +287,31 @@ def mapping_evicts(peer: Peer) -> Timed:
 # ---- what is not timed ----------------------------------------------------------------------------------------------
 
 
-def memory(peer: Peer) -> float:
-    """Bytes an entry; the key object is the caller's and not counted."""
+RESIDENT_ENTRIES = 1_000_000
+
+
+def _memory_seen(peer: Peer, ways: Iterable[str], entries: int) -> float:
     peer.decorate(coroutines.trivial, 1)  # raises here, and not in the other processes, where it can't be done
-    parts = (footprint.output(["-m", "peers.worker", "--peer", peer.name, "--memory", way]) for way in footprint.WAYS)
-    return sum(map(int, parts)) / footprint.ENTRIES
+    parts = (footprint.output(["-m", "peers.worker", "--peer", peer.name, "--memory", way]) for way in ways)
+    return sum(map(int, parts)) / entries
+
+
+def memory(peer: Peer) -> float:
+    """Bytes an entry that are asked for; the key object is the caller's and not counted."""
+    seen = _memory_seen(peer, footprint.WAYS, footprint.ENTRIES)
+    if seen < 16:
+        raise Cannot("takes memory from an allocator of its own, which can't be asked")
+    return seen
+
+
+def memory_resident(peer: Peer) -> float:
+    """Bytes an entry by which the process grows: with what allocators keep for themselves."""
+    return _memory_seen(peer, ["resident"], RESIDENT_ENTRIES)
 
 
 def memory_taken(peer: Peer, way: str) -> int:
     """Bytes that a filled cache takes, with room for twice as many entries: some caches are full before maxsize."""
+    entries = RESIDENT_ENTRIES if way == "resident" else footprint.ENTRIES
     calls, cached = 0, peer.load()
 
     def function(_key: int) -> None:
@@ -304,14 +320,14 @@ def memory_taken(peer: Peer, way: str) -> int:
 
     def decorate(_nothing: object) -> Any:
         nonlocal cached
-        cached = peer.decorate(function, 2 * footprint.ENTRIES)
+        cached = peer.decorate(function, 2 * entries)
         return cached
 
-    taken = footprint.taken(decorate, way)
-    for key in range(1_000_000, 1_000_000 + footprint.ENTRIES):
+    taken = footprint.taken(decorate, way, entries)
+    for key in range(1_000_000, 1_000_000 + entries):
         cached(key)
-    if calls > footprint.ENTRIES:
-        raise scenarios.NotHits(f"{calls - footprint.ENTRIES:,} of {footprint.ENTRIES:,} entries were lost")
+    if calls > entries:
+        raise scenarios.NotHits(f"{calls - entries:,} of {entries:,} entries were lost")
     return taken
 
 
