@@ -73,7 +73,7 @@ lint: venv ## rustfmt, clippy, ruff, mypy and pyright
 	cargo clippy --locked --quiet --all-targets --no-default-features -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict --python-executable $(BIN)/python src/tamis examples bench
+	$(BIN)/mypy --strict --python-executable $(BIN)/python src/tamis examples bench docs/reference.py
 	$(BIN)/pyright --pythonpath $(BIN)/python src/tamis
 
 format: venv ## format the sources

@@ -54,9 +54,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def taken(
-    decorate: Callable[[Callable[[int], None]], Callable[[int], None]], way: str, entries: int = ENTRIES
-) -> int:
+def taken(decorate: Callable[[Callable[[int], None]], Callable[[int], None]], way: str, entries: int = ENTRIES) -> int:
     """Bytes that a new cache with so many entries takes, seen in one of the two ways, or "resident"."""
     keys = list(range(1_000_000, 1_000_000 + entries))  # beforehand: keys are the caller's memory
     gc.collect()

@@ -1,7 +1,7 @@
 """How many calls hit: SIEVE as tamis runs it, beside LRU, FIFO and the optimum: `python bench/hitratio.py TRACES`.
 
-TRACES is a directory of traces (workloads.py tells their format); the synthetic workloads need none. Counts are exact: the
-same on every machine and in every run. Exit status 1: libcachesim's SIEVE counted other hits than tamis's.
+TRACES is a directory of traces (workloads.py tells their format); the synthetic workloads need none. Counts are exact:
+the same on every machine and in every run. Exit status 1: libcachesim's SIEVE counted other hits than tamis's.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
     of_traces = len(rows)
     for make in workloads.SYNTHETIC:
         if options.only.lower() in make.__name__.replace("_", " "):
-            row, = measured(make(workloads.SEEDS[0]), chosen)
+            (row,) = measured(make(workloads.SEEDS[0]), chosen)
             rows.append({**row, "saved_by_seed": over_seeds(make, chosen)})
     names = [name for name in chosen if name != "libcachesim"]
     titles = ["workload", "requests", "distinct", "maxsize", *(f"{name} %" for name in names), "misses saved %",

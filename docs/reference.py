@@ -1,4 +1,4 @@
-"""Prints reference.md, from the docstrings of the tamis that is installed: `python docs/reference.py > docs/reference.md`.
+"""Prints docs/reference.md, from the docstrings of the tamis that is installed; `make docs-reference` writes it.
 
 Of an own kind, since what tools for documentation read from source files is not there: the decorators are compiled.
 """

@@ -30,7 +30,7 @@ EXAMPLES = {
 PLAIN = {"", "text", "toml"}
 # Commands that install, need what is not here, or are run by other tests; the last ones are by test_embedding.py.
 NOT_RUN = re.compile(
-    r"pip install |cargo |rustup |git |python bench/|python3? tests/memcheck|python3?\.\d+ -c|python setup\.py|cc |-lgcc_s "
+    r"pip install |cargo |python bench/|python3? tests/memcheck|python3?\.\d+ -c|python setup\.py|cc |-lgcc_s "
 )
 
 
@@ -68,7 +68,9 @@ def test_all_blocks_are_of_a_language_that_is_tested():
     assert {block.language for page in PAGES for block in blocks(page)} <= {"python", "sh", "c"} | PLAIN
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(b.language == "python" for b in blocks(page))], ids=where)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(b.language == "python" for b in blocks(page))], ids=where
+)
 def test_python_of_the_page_runs_and_gives_what_is_written_beside_it(page, folder):
     if page.stem == "shared" and tamis._core.BUILD.get("shared", sys.platform == "linux") is False:
         pytest.skip("the shared backend is for Linux")
@@ -100,7 +102,12 @@ def test_commands_exist_and_those_of_tamis_run(block, folder):
                 assert set(targets) <= make_targets(), command
         elif words[:3] == ["python", "-m", "tamis"]:
             done = subprocess.run(
-                [sys.executable, *words[1:]], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60
+                [sys.executable, *words[1:]],
+                cwd=folder,
+                env=environment(folder),
+                capture_output=True,
+                text=True,
+                timeout=60,
             )
             assert done.returncode == 0, f"{command}\n{done.stderr}"
         else:
@@ -116,13 +123,15 @@ def test_module_in_c_compiles_without_warnings_and_works(block, tmp_path):
     flags = ["-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", *python, f"-I{tamis.get_include()}"]
     run(["cc", *flags, "-o", str(library), str(tmp_path / "peeking.c")], tmp_path)
     code = (
-        "import peeking; f = peeking.cached(str); assert peeking.peek(f, 7) is None; f(7); assert peeking.peek(f, 7) == '7'"
-        "; assert f.cache_info().maxsize == 1000"
+        "import peeking; f = peeking.cached(str); assert peeking.peek(f, 7) is None; f(7)\n"
+        "assert peeking.peek(f, 7) == '7'; assert f.cache_info().maxsize == 1000"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(tmp_path), check=True, timeout=60)
 
 
-@pytest.mark.parametrize("block", [param for param in of_language("c") if "PyImport_AppendInittab" in param.values[0].text])
+@pytest.mark.parametrize(
+    "block", [param for param in of_language("c") if "PyImport_AppendInittab" in param.values[0].text]
+)
 def test_lines_of_an_embedding_program_compile(block, tmp_path):
     require_compiler("c")
     head, _, body = block.text.partition("\n\nPyImport")
@@ -141,7 +150,11 @@ def test_every_block_in_c_is_compiled_by_one_of_these_tests():
 
 def test_reference_is_what_the_docstrings_say():
     done = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "reference.py")], env=environment(ROOT), capture_output=True, text=True, check=True
+        [sys.executable, str(ROOT / "docs" / "reference.py")],
+        env=environment(ROOT),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 

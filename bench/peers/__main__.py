@@ -1,8 +1,8 @@
 """`python -m peers install | run | report`, from the folder bench/. `make bench-peers` does all three.
 
-    install                 pip installs each cache into this interpreter's environment; those that fail are told of
-    run --out FILE.json     measures all scenarios, each of all caches in turns, in processes of their own
-    report FILE.json ...    writes Markdown tables; of several interpreters, where several files are given
+install                 pip installs each cache into this interpreter's environment; those that fail are told of
+run --out FILE.json     measures all scenarios, each of all caches in turns, in processes of their own
+report FILE.json ...    writes Markdown tables; of several interpreters, where several files are given
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no word of why"]
     # Of pip's, those of the build it ran; of pyperf's, that of the process it ran.
     errors = [line for line in lines if line.startswith("error: ") and "subprocess" not in line]
-    raised = [line for line in lines if re.match(r"\w+(Error|Exception): ", line) and "failed with exit code" not in line]
+    raised = [
+        line for line in lines if re.match(r"\w+(Error|Exception): ", line) and "failed with exit code" not in line
+    ]
     return (errors or raised or lines[-1:])[-1].removeprefix("error: ").removeprefix("ERROR: ")
 
 
@@ -174,7 +176,7 @@ def run(options: argparse.Namespace) -> None:
         "settings": ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in settings.items()),
     }
     subject.warn_if_plain()
-    result = {"environment": environment, "free_threaded": free_threaded(), "peers": seen, "rows": []}
+    result: dict[str, Any] = {"environment": environment, "free_threaded": free_threaded(), "peers": seen, "rows": []}
     rows: list[dict[str, Any]] = result["rows"]
     for scenario in catalog.SCENARIOS:
         if options.only.lower() not in f"{scenario.group}: {scenario.name}".lower():

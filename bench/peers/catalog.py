@@ -42,7 +42,9 @@ class Scenario:
 
 def _threads(loop: str, series: str) -> list[Scenario]:
     return [
-        Scenario("threads", f"{series}, {n} thread{'s'[: n - 1]}", partial(timers.threads, loop, n), series=series, number=n)
+        Scenario(
+            "threads", f"{series}, {n} thread{'s'[: n - 1]}", partial(timers.threads, loop, n), series=series, number=n
+        )
         for n in (1, 2, 4, 8)
     ]
 
@@ -78,7 +80,11 @@ SCENARIOS: list[Scenario] = [
     Scenario("shared", "miss and store, int", timers.shared_misses),
     *(
         Scenario(
-            "shared", f"hits, int, {n} process{'es'[: 2 * (n - 1)]}", partial(timers.shared_together, n), series="hits, int", number=n
+            "shared",
+            f"hits, int, {n} process{'es'[: 2 * (n - 1)]}",
+            partial(timers.shared_together, n),
+            series="hits, int",
+            number=n,
         )
         for n in (1, 2, 4)
     ),

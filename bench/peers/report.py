@@ -12,6 +12,9 @@ from peers.catalog import GROUPS
 
 Result = dict[str, Any]
 
+# Of what there is no figure.
+NONE = "\N{EN DASH}"
+
 
 def middle(figure: dict[str, Any]) -> float | None:
     """The median; None where there is no figure."""
@@ -24,7 +27,7 @@ def spread(figure: dict[str, Any]) -> float:
     if len(values) < 2:
         return 0.0
     first, _, third = quantiles(values, n=4)
-    return (third - first) / 2
+    return float(third - first) / 2
 
 
 def _digits(value: float) -> int:
@@ -35,7 +38,7 @@ def cell(figure: dict[str, Any] | None) -> str:
     """Median and spread, or a dash."""
     value = middle(figure or {})
     if figure is None or value is None:
-        return "–"
+        return NONE
     if len(figure["values"]) == 1:
         return f"{value:,.1f}"
     digits = _digits(value)
@@ -45,7 +48,7 @@ def cell(figure: dict[str, Any] | None) -> str:
 def rate(figure: dict[str, Any] | None) -> str:
     """Million calls a second, of nanoseconds."""
     value = middle(figure or {})
-    return "–" if value is None else f"{1000 / value:.1f}"
+    return NONE if value is None else f"{1000 / value:.1f}"
 
 
 def names(result: Result, rows: list[dict[str, Any]]) -> list[str]:
@@ -109,7 +112,7 @@ def group(result: Result, key: str) -> str:
 def versions(result: Result) -> str:
     """What was measured, on what."""
     environment = "".join(f"- {key}: {value}\n" for key, value in result["environment"].items())
-    said = {name: seen.get("version", "–") for name, seen in result["peers"].items()}
+    said = {name: seen.get("version", NONE) for name, seen in result["peers"].items()}
     switched = [name for name, seen in result["peers"].items() if seen.get("gil") == "on"]
     text = environment + f"- versions: {', '.join(f'{name} {version}' for name, version in said.items())}\n"
     if result["free_threaded"]:
@@ -137,7 +140,7 @@ def short(result: Result) -> str:
     lines = []
     for row in rows:
         medians = [middle(row["figures"].get(name, {})) for name in columns]
-        lines.append([SHORT[row["name"]], *("–" if value is None else f"{value:,.0f}" for value in medians)])
+        lines.append([SHORT[row["name"]], *(NONE if value is None else f"{value:,.0f}" for value in medians)])
     return subject.markdown(["nanoseconds, or as said", *columns], lines)
 
 

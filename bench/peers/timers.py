@@ -1,7 +1,7 @@
 """How scenarios are run: functions from a peer to what is timed.
 
-`Timed.run(loops)` makes `loops * calls` calls and returns the seconds that they took; what has to be made beforehand is made
-outside of those. Where every call is to hit, run() counts the calls of the function behind the cache, and raises
+`Timed.run(loops)` makes `loops * calls` calls and returns the seconds that they took; what has to be made beforehand is
+made outside of those. Where every call is to hit, run() counts the calls of the function behind the cache, and raises
 `scenarios.NotHits` if the cache has lost what it had room for: its figure would be that of another scenario.
 """
 
@@ -225,9 +225,7 @@ def shared_together(number: int, peer: Peer) -> Timed:
 
     def run(times: int) -> float:
         start, results = context.Barrier(number), context.SimpleQueue()
-        processes = [
-            context.Process(target=_reader, args=(cached, keys, times, start, results)) for _ in range(number)
-        ]
+        processes = [context.Process(target=_reader, args=(cached, keys, times, start, results)) for _ in range(number)]
         for process in processes:
             process.start()
         # The clock is the machine's, the same in all processes.

@@ -1,7 +1,7 @@
-"""One scenario of one peer, by pyperf, which runs it in processes of its own: `python -m peers.worker --peer … --scenario …`.
+"""One scenario of one peer, by pyperf, in processes of its own: `python -m peers.worker --peer NAME --scenario NAME`.
 
-All options of pyperf's runner work. With `--once` a scenario that is not timed prints its figure; `--memory` is what the
-scenario of memory runs. Exit status 3: the peer can't do it, and the last line of stderr says why.
+All options of pyperf's runner work. With `--once` a scenario that is not timed prints its figure; `--memory` is what
+the scenario of memory runs. Exit status 3: the peer can't do it, and the last line of stderr says why.
 """
 
 from __future__ import annotations
