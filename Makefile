@@ -164,9 +164,10 @@ stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .
 	$(BIN)/python tests/stress.py --seconds 600 $(ARGS)
 
+# Not --quiet: mkdocs would not count its warnings then.
 docs: venv ## build the documentation into build/site, with warnings as errors
 	@$(PIP) '.[docs]'
-	$(BIN)/python -m mkdocs build --quiet --strict
+	$(BIN)/python -m mkdocs build --strict
 
 docs-reference: venv ## write docs/reference.md anew, from the docstrings
 	@$(PIP) .
@@ -174,7 +175,7 @@ docs-reference: venv ## write docs/reference.md anew, from the docstrings
 
 docs-test: venv ## run all code of the documentation, with the caches that it compares with
 	@$(PIP) '.[test,peers]'
-	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/test_docs.py tests/test_hitratio.py $(ARGS)
 
 develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
 	@$(PIP) --editable '.[$(EXTRAS)]'
