@@ -52,12 +52,10 @@ def say(text: str, end: str = "\n") -> None:
 def last_words(text: str) -> str:
     """The line of an error's output that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no word of why"]
-    # Of pip's, those of the build it ran; of pyperf's, that of the process it ran.
-    errors = [line for line in lines if line.startswith("error: ") and "subprocess" not in line]
-    raised = [
-        line for line in lines if re.match(r"\w+(Error|Exception): ", line) and "failed with exit code" not in line
-    ]
-    return (errors or raised or lines[-1:])[-1].removeprefix("error: ").removeprefix("ERROR: ")
+    # Of pip's, what the build that it ran says; of pyperf's, what the process that it ran says.
+    errors = [line for line in lines if re.match(r"error: (?!subprocess|failed-wheel)", line)]
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception): (?!.*failed with exit code)", line)]
+    return (errors or raised or lines)[-1].removeprefix("error: ").removeprefix("ERROR: ")
 
 
 def run_process(arguments: list[str]) -> subprocess.CompletedProcess[str]:
