@@ -80,7 +80,7 @@ def dots(rows: list[dict[str, Any]], label: str, path: Path) -> None:
             )  # fmt: skip
             seen.add(name)
     axis.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axis.set_xlabel(label)
@@ -102,24 +102,30 @@ def bars(row: dict[str, Any], path: Path) -> None:
     save(figure, path)
 
 
-def lines(panels: list[tuple[str, list[dict[str, Any]]]], path: Path) -> None:
-    """Calls a second over the number of threads or processes, a panel for each series."""
+Panel = tuple[str, list[dict[str, Any]]]
+
+
+def lines(panels: list[list[Panel]], label: str, path: Path) -> None:
+    """Calls a second over the number of threads or processes: a row for each interpreter, a panel for each series."""
+    columns = max(map(len, panels))
     figure, axes = pyplot.subplots(
-        1, len(panels), figsize=(1.2 + 2.6 * len(panels), 3.4), squeeze=False, sharey=True, layout="constrained"
+        len(panels), columns, figsize=(1.2 + 2.4 * columns, 0.7 + 2.6 * len(panels)), squeeze=False, sharey="row"
     )
     handles: dict[str, Any] = {}
-    for axis, (title, rows) in zip(axes[0], panels, strict=True):
-        rates: dict[str, list[tuple[int, float]]] = {}
-        for row in rows:
-            for name, value in values(row):
-                rates.setdefault(name, []).append((row["number"], 1000 / value))
-        for name, points in rates.items():
-            (handles[name],) = axis.plot(*zip(*points, strict=True), marker=MARKS[name], color=COLOURS[name])
-        axis.set_title(title, fontsize=8)
-        axis.set_xticks([row["number"] for row in rows])
-        axis.set_ylim(bottom=0)
-    axes[0][0].set_ylabel("million calls a second, all together")
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=7)
+    for line, row_of_axes in zip(panels, axes, strict=True):
+        for axis, (title, rows) in zip(row_of_axes, line, strict=False):
+            rates: dict[str, list[tuple[int, float]]] = {}
+            for row in rows:
+                for name, value in values(row):
+                    rates.setdefault(name, []).append((row["number"], 1000 / value))
+            for name, points in rates.items():
+                (handles[name],) = axis.plot(*zip(*points, strict=True), marker=MARKS[name], color=COLOURS[name])
+            axis.set_title(title, fontsize=8)
+            axis.set_xticks([row["number"] for row in rows])
+            axis.set_ylim(bottom=0)
+            axis.set_xlabel(label)
+    figure.supylabel("million calls a second, all together", fontsize=9)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=5)
     save(figure, path)
 
 
@@ -134,16 +140,15 @@ def peers(results: list[Result], folder: Path) -> None:
     ):
         if rows := [row for row in first if row["group"] == group and not row["series"]]:
             dots(rows, label, folder / f"{group}.svg")
-    for group, of in (("threads", results), ("shared", results[:1])):
+    for group, label, of in (("threads", "threads", results), ("shared", "processes", results[:1])):
         panels = []
         for result in of:
-            kind = {True: "free-threaded", False: "with the GIL"}[result["free_threaded"]]
+            kind = "free-threaded" if result["free_threaded"] else "with the GIL"
             rows = [row for row in result["rows"] if row["group"] == group and row["series"]]
-            for series in dict.fromkeys(row["series"] for row in rows):
-                title = f"{series}\n{kind}" if group == "threads" else series
-                panels.append((title, [row for row in rows if row["series"] == series]))
-        if panels:
-            lines(panels, folder / f"{group}{'' if group == 'threads' else '-processes'}.svg")
+            series = dict.fromkeys(row["series"] for row in rows)
+            panels.append([(f"{name}\n{kind}", [row for row in rows if row["series"] == name]) for name in series])
+        if panels := list(filter(None, panels)):
+            lines(panels, label, folder / f"{group}{'' if group == label else '-' + label}.svg")
     for row in first:
         if row["name"] == "an entry, int to None, resident":
             bars(row, folder / "memory.svg")
