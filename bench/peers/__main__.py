@@ -55,6 +55,8 @@ def last_words(text: str) -> str:
     # Of pip's, what the build that it ran says; of pyperf's, what the process that it ran says.
     errors = [line for line in lines if re.match(r"error: (?!subprocess|failed-wheel)", line)]
     raised = [line for line in lines if re.match(r"\w+(Error|Exception): (?!.*failed with exit code)", line)]
+    if not errors and not raised and (died := re.search(r"failed with exit code -(\d+)", lines[-1])):
+        return f"died of {signal.Signals(int(died[1])).name}"
     return (errors or raised or lines)[-1].removeprefix("error: ").removeprefix("ERROR: ")
 
 
