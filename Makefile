@@ -6,6 +6,8 @@ VENV ?= .venv
 EXTRAS ?= test,lint
 # Draws the plots: matplotlib is not there for every interpreter that is measured.
 PLOT_PYTHON ?= python3
+# A directory of traces for bench-hitratio; without one, the synthetic workloads alone.
+TRACES ?=
 # Passed on to pytest and to the benchmarks.
 ARGS ?=
 
@@ -71,7 +73,7 @@ lint: venv ## rustfmt, clippy, ruff, mypy and pyright
 	cargo clippy --locked --quiet --all-targets --no-default-features -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict --python-executable $(BIN)/python src/tamis examples bench
+	$(BIN)/mypy --strict --python-executable $(BIN)/python src/tamis examples bench docs/reference.py
 	$(BIN)/pyright --pythonpath $(BIN)/python src/tamis
 
 format: venv ## format the sources
@@ -119,12 +121,33 @@ bench-shared: venv ## caches that processes share, beside warp_cache
 	@.venv-plot/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'matplotlib>=3.8'
 	@.venv-plot/bin/python bench/plot.py bench/build/shared.json bench/build/shared.svg
 
-bench-threads: venv ## calls a second of several threads in one cache: for free-threaded interpreters
+bench-threads: venv plot-venv ## calls a second of several threads in one cache: for free-threaded interpreters
 	@$(PIP) .
 	$(BIN)/python bench/threads.py --json bench/build/threads.json $(ARGS)
+	@.venv-plot/bin/python bench/plot.py bench/build/threads.json bench/build/threads.svg
+
+bench-hitratio: venv plot-venv ## hit ratios of SIEVE, LRU, FIFO and Belady's optimum: TRACES=dir for traces, one key a line, gzip
+	@$(PIP) .
+	@$(PIP) --only-binary :all: libcachesim || echo "libcachesim is not there for this interpreter: its column is left out"
+	@mkdir -p bench/results
+	$(BIN)/python bench/hitratio.py $(TRACES) --json bench/results/hitratio.json --markdown bench/results/hitratio.md $(ARGS)
+	@.venv-plot/bin/python bench/charts.py bench/results bench/results/hitratio.json
+
+# In an environment of its own. Results of several interpreters lie beside each other, and go into the same tables.
+bench-peers: venv plot-venv ## tamis beside eight other caches; an hour, or some minutes with ARGS=--quick
+	@[ -x $(VENV)-peers/bin/python ] || $(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check . 'pyperf>=2.8'
+	@PYTHONPATH=bench $(VENV)-peers/bin/python -m peers install
+	PYTHONPATH=bench $(VENV)-peers/bin/python -m peers run $(ARGS)
+	@PYTHONPATH=bench $(VENV)-peers/bin/python -m peers report bench/results/peers-*.json
+	@.venv-plot/bin/python bench/charts.py bench/results bench/results/peers-*.json
+
+bench-publish: ## put the tables and plots of bench/results into the README and docs/
+	$(PYTHON) bench/publish.py
+
+plot-venv:
 	@[ -x .venv-plot/bin/python ] || $(PLOT_PYTHON) -m venv .venv-plot
 	@.venv-plot/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'matplotlib>=3.8'
-	@.venv-plot/bin/python bench/plot.py bench/build/threads.json bench/build/threads.svg
 
 bench-reclamation: tools ## what it costs to read what others may take away: tamis beside crossbeam-epoch and seize
 	CARGO_TARGET_DIR=target/reclamation cargo run --locked --quiet --release --manifest-path bench/reclamation/Cargo.toml
@@ -141,6 +164,19 @@ stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .
 	$(BIN)/python tests/stress.py --seconds 600 $(ARGS)
 
+# Not --quiet: mkdocs would not count its warnings then.
+docs: venv ## build the documentation into build/site, with warnings as errors
+	@$(PIP) '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
+
+docs-reference: venv ## write docs/reference.md anew, from the docstrings
+	@$(PIP) .
+	$(BIN)/python docs/reference.py >docs/reference.md
+
+docs-test: venv ## run all code of the documentation, with the caches that it compares with
+	@$(PIP) '.[test,peers]'
+	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/test_docs.py tests/test_hitratio.py $(ARGS)
+
 develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
 	@$(PIP) --editable '.[$(EXTRAS)]'
 
@@ -155,6 +191,14 @@ sdist: venv ## build the source distribution into dist/
 wheel: venv ## build a wheel for PYTHON into dist/
 	@$(PIP) build
 	$(BIN)/python -m build --wheel
+
+release-check: venv ## build sdist and wheel, and look at them by twine, check-manifest and auditwheel
+	@$(PIP) build twine check-manifest auditwheel
+	@rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-manifest
+	@for wheel in dist/*.whl; do $(BIN)/python -m auditwheel show $$wheel; done
 
 clean: ## remove all that was built
 	rm -rf target build dist src/*.egg-info src/tamis/*.so .venv .venv-* bench/build

@@ -25,16 +25,16 @@ Function = Callable[[Any], Awaitable[Any]]
 Measured = dict[str, float]
 
 
-async def _trivial(x: Any) -> Any:
+async def trivial(x: Any) -> Any:
     return x
 
 
-async def _waiting(x: Any) -> Any:
+async def waiting(x: Any) -> Any:
     await asyncio.sleep(0)
     return x
 
 
-async def _calls(function: Function, keys: list[Any], repeats: int) -> None:
+async def calls(function: Function, keys: list[Any], repeats: int) -> None:
     for _ in range(repeats):
         for key in keys:
             await function(key)
@@ -42,8 +42,8 @@ async def _calls(function: Function, keys: list[Any], repeats: int) -> None:
 
 def _fresh() -> Any:
     """A copy of the loop, with bytecode that only one subject warms."""
-    assert isinstance(_calls, FunctionType)
-    return FunctionType(_calls.__code__.replace(), _calls.__globals__)
+    assert isinstance(calls, FunctionType)
+    return FunctionType(calls.__code__.replace(), calls.__globals__)
 
 
 async def in_turns(functions: dict[str, Function], keys: list[Any], repeats: int, rounds: int) -> Measured:
@@ -66,7 +66,7 @@ async def together(makers: dict[str, Callable[[Any], Function]], rounds: int) ->
     least: Measured = {}
     for turn in range(-1, rounds):
         for name, make in makers.items():
-            function = make(_waiting)
+            function = make(waiting)
             start = time.perf_counter_ns()
             await asyncio.gather(*(function(1) for _ in range(TASKS)))
             taken = (time.perf_counter_ns() - start) / TASKS
@@ -91,14 +91,14 @@ async def measure(module: Any, peer: Any, rounds: int) -> list[list[Any]]:
         small["async-lru"] = peer.alru_cache(maxsize=KEYS // 8)
     rows: list[list[Any]] = []
 
-    hits = await in_turns({name: make(_trivial) for name, make in timed.items()}, keys, 10, rounds)
+    hits = await in_turns({name: make(trivial) for name, make in timed.items()}, keys, 10, rounds)
     for name, taken in hits.items():
         asked = 0.75 if name == "tamis" else None
         rows.append([f"hit, {name}", taken, "times uncached", taken / hits["uncached"], asked])
     if peer is not None:
         rows.append(["hit", hits["tamis"], "async-lru, times tamis", hits["async-lru"] / hits["tamis"], -12.0])
 
-    misses = await in_turns({name: make(_trivial) for name, make in small.items()}, keys, 2, rounds)
+    misses = await in_turns({name: make(trivial) for name, make in small.items()}, keys, 2, rounds)
     over = {name: taken - misses["uncached"] for name, taken in misses.items() if name != "uncached"}
     rows += [[f"miss, over the function, {name}", taken, "", None, None] for name, taken in over.items()]
     if peer is not None:

@@ -17,7 +17,9 @@ import subprocess
 import sys
 import sysconfig
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ENTRIES = 100_000
 # Bytes. pymalloc passes larger blocks on to malloc. mimalloc, of free-threaded builds, takes its memory from the
@@ -44,30 +46,50 @@ def _nothing(x: int) -> None:
     return None
 
 
-def _child(module: str, way: str) -> None:
-    """Fills a cache and prints the bytes that this took, seen in one of the two ways."""
-    lru_cache = importlib.import_module(module).lru_cache
-    keys = list(range(1_000_000, 1_000_000 + ENTRIES))  # beforehand: keys are the caller's memory
+WAYS = ("small", "malloc")
+
+
+def _resident() -> int:
+    """Bytes of this process that are in memory. OSError where there is no /proc."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def taken(decorate: Callable[[Callable[[int], None]], Callable[[int], None]], way: str, entries: int = ENTRIES) -> int:
+    """Bytes that a new cache with so many entries takes, seen in one of the two ways, or "resident"."""
+    keys = list(range(1_000_000, 1_000_000 + entries))  # beforehand: keys are the caller's memory
     gc.collect()
     before = 0
     if way == "small":
         tracemalloc.start()
+    elif way == "resident":
+        before = _resident()
     else:
         _malloced()  # the first call makes ctypes' own objects
         before = _malloced()
-    cached = lru_cache(maxsize=ENTRIES)(_nothing)
+    cached = decorate(_nothing)
     for key in keys:
         cached(key)
     if way == "small":
         sizes = (trace.size for trace in tracemalloc.take_snapshot().traces)
-        taken = sum(size for size in sizes if size <= LARGEST_SMALL_BLOCK)
-    else:
-        taken = _malloced() - before
-    assert cached.cache_info().currsize == ENTRIES
-    print(taken)
+        return sum(size for size in sizes if size <= LARGEST_SMALL_BLOCK)
+    return (_resident() if way == "resident" else _malloced()) - before
 
 
-def _output(arguments: list[str]) -> str:
+def _child(module: str, way: str) -> None:
+    """Prints the bytes of a cache of this module."""
+    lru_cache = importlib.import_module(module).lru_cache
+    caches: list[Any] = []
+
+    def decorate(function: Callable[[int], None]) -> Any:
+        caches.append(lru_cache(maxsize=ENTRIES)(function))
+        return caches[0]
+
+    print(taken(decorate, way))
+    assert caches[0].cache_info().currsize == ENTRIES
+
+
+def output(arguments: list[str]) -> str:
+    """What a fresh interpreter prints. Raises RuntimeError with its last words."""
     # Debug allocators and tracing from the start would change what is measured.
     unwanted = {"PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONDEVMODE"}
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
@@ -79,13 +101,13 @@ def _output(arguments: list[str]) -> str:
 
 def memory_per_entry(module: str) -> float:
     """Bytes a stored entry, int to None, its share of the table included, its key object not. Raises RuntimeError."""
-    return sum(int(_output([str(Path(__file__)), module, way])) for way in ("small", "malloc")) / ENTRIES
+    return sum(int(output([str(Path(__file__)), module, way])) for way in WAYS) / ENTRIES
 
 
 def import_times(module: str, times: int = 15) -> list[float]:
     """Milliseconds of `import module` in fresh interpreters; after the first, the files are in the page cache."""
     code = f"import time; start = time.perf_counter(); import {module}; print((time.perf_counter() - start) * 1e3)"
-    return [float(_output(["-c", code])) for _ in range(times)]
+    return [float(output(["-c", code])) for _ in range(times)]
 
 
 if __name__ == "__main__":

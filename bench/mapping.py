@@ -25,25 +25,25 @@ SIZE = 1000
 PASS = 20_000
 
 
-def _get(mapping: Any, keys: list[Any], repeats: int) -> None:
+def reads(mapping: Any, keys: list[Any], repeats: int) -> None:
     for _ in repeat(None, repeats):
         for key in keys:
             mapping.get(key)
 
 
-def _subscript(mapping: Any, keys: list[Any], repeats: int) -> None:
+def subscripts(mapping: Any, keys: list[Any], repeats: int) -> None:
     for _ in repeat(None, repeats):
         for key in keys:
             mapping[key]
 
 
-def _contains(mapping: Any, keys: list[Any], repeats: int) -> None:
+def questions(mapping: Any, keys: list[Any], repeats: int) -> None:
     for _ in repeat(None, repeats):
         for key in keys:
             key in mapping  # noqa: B015
 
 
-def _put(mapping: Any, keys: list[Any], repeats: int) -> None:
+def sets(mapping: Any, keys: list[Any], repeats: int) -> None:
     for _ in repeat(None, repeats):
         for key in keys:
             mapping[key] = key
@@ -68,16 +68,16 @@ def subjects(module: Any) -> dict[str, Callable[[], Any]]:
 
 # Name, loop, kind of keys, whether keys are new each time, and what is asked: beside whom, and at most so many times.
 CASES: list[tuple[str, loops.LoopFunction, str, bool, list[tuple[str, float]]]] = [
-    ("get, hit", _get, "int", False, [("dict", 1.2)]),
-    ("get, hit", _get, "str", False, [("dict", 1.2)]),
-    ("get, hit", _get, "tuple", False, [("dict", 1.2)]),
-    ("[], hit", _subscript, "int", False, []),
-    ("[], hit", _subscript, "str", False, []),
-    ("in, hit", _contains, "int", False, []),
-    ("set, there", _put, "int", False, []),
-    ("set, evicts", _put, "int", True, [("cachetools", 1 / 3), ("lru-dict", 1), ("cachebox", 1)]),
-    ("set, evicts", _put, "str", True, [("cachetools", 1 / 3), ("lru-dict", 1), ("cachebox", 1)]),
-    ("set, evicts", _put, "tuple", True, [("cachetools", 1 / 3), ("lru-dict", 1), ("cachebox", 1)]),
+    ("get, hit", reads, "int", False, [("dict", 1.2)]),
+    ("get, hit", reads, "str", False, [("dict", 1.2)]),
+    ("get, hit", reads, "tuple", False, [("dict", 1.2)]),
+    ("[], hit", subscripts, "int", False, []),
+    ("[], hit", subscripts, "str", False, []),
+    ("in, hit", questions, "int", False, []),
+    ("set, there", sets, "int", False, []),
+    ("set, evicts", sets, "int", True, [("cachetools", 1 / 3), ("lru-dict", 1), ("cachebox", 1)]),
+    ("set, evicts", sets, "str", True, [("cachetools", 1 / 3), ("lru-dict", 1), ("cachebox", 1)]),
+    ("set, evicts", sets, "tuple", True, [("cachetools", 1 / 3), ("lru-dict", 1), ("cachebox", 1)]),
 ]
 
 
@@ -98,7 +98,7 @@ def passes(
     kept = {name: make() for name, make in makers.items() if not (new and name == "dict")}
     own = {name: loops.fresh(loop) for name in kept}
     for mapping in kept.values():
-        _put(mapping, keys, 1)
+        sets(mapping, keys, 1)
     least: dict[str, float] = {}
     gc.collect()
     gc.disable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
+import importlib.metadata
 import json
 import platform
 import sys
@@ -115,6 +116,20 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = "-" * len(laid_out([width * "-" for width in widths]))
     return "\n".join([laid_out(lines[0]), rule, *map(laid_out, lines[1:])])
+
+
+def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same for Markdown."""
+    lines = [list(titles), ["---", *["---:"] * (len(titles) - 1)], *map(list, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def version(package: str) -> str:
+    """Of an installed package; `not installed` otherwise."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def number(value: float | None, digits: int = 1) -> str:

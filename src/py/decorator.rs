@@ -317,6 +317,21 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             Decorator that remembers the results of up to maxsize calls, with SIEVE eviction.\n\n\
             maxsize: how many entries at most; None for no bound, 0 (or less) to store nothing.\n\
             typed: whether arguments of different types are remembered apart even if they are equal.\n\n\
+            Options, by keyword:\n\
+            ttl: how long an entry is fresh, in seconds or as a timedelta, or a callable result -> seconds or None.\n\
+            tti: after how long without a read an entry is dropped.\n\
+            jitter: the part, 0 to 1, of which a random share is taken off each ttl.\n\
+            stale: for how long past its ttl an entry is still returned to all callers but one, who recomputes it.\n\
+            key: a callable of the call's arguments that returns the key.\n\
+            ignore: a parameter's name, or several, that are no part of the key.\n\
+            single_flight: whether concurrent misses of one key compute once; True for coroutine functions if not given.\n\
+            weigher, maxweight: a callable value -> int, and a bound of the sum of what it says.\n\
+            on_evict: called with key, value and cause when an entry has left: 'size', 'expired', 'invalidated',\n\
+            'replaced' or 'cleared'.\n\
+            copy: True, or a callable value -> value, for what hits return.\n\
+            clock: a callable () -> seconds in the place of the monotonic clock.\n\
+            backend: 'memory', or 'shared' for one cache of all processes; then also name, path, max_bytes and\n\
+            serializer.\n\n\
             Takes the place of functools.lru_cache. The arguments must be hashable."
             .as_ptr(),
     },
