@@ -28,11 +28,10 @@ import subject
 from peers import adapters, catalog, report
 from peers.worker import CANNOT
 
-# Rounds over all peers, processes and values of each round, shortest time of a value in seconds.
-FULL = {"rounds": 5, "processes": 4, "values": 3, "min_time": 0.1}
-QUICK = {"rounds": 1, "processes": 3, "values": 3, "min_time": 0.02}
-# Seconds that one scenario of one peer may take in a round.
-LONGEST = 300
+# Rounds over all peers, processes and values of each round, shortest time of a value in seconds, and the most seconds
+# that one scenario of one peer may take in a round.
+FULL = {"rounds": 5, "processes": 4, "values": 3, "min_time": 0.1, "longest": 300}
+QUICK = {"rounds": 1, "processes": 3, "values": 3, "min_time": 0.02, "longest": 60}
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -60,13 +59,13 @@ def last_words(text: str) -> str:
     return (errors or raised or lines)[-1].removeprefix("error: ").removeprefix("ERROR: ")
 
 
-def run_process(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def run_process(arguments: list[str], longest: float = 60) -> subprocess.CompletedProcess[str]:
     """Run this interpreter, in a process group that ends with it. Raises subprocess.TimeoutExpired."""
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
-            out, err = process.communicate(timeout=LONGEST)
+            out, err = process.communicate(timeout=longest)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
@@ -108,9 +107,11 @@ def looked_at(peer: adapters.Peer, reasons: dict[str, str]) -> dict[str, str]:
     return {"version": peer.version(), "gil": "on" if done.stdout.strip() == "True" else "off"}
 
 
-def once(peer: adapters.Peer, scenario: catalog.Scenario) -> Figure:
+def once(peer: adapters.Peer, scenario: catalog.Scenario, settings: dict[str, Any]) -> Figure:
     """The figure of a scenario that is not timed."""
-    done = run_process(["-m", "peers.worker", "--once", "--peer", peer.name, "--scenario", scenario.name])
+    done = run_process(
+        ["-m", "peers.worker", "--once", "--peer", peer.name, "--scenario", scenario.name], settings["longest"]
+    )
     if done.returncode != 0:
         return {"why": last_words(done.stderr)}
     return {"values": [float(done.stdout)]}
@@ -125,7 +126,9 @@ def timed(peer: adapters.Peer, scenario: catalog.Scenario, settings: dict[str, A
             "--min-time": settings["min_time"], "--output": out, "--peer": peer.name, "--scenario": scenario.name,
         }  # fmt: skip
         arguments = [str(part) for pair in options.items() for part in pair]
-        done = run_process(["-m", "peers.worker", "--quiet", "--inherit-environ", "PYTHONPATH", *arguments])
+        done = run_process(
+            ["-m", "peers.worker", "--quiet", "--inherit-environ", "PYTHONPATH", *arguments], settings["longest"]
+        )
         if done.returncode != 0:
             failed = "" if done.returncode == CANNOT else "failed: "
             return {"why": failed + last_words(done.stderr)}
@@ -136,9 +139,9 @@ def timed(peer: adapters.Peer, scenario: catalog.Scenario, settings: dict[str, A
 def measure(peer: adapters.Peer, scenario: catalog.Scenario, settings: dict[str, Any]) -> Figure:
     """One round of one peer."""
     try:
-        return timed(peer, scenario, settings) if scenario.unit == "ns" else once(peer, scenario)
+        return timed(peer, scenario, settings) if scenario.unit == "ns" else once(peer, scenario, settings)
     except subprocess.TimeoutExpired:
-        return {"why": f"took more than {LONGEST} s"}
+        return {"why": f"took more than {settings['longest']} s"}
 
 
 def row(scenario: catalog.Scenario, peers: list[adapters.Peer], settings: dict[str, Any]) -> dict[str, Any]:
