@@ -115,6 +115,21 @@ def test_series_become_columns_of_rates():
     assert "| hits | functools | 5.0 | 5.0 |" in text
 
 
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("Traceback:\nValueError: bad\nRuntimeError: python failed with exit code 1\n", "ValueError: bad"),
+        ("Traceback:\nRuntimeError: /usr/bin/python failed with exit code -11\n", "died of SIGSEGV"),
+        ("  error: this compiler is too old\nerror: failed-wheel-build-for-install\n", "this compiler is too old"),
+        ("ERROR: No matching distribution found for x\n", "No matching distribution found for x"),
+        ("has no ttl\n", "has no ttl"),
+        ("", "no word of why"),
+    ],
+)
+def test_reason_is_the_line_that_says_what_is_wrong(output, words):
+    assert report.last_words(output) == words
+
+
 def test_publishing_replaces_what_lies_between_the_marks(tmp_path, monkeypatch):
     monkeypatch.setattr(publish, "RESULTS", tmp_path)
     (tmp_path / "short.md").write_text("| new |\n")

@@ -12,7 +12,6 @@ import datetime
 import importlib.metadata
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -48,17 +47,6 @@ def say(text: str, end: str = "\n") -> None:
     print(text, file=sys.stderr, end=end, flush=True)
 
 
-def last_words(text: str) -> str:
-    """The line of an error's output that says what is wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no word of why"]
-    # Of pip's, what the build that it ran says; of pyperf's, what the process that it ran says.
-    errors = [line for line in lines if re.match(r"error: (?!subprocess|failed-wheel)", line)]
-    raised = [line for line in lines if re.match(r"\w+(Error|Exception): (?!.*failed with exit code)", line)]
-    if not errors and not raised and (died := re.search(r"failed with exit code -(\d+)", lines[-1])):
-        return f"died of {signal.Signals(int(died[1])).name}"
-    return (errors or raised or lines)[-1].removeprefix("error: ").removeprefix("ERROR: ")
-
-
 def run_process(arguments: list[str], longest: float = 60) -> subprocess.CompletedProcess[str]:
     """Run this interpreter, in a process group that ends with it. Raises subprocess.TimeoutExpired."""
     with subprocess.Popen(
@@ -87,7 +75,7 @@ def install(reasons: Path) -> None:
             capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode != 0:
-            failed[peer.name] = f"can't be installed: {last_words(done.stdout + done.stderr)}"
+            failed[peer.name] = f"can't be installed: {report.last_words(done.stdout + done.stderr)}"
         say(failed.get(peer.name, peer.version() if done.returncode == 0 else ""))
     reasons.parent.mkdir(parents=True, exist_ok=True)
     reasons.write_text(json.dumps(failed))
@@ -103,7 +91,7 @@ def looked_at(peer: adapters.Peer, reasons: dict[str, str]) -> dict[str, str]:
     code = f"import sys, {peer.module}; print(getattr(sys, '_is_gil_enabled', lambda: True)())"
     done = run_process(["-W", "ignore", "-c", code])
     if done.returncode != 0:
-        return {"why": last_words(done.stderr)}
+        return {"why": report.last_words(done.stderr)}
     return {"version": peer.version(), "gil": "on" if done.stdout.strip() == "True" else "off"}
 
 
@@ -113,7 +101,7 @@ def once(peer: adapters.Peer, scenario: catalog.Scenario, settings: dict[str, An
         ["-m", "peers.worker", "--once", "--peer", peer.name, "--scenario", scenario.name], settings["longest"]
     )
     if done.returncode != 0:
-        return {"why": last_words(done.stderr)}
+        return {"why": report.last_words(done.stderr)}
     return {"values": [float(done.stdout)]}
 
 
@@ -131,7 +119,7 @@ def timed(peer: adapters.Peer, scenario: catalog.Scenario, settings: dict[str, A
         )
         if done.returncode != 0:
             failed = "" if done.returncode == CANNOT else "failed: "
-            return {"why": failed + last_words(done.stderr)}
+            return {"why": failed + report.last_words(done.stderr)}
         bench = pyperf.Benchmark.load(str(out))
     return {"values": [1e9 * value for value in bench.get_values()], "loops": bench.get_total_loops()}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -49,6 +51,17 @@ def rate(figure: dict[str, Any] | None) -> str:
     """Million calls a second, of nanoseconds."""
     value = middle(figure or {})
     return NONE if value is None else f"{1000 / value:.1f}"
+
+
+def last_words(text: str) -> str:
+    """The line of an error's output that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no word of why"]
+    # Of pip's, what the build that it ran says; of pyperf's, what the process that it ran says.
+    errors = [line for line in lines if re.match(r"error: (?!subprocess|failed-wheel)", line)]
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception): (?!.*failed with exit code)", line)]
+    if not errors and not raised and (died := re.search(r"failed with exit code -(\d+)", lines[-1])):
+        return f"died of {signal.Signals(int(died[1])).name}"
+    return (errors or raised or lines)[-1].removeprefix("error: ").removeprefix("ERROR: ")
 
 
 def names(result: Result, rows: list[dict[str, Any]]) -> list[str]:
