@@ -162,7 +162,7 @@ import tamis
 tamis.patch()
 assert "typing" not in sys.modules or True
 import typing
-assert typing.Union[int, str] is typing.Union[int, str]
+assert typing.List[int] is typing.List[int]
 assert typing.get_args(typing.Dict[str, int]) == (str, int)
 class Box(typing.Generic[typing.TypeVar("T")]): ...
 assert Box[int] == Box[int]
