@@ -171,10 +171,14 @@ def _shared(peer: Peer, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _directory() -> str:
-    """Where a cache may lie; worker.py names it, and removes it with all that was made in /dev/shm."""
+    """Where a cache may lie, in memory where that can be had; directory() removes it."""
+    if not shared_directory:
+        memory = MEMORY if MEMORY.is_dir() else None
+        shared_directory.append(tempfile.mkdtemp(dir=memory, prefix="cache-bench-"))
     return shared_directory[0]
 
 
+MEMORY = Path("/dev/shm")
 shared_directory: list[str] = []
 
 
@@ -239,16 +243,15 @@ def shared_together(number: int, peer: Peer) -> Timed:
 
 @contextmanager
 def directory() -> Iterator[None]:
-    """A directory for shared caches, in memory where that can be had; nothing is left behind."""
-    memory = Path("/dev/shm")
-    made = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None, prefix="cache-bench-"))
-    shared_directory[:] = [str(made)]
+    """Leaves nothing behind of what caches have put into their directory, or beside it under its name."""
     try:
         yield
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-        for path in memory.rglob(f"*{made.name}*"):
-            path.unlink()
+        for made in map(Path, shared_directory):
+            shutil.rmtree(made, ignore_errors=True)
+            for path in MEMORY.rglob(f"*{made.name}*"):
+                path.unlink()
+        shared_directory.clear()
 
 
 # ---- mappings -------------------------------------------------------------------------------------------------------
