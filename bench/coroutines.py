@@ -124,13 +124,7 @@ def main() -> None:
     """Prints the table; exit status 2 where nothing worth printing can be measured."""
     parser = subject.parser("Times awaits of cached coroutine functions beside uncached ones and async-lru.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"passes of each case (default: {ROUNDS})")
-    options = parser.parse_args()
-    try:
-        module = subject.load(options.module)
-    except subject.Refused as reason:
-        print(reason, file=sys.stderr)
-        sys.exit(2)
-    subject.warn_if_plain()
+    options, module = subject.begin(parser)
     try:
         peer = importlib.import_module("async_lru")
     except ImportError:

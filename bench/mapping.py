@@ -126,13 +126,7 @@ def main() -> None:
     """Prints the table; exit status 2 where nothing worth printing can be measured."""
     parser = subject.parser("Times SieveCache beside dict and other mappings that evict.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"passes of each case (default: {ROUNDS})")
-    options = parser.parse_args()
-    try:
-        module = subject.load(options.module)
-    except subject.Refused as reason:
-        print(reason, file=sys.stderr)
-        sys.exit(2)
-    subject.warn_if_plain()
+    options, module = subject.begin(parser)
     makers = subjects(module)
     rows, as_rows = [], []
     for name, loop, kind, new, asked in CASES:

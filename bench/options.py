@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import operator
-import sys
 import time
 from statistics import median
 from typing import Any
@@ -102,13 +101,7 @@ def main() -> None:
     """Prints the table; exit status 2 where nothing worth printing can be measured."""
     parser = subject.parser("Times hits of caches with options beside those of a plain one.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"passes of each case (default: {ROUNDS})")
-    options = parser.parse_args()
-    try:
-        module = subject.load(options.module)
-    except subject.Refused as reason:
-        print(reason, file=sys.stderr)
-        sys.exit(2)
-    subject.warn_if_plain()
+    options, module = subject.begin(parser)
     rows, as_rows = [], []
     ints, texts = list(range(KEYS)), [f"key {number}" for number in range(KEYS)]
     one, two = loops.POSITIONAL.call, loops.TWO_POSITIONAL.call

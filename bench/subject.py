@@ -49,6 +49,18 @@ def load(name: str) -> Any:
     return module
 
 
+def begin(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Any]:
+    """The options of the command line, and the module under test. Exits with status 2 where it can't be measured."""
+    options = parser.parse_args()
+    try:
+        module = load(options.module)
+    except Refused as reason:
+        print(reason, file=sys.stderr)
+        sys.exit(2)
+    warn_if_plain()
+    return options, module
+
+
 def factories(module: Any, floor_module: Any) -> dict[str, scenarios.Factory]:
     """The subjects that are made by decorating, in the order of the table's columns."""
     return {
