@@ -1,29 +1,6 @@
 //! Nothing: what ships in the place of `hooks.rs`.
 
-/// Where a writer is: see `hooks.rs`.
-#[allow(missing_docs, reason = "hooks.rs has them")]
-#[derive(Clone, Copy)]
-pub enum Step {
-    Locked,
-    SlabTaken,
-    SlabListed,
-    SlotTaken,
-    BlockTaken,
-    BlockWritten,
-    SlotKilled,
-    SlotWritten,
-    Published,
-    InRing,
-    InHead,
-    Killed,
-    OutOfHead,
-    OutOfRing,
-    BlockGiven,
-    Clearing,
-    Rebuilding,
-    LaidOut,
-    Done,
-}
+pub use super::steps::Step;
 
 /// The writer is here.
 #[inline(always)]

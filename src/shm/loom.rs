@@ -11,6 +11,7 @@ mod layout;
 mod map;
 mod read;
 mod space;
+mod steps;
 mod table;
 #[cfg(test)]
 mod tests_loom;

@@ -20,6 +20,7 @@ mod read;
 mod rebuild;
 mod region;
 mod space;
+mod steps;
 mod table;
 mod types;
 
