@@ -103,7 +103,8 @@ def test_lookup_finds_equal_keys_of_every_kind(api, typed):
         api.put(f, key, *key)
     copies = [tuple(Key() if isinstance(item, Key) else item for item in key) for key in keys]
     assert [api.lookup(f, *key) for key in copies] == [(key,) for key in keys]
-    assert api.lookup(f, 5.0) == (None if typed else ((5,),))
+    assert api.lookup(f, 5.0) is None
+    assert api.lookup(f, 1.0, "a") == (None if typed else ((1, "a"),))
     assert f.cache_info().hits == len(keys) + (not typed)
 
 

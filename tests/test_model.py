@@ -31,15 +31,21 @@ class Arguments:
 
 # Calls of every shape. Those in one row are one key, since their arguments are equal; rows never meet.
 KEYS: list[list[Arguments]] = [
-    [Arguments(1), Arguments(1.0), Arguments(True), Arguments(Fraction(1)), Arguments(1 + 0j)],
-    [Arguments(0), Arguments(-0.0), Arguments(False), Arguments(Decimal(0))],
-    [Arguments(-1), Arguments(-1.0)],
-    [Arguments(-2), Arguments(Decimal(-2))],
+    [Arguments(1.0), Arguments(True), Arguments(Fraction(1)), Arguments(1 + 0j)],
+    [Arguments(-0.0), Arguments(False), Arguments(Decimal(0))],
+    # A lone int has a key of its own.
+    [Arguments(1)],
+    [Arguments(0)],
+    [Arguments(-1)],
+    [Arguments(-1.0), Arguments(Decimal(-1))],
+    [Arguments(-2)],
+    [Arguments(Decimal(-2))],
     [Arguments("1"), Arguments("".join(["1"]))],
     [Arguments("é" * 3), Arguments("é" + "éé")],
     [Arguments((1, "1")), Arguments((1.0, "1"))],
     [Arguments(0.5), Arguments(Fraction(1, 2)), Arguments(Decimal("0.5"))],
-    [Arguments(1 << 70), Arguments(float(1 << 70)), Arguments(2 << 69)],
+    [Arguments(1 << 70), Arguments(2 << 69)],
+    [Arguments(float(1 << 70)), Arguments(Fraction(1 << 70))],
     [Arguments(-(1 << 70)), Arguments(-(2 << 69))],
     [Arguments()],
     [Arguments(())],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
+import itertools
 import sys
 from decimal import Decimal
 from fractions import Fraction
@@ -77,12 +79,16 @@ class Modulo7(int):
 
 
 def meet(one: Any, other: Any, *, typed: bool = False, maxsize: int | None = None) -> bool:
-    """Whether the two are one key, alone and among others, by position and by keyword, in either order."""
+    """Whether the two are one key among others, by position and by keyword, in either order; alone as in functools."""
     answers = set()
     for a, b in ((one, other), (other, one)):
         function = lru_cache(maxsize=maxsize, typed=typed)(echo)
+        function.cache_put("stored", a)
+        theirs = functools.lru_cache(maxsize=maxsize, typed=typed)(echo)
+        theirs(a), theirs(b)
+        assert function.cache_contains(b) is (theirs.cache_info().hits == 1)
+        function.cache_clear()
         for first, second in (
-            (((a,), {}), ((b,), {})),
             ((("x", a), {}), (("x", b), {})),
             (((), {"k": a}), ((), {"k": b})),
         ):
@@ -215,8 +221,8 @@ def test_strings_of_every_length_meet_their_copies_and_nothing_else(letters, typ
 def test_a_str_subclass_whose_eq_differs_is_asked_in_either_place():
     for stored, asked in ((Caseless("ab"), "ab"), ("ab", Caseless("AB"))):
         function = cache(echo)
-        function.cache_put("stored", stored)
-        assert function(asked) == "stored"
+        function.cache_put("stored", stored, "and another")
+        assert function(asked, "and another") == "stored"
     assert not meet(Caseless("AB"), "AB")  # equal, but of another hash
 
 
@@ -478,13 +484,63 @@ def test_keys_whose_eq_raises_fail_the_same_calls_as_with_functools(keys, typed,
         assert ours.cache_info() == theirs.cache_info()
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, 1.0), (1, True), (True, 1), ("a", Text("a")), (Modulo7(3), 3)])
-def test_a_lone_exact_int_or_str_meets_its_equals_here_and_not_in_functools(one, other):
-    for module, entries in ((functools, 2), (tamis, 1)):
-        function = module.lru_cache(maxsize=None)(echo)
-        function(one)
-        function(other)
-        assert function.cache_info() == (2 - entries, entries, None, entries)
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+BIG = 1 << 200
+LONE = [1, True, 1.0, 1 + 0j, Decimal(1), Number.ONE, Modulo7(8), -1, -1.0, -2, -2.0, 2**61, 2.0**61, BIG, float(BIG)]
+LONE += [
+    Modulo7(BIG),
+    "a",
+    Text("a"),
+    "é" * 40,
+    Text("é" * 40),
+    Caseless("a"),
+    None,
+    b"a",
+    (1,),
+    (True,),
+    ("a",),
+    float("nan"),
+]
+
+
+@pytest.mark.parametrize("options", [{}, {"ttl": 60}, {"ignore": "unused"}, {"single_flight": True}, {"typed": True}])
+@EVERY_MAXSIZE
+def test_lone_arguments_share_an_entry_exactly_where_they_do_in_functools(options, maxsize):
+    def function(argument, unused=None):
+        return [argument]
+
+    typed = options.get("typed", False)
+    for one, other in itertools.product(LONE, LONE):
+        ours = tamis.lru_cache(maxsize, **options)(function)
+        theirs = functools.lru_cache(maxsize, typed)(function)
+        # Three times: the second and the third find another entry of the same hash before their own.
+        for argument in (one, other, one, other):
+            assert type(ours(argument)[0]) is type(theirs(argument)[0])
+            assert ours.cache_info() == theirs.cache_info(), (one, other)
+        assert ours.cache_contains(other)
+        assert ours.cache_invalidate(one)
+        assert ours.cache_info().currsize == theirs.cache_info().currsize - 1
+
+
+@EVERY_TYPED
+@settings(max_examples=60)
+@given(
+    calls=st.lists(
+        st.tuples(st.sampled_from(LONE), st.sampled_from([(), (1,), (True,)]), st.sampled_from([{}, {"k": 1}])),
+        max_size=30,
+    ),
+    maxsize=st.sampled_from([None, 200]),
+)
+def test_programs_of_calls_have_functools_counts(calls, typed, maxsize):
+    ours = tamis.lru_cache(maxsize, typed)(echo)
+    theirs = functools.lru_cache(maxsize, typed)(echo)
+    for first, more, named in calls:
+        assert ours(first, *more, **named) is not None
+        theirs(first, *more, **named)
+        assert ours.cache_info() == theirs.cache_info()
 
 
 def number_in_other_types(number: Any) -> list[Any]:
@@ -522,6 +578,6 @@ def test_an_int_meets_every_number_that_equals_it(number):
 @given(text=st.text() | st.text(max_size=3), blob=st.binary())
 def test_texts_and_bytes_meet_their_copies(text, blob):
     copies = [text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass"), Text(text)]
-    assert all(meet(text, copied) for copied in copies)
+    assert all(meet(text, copied) for copied in copies)  # among others
     assert meet(blob, bytes(bytearray(blob)), typed=True)
     assert meet((text, (blob, 1)), (copies[0], (bytes(bytearray(blob)), 1.0)))

@@ -35,6 +35,48 @@ const _: () = assert!(exact::TELLING_BITS + 1 + MARK_BITS <= usize::BITS);
 /// Dropping it may run Python code.
 pub struct Key(NonNull<u8>);
 
+/// What a cache's keys are, which says when two of them are one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyKind {
+    /// Keys of a mapping, which meet where they are equal, as in a dict.
+    Item,
+    /// Arguments of calls. A lone one that is exactly an `int` or a `str` meets nothing of another type, as in functools, whose
+    /// key for it is the argument itself, and for all else a tuple (`lru_cache_make_key` of Modules/_functoolsmodule.c).
+    Call,
+    /// Arguments of calls, which meet where their types agree too.
+    TypedCall,
+}
+
+impl KeyKind {
+    /// The keys of a cached function.
+    #[inline(always)]
+    pub const fn of_calls(typed: bool) -> Self {
+        if typed { Self::TypedCall } else { Self::Call }
+    }
+
+    /// Whether the types of the arguments count.
+    #[inline(always)]
+    pub fn is_typed(self) -> bool {
+        self == Self::TypedCall
+    }
+
+    /// Whether two lone objects of different types are two keys even if they are equal.
+    #[inline]
+    fn tells_apart(self, stored: Borrowed<'_>, asked: Borrowed<'_>) -> bool {
+        match self {
+            Self::Item => false,
+            Self::Call => !(self.is_tuple_of(stored) && self.is_tuple_of(asked)),
+            Self::TypedCall => true,
+        }
+    }
+
+    /// Whether functools' key for this lone argument would be a tuple of it, and not the argument itself.
+    #[inline]
+    pub fn is_tuple_of(self, argument: Borrowed<'_>) -> bool {
+        self == Self::Call && !exact::is_int(argument) && !exact::is_str(argument)
+    }
+}
+
 /// What a [`Key`] points to.
 enum Target<'a> {
     Nothing,
@@ -45,9 +87,9 @@ enum Target<'a> {
 
 /// The hash of a call's arguments. Each is hashed once. Reenters: `__hash__`.
 #[inline]
-pub fn hash(args: &CallArgs<'_>, typed: bool) -> Result<Hash> {
+pub fn hash(args: &CallArgs<'_>, kind: KeyKind) -> Result<Hash> {
     if let Some(object) = args.single()
-        && !needs_block(object, typed)
+        && !needs_block(object, kind)
     {
         return exact::hash(object).map(Hash::of);
     }
@@ -107,17 +149,17 @@ fn shape_of(args: &CallArgs<'_>) -> u64 {
 
 /// A lone argument of a typed cache is remembered by itself only if its type tells and can't change.
 #[inline(always)]
-fn needs_block(object: Borrowed<'_>, typed: bool) -> bool {
-    typed && !exact::is_plain(object)
+fn needs_block(object: Borrowed<'_>, kind: KeyKind) -> bool {
+    kind.is_typed() && !exact::is_plain(object)
 }
 
 impl Key {
     /// A key for these arguments. Runs no Python code.
     #[inline(always)]
-    pub fn new(args: &CallArgs<'_>, typed: bool) -> Result<Self> {
+    pub fn new(args: &CallArgs<'_>, kind: KeyKind) -> Result<Self> {
         match args.single() {
-            Some(object) if !needs_block(object, typed) => Ok(Self::of_object(object)),
-            _ => Self::of_shape(args, typed),
+            Some(object) if !needs_block(object, kind) => Ok(Self::of_object(object)),
+            _ => Self::of_shape(args, kind.is_typed()),
         }
     }
 
@@ -243,16 +285,18 @@ impl Key {
     ///
     /// Keys that hold no types are for caches that are not typed, or for objects whose type can't change.
     #[inline(always)]
-    pub fn compare(&self, args: &CallArgs<'_>, typed: bool) -> Verdict {
+    pub fn compare(&self, args: &CallArgs<'_>, kind: KeyKind) -> Verdict {
         match self.target() {
             Target::Nothing => Verdict::of(args.values().is_empty()),
             Target::Int(value) => match args.single() {
                 Some(asked) if exact::is_int(asked) => Verdict::of(exact::telling_value(asked) == Some(value)),
-                Some(_) if !typed => Verdict::Ask,
+                Some(_) if kind == KeyKind::Item => Verdict::Ask,
                 _ => Verdict::Different,
             },
             Target::Object(stored) => match args.single() {
-                Some(asked) if typed && stored.type_ptr() != asked.type_ptr() => Verdict::Different,
+                Some(asked) if stored.type_ptr() != asked.type_ptr() && kind.tells_apart(stored, asked) => {
+                    Verdict::Different
+                }
                 Some(asked) => exact::compare(stored, asked),
                 None => Verdict::Different,
             },

@@ -17,7 +17,7 @@ use super::types::Config;
 /// The first word of each file.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"tamisSHM");
 /// Counts up with each change of what this file or its users take for granted.
-pub const LAYOUT: u64 = 1;
+pub const LAYOUT: u64 = 2;
 /// Files of another byte order or word size have another value here.
 pub const MACHINE: u64 = (size_of::<usize>() as u64) << 32 | 0x0102_0304;
 

@@ -5,6 +5,7 @@ use super::{Decoded, Encoded, decode, encode, encode_call};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
 use crate::module::State;
 use crate::py::functions::{function, functions};
+use crate::py::key::KeyKind;
 use pyo3_ffi as py;
 
 const NO_BOUND: usize = usize::MAX;
@@ -44,7 +45,8 @@ fn key(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     let kwnames = if names.is_empty() { None } else { Some(object::tuple(&names)?) };
     let call = CallArgs::of(&values, positional.len(), kwnames.as_ref().map(Owned::borrow));
     let mut bytes = Vec::new();
-    if !encode_call(State::of_module(module)?, None, &call, typed.is_true()?, &mut bytes, NO_BOUND)? {
+    if !encode_call(State::of_module(module)?, None, &call, KeyKind::of_calls(typed.is_true()?), &mut bytes, NO_BOUND)?
+    {
         return Err(Raised::no_memory());
     }
     plain::bytes(&bytes)

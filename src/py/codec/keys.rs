@@ -10,10 +10,13 @@ use super::{MOST_DEPTH, Out, TooLarge, tag};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Raised, Result, exact, object, plain};
 use crate::module::State;
+use crate::py::key::KeyKind;
 
 /// The layout of a key begins with a byte that says which parts it has.
 pub(super) const HAS_KEYWORDS: u8 = 1;
 pub(super) const HAS_TYPES: u8 = 2;
+/// One positional argument alone, of an untyped call, that is neither exactly an `int` nor exactly a `str`: see [`KeyKind::Call`].
+const IS_ALONE: u8 = 4;
 
 /// Appends the bytes of a call's key to `out`, which may become `most` bytes long. False if they take more.
 ///
@@ -24,22 +27,22 @@ pub fn encode_call(
     state: &State,
     serializer: Option<&Serializer>,
     args: &CallArgs<'_>,
-    typed: bool,
+    kind: KeyKind,
     out: &mut Vec<u8>,
     most: usize,
 ) -> Result<bool> {
-    if let ([value], None, false) = (args.values(), args.kwnames(), typed)
+    if let ([value], None, false) = (args.values(), args.kwnames(), kind.is_typed())
         && exact::is_int(*value)
         && let Some(value) = exact::short_int(*value)
     {
         return Ok((Out { bytes: out, most }).int_behind([0, 1], value).is_ok());
     }
-    encode_any(Encoder { state, serializer, out: Out { bytes: out, most } }, args, typed)
+    encode_any(Encoder { state, serializer, out: Out { bytes: out, most } }, args, kind)
 }
 
 #[inline(never)]
-fn encode_any(mut encoder: Encoder<'_>, args: &CallArgs<'_>, typed: bool) -> Result<bool> {
-    match encoder.call(args, typed) {
+fn encode_any(mut encoder: Encoder<'_>, args: &CallArgs<'_>, kind: KeyKind) -> Result<bool> {
+    match encoder.call(args, kind) {
         Ok(()) => Ok(true),
         Err(Stop::TooLarge) => Ok(false),
         Err(Stop::Raised(raised)) => Err(raised),
@@ -72,10 +75,13 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn call(&mut self, args: &CallArgs<'_>, typed: bool) -> Step {
+    fn call(&mut self, args: &CallArgs<'_>, kind: KeyKind) -> Step {
         let names = args.kwnames().map_or(&[][..], exact::tuple_items);
         let (positional, named) = args.values().split_at(args.positional().len());
-        let parts = if names.is_empty() { 0 } else { HAS_KEYWORDS } | if typed { HAS_TYPES } else { 0 };
+        let is_alone = args.single().is_some_and(|argument| kind.is_tuple_of(argument));
+        let parts = if names.is_empty() { 0 } else { HAS_KEYWORDS }
+            | if kind.is_typed() { HAS_TYPES } else { 0 }
+            | if is_alone { IS_ALONE } else { 0 };
         self.out.counted(parts, positional.len())?;
         positional.iter().try_for_each(|&value| self.item(value, 0))?;
         if !names.is_empty() {
@@ -85,7 +91,7 @@ impl Encoder<'_> {
                 self.item(value, 0)?;
             }
         }
-        if typed {
+        if kind.is_typed() {
             args.values().iter().try_for_each(|&value| self.type_of(value))?;
         }
         Ok(())

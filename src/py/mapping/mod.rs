@@ -5,7 +5,7 @@
 mod methods;
 mod state;
 
-use super::key::{self, Key};
+use super::key::{self, Key, KeyKind};
 use super::wrapper::{Errand, Flights, Keeper};
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
@@ -140,7 +140,7 @@ impl Mapping {
         let held = key.to_owned();
         let values = [held.borrow()];
         let args = CallArgs::of_positional(&values);
-        let hash = key::hash(&args, false)?;
+        let hash = key::hash(&args, KeyKind::Item)?;
         work(&args, hash)
     }
 

@@ -6,7 +6,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::py::decorator;
-use crate::py::key::Key;
+use crate::py::key::{Key, KeyKind};
 use crate::py::options::{self, Options};
 use crate::py::wrapper::{Bound, Extra, Item, Keeper};
 use pyo3_ffi as py;
@@ -87,7 +87,7 @@ impl Mapping {
             };
             let weight = options::weight_of(weight)?;
             self.with_key(key, |args, hash| {
-                let item = Item { key: Key::new(args, false)?, value: value.to_owned(), marked, left, weight };
+                let item = Item { key: Key::new(args, KeyKind::Item)?, value: value.to_owned(), marked, left, weight };
                 keeper.put_item(args, hash, item)
             })?;
         }
@@ -133,7 +133,7 @@ impl Mapping {
         };
         // Imported now: `info()` may be called by a finalizer, inside of another import.
         self.state()?.cache_info_class.get()?;
-        match self.parts().keeper.set(Keeper::new(bound, false, extra)?) {
+        match self.parts().keeper.set(Keeper::new(bound, KeyKind::Item, extra)?) {
             Ok(()) => Ok(()),
             Err(_other) => Err(Raised::type_error(c"SieveCache.__init__() has been called before")),
         }

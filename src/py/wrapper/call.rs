@@ -10,7 +10,7 @@ use crate::core::hash::Hash;
 use crate::core::view::{Hit, Look, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, compat, object};
-use crate::py::key::{self, Key};
+use crate::py::key::{self, Key, KeyKind};
 use pyo3_ffi as py;
 use std::ptr;
 
@@ -300,10 +300,10 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // From here on: the arguments' `__hash__` may take the caller's reference away.
     let _alive = this.keep_alive();
-    let Ok(hash) = key::hash(&args, TYPED) else {
+    let Ok(hash) = key::hash(&args, KeyKind::of_calls(TYPED)) else {
         return ptr::null_mut();
     };
-    let result = match this.hit(hash, |key| key.compare(&args, TYPED) == Verdict::Same) {
+    let result = match this.hit(hash, |key| key.compare(&args, KeyKind::of_calls(TYPED)) == Verdict::Same) {
         Hit::Value(value) => return value.into_ptr(),
         Hit::Absent(generation) => this.miss_of(&args, hash, Some(generation)),
         Hit::Unsure(id) => this.settle(&args, hash, id),

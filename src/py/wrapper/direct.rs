@@ -43,8 +43,8 @@ impl Wrapper {
     }
 
     fn find(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
-        let hash = key::hash(args, self.typed)?;
-        if let Hit::Value(value) = self.hit(hash, |key| key.compare(args, self.typed) == Verdict::Same) {
+        let hash = key::hash(args, self.kind)?;
+        if let Hit::Value(value) = self.hit(hash, |key| key.compare(args, self.kind) == Verdict::Same) {
             return Ok(Some(value));
         }
         self.cache.welcome(self.owner());
@@ -58,9 +58,9 @@ impl Wrapper {
     fn find_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         self.cache.welcome(self.owner());
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             let now = extra.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
+            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             let copied = |inside: Owned| extra.copied(extra.outward(&inside).clone()).map(Some);
             if let Hit::Value(inside) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
                 return copied(inside);

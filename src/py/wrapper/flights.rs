@@ -156,7 +156,7 @@ impl Keeper {
         hash: Hash,
         flight: Borrowed<'_>,
     ) -> Result<Option<Owned>> {
-        let mut join = Join { hash, new: Some((Key::new(key_args, self.typed)?, flight.to_owned())) };
+        let mut join = Join { hash, new: Some((Key::new(key_args, self.kind)?, flight.to_owned())) };
         match self.locate_in(flights.store(), hash, key_args, &mut join)? {
             Role::Lead | Role::Alone => Ok(None),
             Role::Follow(other) => Ok(Some(other)),

@@ -6,7 +6,7 @@ use crate::core::OutOfMemory;
 use crate::ffi::sync::Cache;
 use crate::ffi::{Owned, Raised, Result, object};
 use crate::py::entry::Entry;
-use crate::py::key::Key;
+use crate::py::key::{Key, KeyKind};
 use pyo3_ffi as py;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,14 +29,15 @@ pub struct Keeper {
     /// What options need, where there are any.
     pub(in crate::py) extra: Option<Box<Extra>>,
     pub(super) bound: Bound,
-    pub(super) typed: bool,
+    /// What its keys are.
+    pub(super) kind: KeyKind,
     /// How many entries `cache_invalidate()` has dropped.
     pub(super) invalidations: AtomicU64,
 }
 
 impl Keeper {
     /// An empty one.
-    pub fn new(bound: Bound, typed: bool, extra: Option<Box<Extra>>) -> Result<Self> {
+    pub fn new(bound: Bound, kind: KeyKind, extra: Option<Box<Extra>>) -> Result<Self> {
         let capacity = match bound {
             Bound::Off => 1,
             Bound::Entries(entries) => entries,
@@ -45,7 +46,7 @@ impl Keeper {
         let is_shared = extra.as_ref().is_some_and(|extra| extra.shared.is_some());
         let capacity = if is_shared { capacity.min(NEAR_ENTRIES) } else { capacity };
         let cache = Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
-        Ok(Self { cache, extra, bound, typed, invalidations: AtomicU64::new(0) })
+        Ok(Self { cache, extra, bound, kind, invalidations: AtomicU64::new(0) })
     }
 
     /// What options need, where there are any.

@@ -89,7 +89,7 @@ impl Keeper {
             let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
-                match key.compare(args, self.typed) {
+                match key.compare(args, self.kind) {
                     Verdict::Same => return Ok(action.found(store, id)),
                     Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => match first {
                         None => first = Some((key.clone(), id)),

@@ -13,7 +13,7 @@ use crate::ffi::exact::Verdict;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::entry::{Age, Terms};
-use crate::py::key::Key;
+use crate::py::key::{Key, KeyKind};
 use std::sync::atomic::Ordering;
 
 /// Stores an entry unless there is one.
@@ -125,7 +125,7 @@ impl Keeper {
     /// The value for a key, marked as used. Counts a hit, or nothing. Reenters: `__eq__` of keys.
     #[inline(always)]
     pub fn find(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
-        let same = |key: &Key| key.compare(args, false) == Verdict::Same;
+        let same = |key: &Key| key.compare(args, KeyKind::Item) == Verdict::Same;
         if let Some(extra) = self.extra() {
             let now = extra.options.now()?;
             match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
@@ -141,7 +141,7 @@ impl Keeper {
         let found = match self.cache.hit(hash, same) {
             Hit::Value(value) => return Ok(Some(value)),
             Hit::Absent(_) => return Ok(None),
-            Hit::Unsure(id) => match self.cache.look(None, hash, id, |key| key.compare(args, false)) {
+            Hit::Unsure(id) => match self.cache.look(None, hash, id, |key| key.compare(args, KeyKind::Item)) {
                 Look::Same(value) => return Ok(Some(value)),
                 Look::Absent(_) => return Ok(None),
                 Look::Ask(key, id) => self.locate_from(hash, args, &mut Get, (key, id))?,
@@ -166,21 +166,21 @@ impl Keeper {
     pub fn set(&self, args: &CallArgs<'_>, hash: Hash, value: Owned) -> Result<()> {
         match self.extra() {
             Some(extra) => self.keep_optioned(extra, args, hash, &value, true),
-            None => self.keep(args, hash, (Key::new(args, false)?, value), true),
+            None => self.keep(args, hash, (Key::new(args, KeyKind::Item)?, value), true),
         }
     }
 
     /// [`Keeper::set`] without options, where most often one look at the store tells what to do. Reenters: as that.
     #[inline(always)]
     pub fn set_in_place(&self, args: &CallArgs<'_>, hash: Hash, value: Borrowed<'_>) -> Result<()> {
-        let entry = (Key::new(args, false)?, value.to_owned());
+        let entry = (Key::new(args, KeyKind::Item)?, value.to_owned());
         let done = self.cache.change(|store| {
             let Some((id, _)) = store.first_candidate(hash) else {
                 let (key, value) = entry;
                 return Ok(store.insert(hash, key, value).map_err(|(key, value, _)| (key, value)));
             };
             // Where readers may see the entry, it takes more to replace it.
-            if FREE_THREADED || store.key(id).compare(args, false) != Verdict::Same {
+            if FREE_THREADED || store.key(id).compare(args, KeyKind::Item) != Verdict::Same {
                 return Err(entry);
             }
             store.mark(id);
@@ -207,7 +207,7 @@ impl Keeper {
             let stays = self.keep_on_terms(extra, args, hash, &value, terms, false)?;
             return Ok(stays.unwrap_or(value));
         }
-        let mut action = SetDefault { hash, entry: Some((Key::new(args, false)?, value.clone())) };
+        let mut action = SetDefault { hash, entry: Some((Key::new(args, KeyKind::Item)?, value.clone())) };
         match self.locate(hash, args, &mut action)? {
             Default::There(value) => Ok(value),
             Default::Done(evicted) => {

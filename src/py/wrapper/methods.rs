@@ -71,7 +71,7 @@ impl Keeper {
         if let Some(extra) = self.extra() {
             return self.contains_optioned(extra, args);
         }
-        let hash = key::hash(args, self.typed)?;
+        let hash = key::hash(args, self.kind)?;
         self.locate(hash, args, &mut Contains)
     }
 
@@ -83,7 +83,7 @@ impl Keeper {
         if let Some(extra) = self.extra() {
             return self.invalidate_optioned(extra, args);
         }
-        let hash = key::hash(args, self.typed)?;
+        let hash = key::hash(args, self.kind)?;
         let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
         if was_there {
             self.invalidated();
@@ -121,8 +121,8 @@ impl Wrapper {
         if let Some(extra) = self.extra() {
             return self.put_optioned(extra, args, value);
         }
-        let hash = key::hash(args, self.typed)?;
-        self.keep(args, hash, (Key::new(args, self.typed)?, value.to_owned()), true)
+        let hash = key::hash(args, self.kind)?;
+        self.keep(args, hash, (Key::new(args, self.kind)?, value.to_owned()), true)
     }
 
     /// Reenters: the function, `__hash__` and `__eq__` of arguments, finalizers of what leaves.
@@ -134,9 +134,9 @@ impl Wrapper {
             return self.refresh_optioned(extra, args);
         }
         // First, so that a function is not called for arguments under which nothing can be stored.
-        let hash = key::hash(args, self.typed)?;
+        let hash = key::hash(args, self.kind)?;
         let value = self.call_function(args)?;
-        self.keep(args, hash, (Key::new(args, self.typed)?, value.clone()), true)?;
+        self.keep(args, hash, (Key::new(args, self.kind)?, value.clone()), true)?;
         Ok(value)
     }
 }

@@ -8,7 +8,7 @@ use crate::core::hash::Hash;
 use crate::core::view::{Look, SlotId};
 use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Raised, Result, object};
-use crate::py::key::Key;
+use crate::py::key::{Key, KeyKind};
 use pyo3_ffi as py;
 use std::ptr;
 
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn settle_single<const TYPED: bool>(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.settle_as(&args, hash, id, TYPED))
+    object::to_slot(this.settle_as(&args, hash, id, KeyKind::of_calls(TYPED)))
 }
 
 /// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
@@ -185,13 +185,13 @@ impl Wrapper {
     /// What the hit path was unsure of. Reenters: `__eq__` of arguments, the function.
     #[inline]
     pub fn settle(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId) -> Result<Owned> {
-        self.settle_as(args, hash, id, self.typed)
+        self.settle_as(args, hash, id, self.kind)
     }
 
-    /// [`Wrapper::settle`] where it is known whether the cache is typed. Reenters: as that.
+    /// [`Wrapper::settle`] where the kind of keys is known. Reenters: as that.
     #[inline(always)]
-    fn settle_as(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId, typed: bool) -> Result<Owned> {
-        match self.look(hash, id, |key| key.compare(args, typed)) {
+    fn settle_as(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId, kind: KeyKind) -> Result<Owned> {
+        match self.look(hash, id, |key| key.compare(args, kind)) {
             Look::Same(value) => Ok(value),
             Look::Absent(generation) => self.miss_of(args, hash, Some(generation)),
             Look::Ask(key, id) => self.call_asking(args, hash, (key, id)),
@@ -264,7 +264,7 @@ impl Wrapper {
     /// [`Wrapper::miss`] of any arguments. Reenters: as that.
     #[inline(always)]
     pub fn miss_of(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
-        self.miss(args, hash, generation, || Key::new(args, self.typed))
+        self.miss(args, hash, generation, || Key::new(args, self.kind))
     }
 }
 

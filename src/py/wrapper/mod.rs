@@ -17,6 +17,7 @@ mod shared;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
+use crate::py::key::KeyKind;
 use crate::py::options::Options;
 pub use extra::Extra;
 pub use flights::{Errand, Flights};
@@ -103,7 +104,7 @@ impl Wrapper {
             .and_then(|extra| Self::optioned_function(extra, bound))
             .unwrap_or_else(|| call::function_for(bound, is_typed));
         let parts = Parts {
-            keeper: Keeper::new(bound, is_typed, extra)?,
+            keeper: Keeper::new(bound, KeyKind::of_calls(is_typed), extra)?,
             instance,
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),

@@ -100,9 +100,9 @@ impl Wrapper {
     #[inline(never)]
     fn call_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             let now = extra.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
+            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             if let Hit::Value(value) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
                 return extra.copied(value);
             }
@@ -189,7 +189,7 @@ impl Keeper {
             return Ok(None);
         }
         let object = Entry::create(extra.entry_type.borrow(), extra.inward(value)?, terms, now)?;
-        let new = Some((Key::new(key_args, self.typed)?, object));
+        let new = Some((Key::new(key_args, self.kind)?, object));
         let left = Vec::new();
         let mut put = Put { extra, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };
         let outcome = self.locate(hash, key_args, &mut put);
@@ -205,7 +205,7 @@ impl Keeper {
     /// `cache_contains` with options. Reenters: `key`, `clock`, `__hash__` and `__eq__` of arguments.
     pub fn contains_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             self.locate(hash, key_args, &mut IsGood(extra.options.now()?))
         })
     }
@@ -213,7 +213,7 @@ impl Keeper {
     /// `cache_invalidate` with options. Reenters: as [`Keeper::contains_optioned`], `on_evict`, finalizers.
     pub fn invalidate_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             let now = extra.options.now()?;
             let (good, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Invalidated })?;
             if good {
@@ -228,7 +228,7 @@ impl Keeper {
     /// `cache_put` with options. Reenters: as [`Keeper::keep_optioned`], `key`, `__hash__` of arguments.
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)?;
             self.detach_flight(extra.flights.as_ref(), key_args, hash)
         })
@@ -245,7 +245,7 @@ impl Wrapper {
             return self.refresh_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             let value = self.call_function(args)?;
             self.keep_optioned(extra, key_args, hash, &value, true)?;
             Ok(value)

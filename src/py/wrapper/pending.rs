@@ -172,9 +172,9 @@ impl Wrapper {
             return self.call_coroutine_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             let now = extra.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
+            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
                 Hit::Value(inside) => return extra.awaitable(inside),
                 _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
@@ -200,7 +200,7 @@ impl Wrapper {
             return self.refresh_coroutine_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.typed)?;
+            let hash = key::hash(key_args, self.kind)?;
             self.pending(Task::Refresh, args, key_args, hash, None)
         })
     }

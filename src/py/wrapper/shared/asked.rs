@@ -9,7 +9,7 @@ use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
 use crate::module::State;
 use crate::py::codec::{self, Decoded, Encoded};
-use crate::py::key;
+use crate::py::key::{self, KeyKind};
 use crate::py::options::Clock;
 use crate::shm::{self, Lookup, Now, Stored, Token};
 use std::cell::{Cell, RefCell, RefMut};
@@ -129,7 +129,7 @@ impl<'a> Asked<'a> {
         let state = State::of_instance(wrapper.as_object())?;
         let mut bytes = Buffers::take();
         let serializer = shared.serializer.as_ref();
-        if !codec::encode_call(state, serializer, key_args, wrapper.typed, &mut bytes.0.key, shared.most)? {
+        if !codec::encode_call(state, serializer, key_args, wrapper.kind, &mut bytes.0.key, shared.most)? {
             return Ok(None);
         }
         let hash = shared.region.hash(&bytes.0.key);
@@ -328,7 +328,7 @@ impl<'a> Asked<'a> {
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
-        let hash = key::hash(&key_args, false)?;
+        let hash = key::hash(&key_args, KeyKind::Call)?;
         self.wrapper.pending(task, args, &key_args, hash, stale)
     }
 }
@@ -343,7 +343,7 @@ impl Wrapper {
         work: impl FnOnce(Option<Asked<'_>>) -> Result<R>,
     ) -> Result<R> {
         extra.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.typed)?;
+            let near = near::hash(key_args, self.kind)?;
             let asked = Asked::new(self, extra, shared, key_args, near)?;
             if asked.is_none() {
                 shared.tally(&shared.region.counters().oversize);
@@ -355,7 +355,7 @@ impl Wrapper {
     /// Reenters: the function, `key`, options, pickle or the serializer.
     pub(super) fn call_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.typed)?;
+            let near = near::hash(key_args, self.kind)?;
             if let Some(hash) = near {
                 let now = extra.options.now()?;
                 if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
@@ -389,7 +389,7 @@ impl Wrapper {
     /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
     pub fn call_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.typed)?;
+            let near = near::hash(key_args, self.kind)?;
             if let Some(hash) = near {
                 let now = extra.options.now()?;
                 if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {

@@ -7,7 +7,7 @@ use super::Detached;
 use super::asked::{Asked, Look, When};
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::flight::Holding;
-use crate::py::key;
+use crate::py::key::{self, KeyKind};
 use crate::shm::{Lease, LeaseId, Region, Waited};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Asked<'_> {
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
-        let hash = key::hash(&key_args, false)?;
+        let hash = key::hash(&key_args, KeyKind::Call)?;
         wrapper.fly(flights, &key_args, hash, &Flying { asked: self, args })
     }
 }

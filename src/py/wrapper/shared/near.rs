@@ -12,7 +12,7 @@ use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::entry::{Entry, Terms};
-use crate::py::key::{self, Key};
+use crate::py::key::{self, Key, KeyKind};
 use crate::py::options::Clock;
 use crate::shm::{self, Region, Token};
 
@@ -33,11 +33,11 @@ fn is_plain(object: Borrowed<'_>, depth: u32) -> bool {
 }
 
 /// The hash of these arguments, if the near cache may hold them. Runs no Python code.
-pub fn hash(key_args: &CallArgs<'_>, typed: bool) -> Result<Option<Hash>> {
+pub fn hash(key_args: &CallArgs<'_>, kind: KeyKind) -> Result<Option<Hash>> {
     let names = key_args.kwnames().map_or(&[][..], exact::tuple_items);
     let plain = key_args.values().iter().all(|&value| is_plain(value, DEPTH));
     if plain && names.iter().all(|&name| exact::is_str(name)) {
-        return key::hash(key_args, typed).map(Some);
+        return key::hash(key_args, kind).map(Some);
     }
     Ok(None)
 }
@@ -84,7 +84,7 @@ impl Wrapper {
         hash: Hash,
         now: Time,
     ) -> Result<Option<Owned>> {
-        let same = |key: &Key| key.compare(key_args, self.typed) == Verdict::Same;
+        let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
         let region = &*shared.region;
         match self.cache.find_with(hash, same, |object| entry(object).read_shared(region, now)) {
             Hit::Value(value) => return Ok(Some(value)),
@@ -117,7 +117,7 @@ impl Wrapper {
             weight: size as u64,
         };
         let object = Entry::with_token(extra.entry_type.borrow(), value.clone(), terms, 0, Some(token))?;
-        let new = Some((Key::new(key_args, self.typed)?, object));
+        let new = Some((Key::new(key_args, self.kind)?, object));
         let mut put = Put {
             extra,
             hash,
