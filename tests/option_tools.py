@@ -20,3 +20,8 @@ class Evictions(list[tuple[Any, Any, str]]):
 
     def __call__(self, key: Any, value: Any, cause: str) -> None:
         self.append((key, value, cause))
+
+
+def fresh_list(*args: Any, **kwargs: Any) -> list[Any]:
+    """A new object at each call."""
+    return [args, kwargs]

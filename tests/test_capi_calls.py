@@ -225,9 +225,13 @@ def test_options_reach_every_function(api):
     first = api.call(f, -2)
     (found,) = api.lookup(f, 2)
     assert found == first == [-2]
-    assert found is not first
+    first.append("changed")
+    found.append("changed")
+    assert api.lookup(f, 2) == ([-2],)
     assert api.contains(f, 2)
-    api.put(f, [9], -2)
+    mine = [9]
+    api.put(f, mine, -2)
+    mine.append("changed")
     assert api.invalidate(f, 2) is True
     api.call(f, 3)
     api.clear(f)

@@ -521,9 +521,9 @@ def test_key_and_ignore_make_the_key(shared, tmp_path):
     assert [e(1), e(11), e(2)] == [1, 1, 2]
 
 
-def test_copy_is_applied_to_hits(shared):
+def test_copy_is_applied_to_whatever_is_returned(shared):
     f = shared(copy=lambda value: [value])(lambda x: x)
-    assert [f(1), f(1), f(1)] == [1, [1], [1]]
+    assert [f(1), f(1), f(1)] == [[1], [1], [1]]
 
 
 # ---- single flight --------------------------------------------------------------------------------------------------

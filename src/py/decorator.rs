@@ -328,7 +328,7 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             weigher, maxweight: a callable value -> int, and a bound of the sum of what it says.\n\
             on_evict: called with key, value and cause when an entry has left: 'size', 'expired', 'invalidated',\n\
             'replaced' or 'cleared'.\n\
-            copy: True, or a callable value -> value, for what hits return.\n\
+            copy: True, or a callable value -> value: makes the copies that calls return, of which the entry keeps none.\n\
             clock: a callable () -> seconds in the place of the monotonic clock.\n\
             backend: 'memory', or 'shared' for one cache of all processes; then also name, path, max_bytes and\n\
             serializer.\n\n\

@@ -50,7 +50,7 @@ pub enum Clock {
     Given(Owned),
 }
 
-/// What is done to a value before a hit returns it.
+/// What is done to a value before a call returns it.
 pub enum Copy {
     /// Nothing.
     No,

@@ -143,7 +143,7 @@ async def run(call: Any) -> Any:
     """Compute the call's result, or wait for the task that does."""
     loop = _running_loop()
     if loop is None or not call.coalesces():
-        return await _compute(call, None)
+        return call.returned(await _compute(call, None))
     while True:
         leader = call.find()
         if leader is None:
@@ -166,7 +166,7 @@ async def run(call: Any) -> Any:
             call.miss()
             raise
         if outcome is None:
-            return await _compute(call, None)
+            return call.returned(await _compute(call, None))
         kind, result, traceback = outcome
         if kind == _VALUE:
             call.coalesced(True)
@@ -215,7 +215,7 @@ async def _lead(call: Any, flight: _Flight) -> Any:
             return call.copied(found[0])
         value = await _compute(call, flight)
         outcome = (_VALUE, value, None)
-        return value
+        return call.returned(value)
     except Exception as error:
         if outcome[0] == _ABANDONED:
             outcome = (_ERROR, error, error.__traceback__)
@@ -248,4 +248,4 @@ async def refresh(call: Any) -> Any:
     """Call the function, and store its result whatever is there."""
     value = await call.invoke()
     call.store(value, True)
-    return value
+    return call.returned(value)

@@ -213,7 +213,7 @@ impl Extra {
         Ok((Terms { fresh_until, stale_until, idle: self.options.tti, weight }, now))
     }
 
-    /// What a hit returns. Reenters: `copy`.
+    /// What a caller gets of a value that an entry has, or is to have. Reenters: `copy`.
     #[inline(always)]
     pub(super) fn copied(&self, value: Owned) -> Result<Owned> {
         match &self.options.copy {

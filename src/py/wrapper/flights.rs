@@ -129,7 +129,8 @@ impl Action for Detach {
 
 /// What a flight is made for: a result that is found, computed or shared.
 pub trait Errand {
-    /// The result, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does.
+    /// The stored result itself, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does,
+    /// but for `copy`.
     fn look_again(&self) -> Result<Option<Owned>>;
     /// Computes the result, and counts a miss. Stores it if it `may` be stored then. Reenters: whatever computes.
     fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned>;
@@ -138,7 +139,9 @@ pub trait Errand {
     fn lead(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
         self.look_again()?.map_or_else(|| self.compute(may), Ok)
     }
-    /// Another one's result is this caller's too. Reenters: `copy`.
+    /// What this caller gets of the result that it computed or found. Reenters: `copy`.
+    fn hand_out(&self, value: Owned) -> Result<Owned>;
+    /// What this caller gets of the result that another one computed. Reenters: `copy`.
     fn share(&self, value: Owned) -> Result<Owned>;
     /// Counts a call that waited.
     fn count(&self, hit: bool);
@@ -184,7 +187,8 @@ impl Keeper {
         loop {
             let flight = Flight::create(flights.kind.borrow())?;
             let Some(other) = self.join_flight(flights, key_args, hash, flight.borrow())? else {
-                return lead(flights, &flight, hash, errand);
+                // When the flight has landed, so that nobody waits for a copy that is not theirs.
+                return lead(flights, &flight, hash, errand).and_then(|value| errand.hand_out(value));
             };
             // SAFETY: the objects in this store are flights.
             let leading = unsafe { Flight::of(&other) };
@@ -194,7 +198,7 @@ impl Keeper {
             }
             let waited = leading.wait().inspect_err(|_raised| errand.count(false));
             match waited? {
-                None => return errand.compute(&|| true),
+                None => return errand.compute(&|| true).and_then(|value| errand.hand_out(value)),
                 Some(Outcome::Value(value)) => {
                     errand.count(true);
                     errand.count_coalesced();
@@ -255,7 +259,7 @@ impl Errand for Call<'_> {
         match self.wrapper.locate(self.hash, self.key_args, &mut Peek(now))? {
             Some(value) => {
                 self.wrapper.cache.count_hit();
-                self.extra.copied(value).map(Some)
+                Ok(Some(value))
             }
             None => Ok(None),
         }
@@ -263,6 +267,10 @@ impl Errand for Call<'_> {
 
     fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
         self.wrapper.compute_alone(self.extra, self.args, self.key_args, self.hash, may)
+    }
+
+    fn hand_out(&self, value: Owned) -> Result<Owned> {
+        self.extra.copied(value)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {

@@ -128,7 +128,11 @@ impl Wrapper {
     /// Reenters: the function, `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     fn refresh(&self, args: &CallArgs<'_>) -> Result<Owned> {
         if self.bound == Bound::Off {
-            return self.call_function(args);
+            let value = self.call_function(args)?;
+            return match self.extra() {
+                Some(extra) if !extra.options.coroutine => extra.copied(value),
+                _ => Ok(value),
+            };
         }
         if let Some(extra) = self.extra() {
             return self.refresh_optioned(extra, args);

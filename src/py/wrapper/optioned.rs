@@ -14,7 +14,7 @@ use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
 use crate::py::entry::{Entry, Terms};
 use crate::py::key::{self, Key};
-use crate::py::options::Clock;
+use crate::py::options::{Clock, Copy};
 use pyo3_ffi as py;
 
 /// Which clock a hit reads, so that it need not look.
@@ -95,6 +95,23 @@ unsafe extern "C" fn optioned_vectorcall(
     object::to_slot(this.call_optioned(extra, &args))
 }
 
+/// A call of a cache with `copy` that stores nothing. Reenters: the function, `copy`.
+unsafe extern "C" fn uncached_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    let _alive = this.keep_alive();
+    this.cache.count_miss();
+    object::to_slot(this.call_function(&args).and_then(|value| extra.copied(value)))
+}
+
 impl Wrapper {
     /// Reenters: as [`optioned_vectorcall`].
     #[inline(never)]
@@ -123,20 +140,22 @@ impl Wrapper {
                 Found::Absent => self.compute(extra, args, key_args, hash),
                 Found::Unsettled => {
                     self.cache.count_miss();
-                    self.call_function(args)
+                    extra.copied(self.call_function(args)?)
                 }
             }
         })
     }
 
-    /// Reenters: the function, and as [`Keeper::keep_optioned`]; with `single_flight` it may wait for another thread.
+    /// What a call returns that has found nothing. Reenters: the function, `copy`, and as [`Keeper::keep_optioned`]; with
+    /// `single_flight` it may wait for another thread.
     fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match &extra.flights {
-            None => self.compute_alone(extra, args, key_args, hash, &|| true),
+            None => extra.copied(self.compute_alone(extra, args, key_args, hash, &|| true)?),
             Some(flights) => self.fly(flights, key_args, hash, &Call { wrapper: self, extra, args, key_args, hash }),
         }
     }
 
+    /// The function's own result, stored, of which the caller gets a copy. Reenters: as [`Wrapper::compute`], but for `copy`.
     pub(super) fn compute_alone(
         &self,
         extra: &Extra,
@@ -225,11 +244,12 @@ impl Keeper {
         })
     }
 
-    /// `cache_put` with options. Reenters: as [`Keeper::keep_optioned`], `key`, `__hash__` of arguments.
+    /// `cache_put` with options. The caller has the value, so with `copy` a copy is stored. Reenters: as
+    /// [`Keeper::keep_optioned`], `key`, `copy`, `__hash__` of arguments.
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.kind)?;
-            self.keep_optioned(extra, key_args, hash, &value.to_owned(), true)?;
+            self.keep_optioned(extra, key_args, hash, &extra.copied(value.to_owned())?, true)?;
             self.detach_flight(extra.flights.as_ref(), key_args, hash)
         })
     }
@@ -248,14 +268,18 @@ impl Wrapper {
             let hash = key::hash(key_args, self.kind)?;
             let value = self.call_function(args)?;
             self.keep_optioned(extra, key_args, hash, &value, true)?;
-            Ok(value)
+            extra.copied(value)
         })
     }
 
     /// The vectorcall function of a wrapper with options.
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
         if bound == Bound::Off && extra.flights.is_none() {
-            return None;
+            return match (&extra.options.copy, extra.options.coroutine) {
+                (Copy::No, _) => None,
+                (Copy::By(_), false) => Some(uncached_vectorcall),
+                (Copy::By(_), true) => Some(coroutine_vectorcall),
+            };
         }
         if extra.shared.is_some() {
             return Some(if extra.options.coroutine { coroutine_vectorcall } else { shared::function_for(extra) });

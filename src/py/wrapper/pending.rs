@@ -314,6 +314,7 @@ pending_methods! {
     settled = |this, _args| { this.give_up_refresh(); Ok(object::none()) };
     coalesced = |this, args| first(args).and_then(|hit| count_coalesced(this, hit));
     copied = |this, args| first(args).and_then(|value| copied_value(this, value.to_owned()));
+    returned = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
 }
 
 /// The number of a thread, as `threading.get_ident()` has it.
@@ -413,7 +414,7 @@ const fn method(name: &'static CStr, function: py::PyCFunctionFastWithKeywords) 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 17> = Table([
+static METHODS: Table<py::PyMethodDef, 18> = Table([
     method(c"coalesces", coalesces),
     method(c"find", find),
     method(c"join", join),
@@ -430,6 +431,7 @@ static METHODS: Table<py::PyMethodDef, 17> = Table([
     method(c"settled", settled),
     method(c"coalesced", coalesced),
     method(c"copied", copied),
+    method(c"returned", returned),
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     unsafe { std::mem::zeroed() },
 ]);

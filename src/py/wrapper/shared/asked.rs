@@ -256,7 +256,7 @@ impl<'a> Asked<'a> {
         Ok(())
     }
 
-    /// The function's own result, stored. Reenters: the function, and as [`Asked::keep`].
+    /// The function's own result, stored, of which the caller gets a copy. Reenters: the function, and as [`Asked::keep`].
     #[inline(always)]
     pub fn compute_alone(&self, args: &CallArgs<'_>, may_store: &dyn Fn() -> bool) -> Result<Owned> {
         self.shared.count(false);
@@ -282,12 +282,12 @@ impl<'a> Asked<'a> {
                     // If the entry is still there, because of an error or because the result was not stored, another caller
                     // is to try.
                     self.shared.region.give_up_refresh(token);
-                    result
+                    self.extra.copied(result?)
                 }
                 false => self.extra.copied(value),
             },
             Look::Absent => match &self.extra.flights {
-                None => self.compute_alone(args, &|| true),
+                None => self.extra.copied(self.compute_alone(args, &|| true)?),
                 Some(flights) => self.fly(self.wrapper, flights, args),
             },
         }
@@ -365,7 +365,7 @@ impl Wrapper {
             }
             match Asked::new(self, extra, shared, key_args, near)? {
                 Some(asked) => asked.answer(args),
-                None => self.call_unkeyed(shared, args),
+                None => extra.copied(self.call_unkeyed(shared, args)?),
             }
         })
     }
@@ -375,11 +375,11 @@ impl Wrapper {
     pub(super) fn call_absent(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
         match Asked::new(self, extra, shared, args, Some(hash))? {
             Some(asked) => asked.answer(args),
-            None => self.call_unkeyed(shared, args),
+            None => extra.copied(self.call_unkeyed(shared, args)?),
         }
     }
 
-    /// A call whose key is too large.
+    /// A call whose key is too large. Reenters: the function.
     fn call_unkeyed(&self, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         shared.count(false);
         shared.tally(&shared.region.counters().oversize);
@@ -453,7 +453,7 @@ impl Wrapper {
             if let Some(asked) = asked {
                 asked.keep(&value)?;
             }
-            Ok(value)
+            extra.copied(value)
         })
     }
 }

@@ -61,7 +61,7 @@ impl Asked<'_> {
 
 impl Errand for Flying<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
-        self.asked.peek()?.map(|value| self.asked.extra.copied(value)).transpose()
+        self.asked.peek()
     }
 
     fn lead(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
@@ -102,6 +102,10 @@ impl Errand for Flying<'_> {
 
     fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
         self.asked.compute_alone(self.args, may)
+    }
+
+    fn hand_out(&self, value: Owned) -> Result<Owned> {
+        self.asked.extra.copied(value)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {
