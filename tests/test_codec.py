@@ -344,6 +344,21 @@ def test_frozensets_meet_whatever_the_order_of_their_items():
     assert key(frozenset(items)) == key(frozenset(shuffled))
 
 
+class Exhausting:
+    def __init__(self, error):
+        self.error = error
+
+    def __reduce__(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, KeyboardInterrupt])
+def test_want_of_memory_or_stack_while_a_key_is_made_is_passed_on(error):
+    with pytest.raises(error) as caught:
+        key(Exhausting(error("here")))
+    assert caught.value.args == ("here",)
+
+
 def test_argument_that_cannot_be_serialized_is_a_type_error_that_says_why():
     with pytest.raises(TypeError, match="argument of type function has none") as caught:
         key(lambda: None)

@@ -176,6 +176,16 @@ pub fn is_ordinary(exception: Borrowed<'_>) -> bool {
     unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 }
 }
 
+/// Whether the exception, an instance, says that memory or the stack did not suffice, which tells nothing of the work itself.
+pub fn is_want_of_room(exception: Borrowed<'_>) -> bool {
+    // SAFETY: set up before any extension is imported.
+    let memory = unsafe { py::PyExc_MemoryError };
+    // SAFETY: as above.
+    let stack = unsafe { py::PyExc_RecursionError };
+    // SAFETY: two live objects.
+    [memory, stack].iter().any(|&class| unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 })
+}
+
 /// The traceback of an exception, an instance, or None.
 pub fn traceback_of(exception: Borrowed<'_>) -> Owned {
     // SAFETY: an instance of an exception; a new reference or null.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use types::{
-    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, Now, OpenError, Sight, State, Stats, Stored,
-    Summary, Terms, Token, Wait, Waited,
+    Busy, Config, Counters, Found, Glimpse, Gone, Lease, LeaseId, LeaseWait, Lookup, Now, OpenError, Sight, State,
+    Stats, Stored, Summary, Terms, Token, Wait, Waited,
 };
 
 /// There is none.
@@ -83,13 +83,16 @@ impl Region {
     pub fn give_up_refresh(&self, _token: Token) {
         match self.0 {}
     }
-    pub fn lease(&self, _hash: u64, _wait: &dyn Wait) -> Lease {
+    pub fn lease(&self, _hash: u64, _gone: Option<Gone>, _wait: &dyn Wait) -> Lease {
         match self.0 {}
     }
     pub fn end_lease(&self, _lease: LeaseId) {
         match self.0 {}
     }
-    pub fn wait_lease(&self, _lease: LeaseId, _at_most: Duration) -> Waited {
+    pub fn wait_lease(&self, _wait: &mut LeaseWait, _at_most: Duration) -> Waited {
+        match self.0 {}
+    }
+    pub fn look_at_lease(&self, _wait: &mut LeaseWait) -> Waited {
         match self.0 {}
     }
     pub fn stats(&self) -> Stats {

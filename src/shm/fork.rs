@@ -72,7 +72,8 @@ unsafe extern "C" fn after_fork_in_child() {
         // Acquire: pairs with the Release in `enter`.
         // SAFETY: a region leaves its place before its memory goes; a thread that was about to do so is not there.
         if let Some(region) = unsafe { place.region.load(Ordering::Acquire).as_ref() } {
-            region.claim_line();
+            // SAFETY: a function of pthread_atfork(3), which the child's one thread runs.
+            unsafe { region.after_fork_in_child() };
         }
     }
 }

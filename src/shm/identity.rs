@@ -18,9 +18,19 @@ static OWN: AtomicU64 = AtomicU64::new(0);
 
 /// What `/proc/PID/stat` says.
 struct Status {
-    /// It runs no more code.
-    dead: bool,
+    life: Life,
     start: u64,
+}
+
+/// How it is with a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Life {
+    /// It runs no more code.
+    Over,
+    /// A signal or a debugger has stopped it, for as long as it takes.
+    Stopped,
+    /// It runs, or will.
+    Running,
 }
 
 impl Identity {
@@ -62,27 +72,38 @@ impl Identity {
 
     /// Whether the process still runs. Asks the system.
     pub fn lives(self) -> bool {
+        self.life() != Life::Over
+    }
+
+    /// How it is with the process. Asks the system.
+    pub fn life(self) -> Life {
         if self == Self::own() {
-            return true;
+            return Life::Running;
         }
         // Every process starts later than the boot, and so has every identity.
         if self.pid() == 0 || self.0 >> 23 == 0 {
-            return false;
+            return Life::Over;
         }
         // SAFETY: signal 0 is none; the number is some process's, and no group's.
         let found = unsafe { libc::kill(self.pid() as libc::pid_t, 0) };
         if found != 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH) {
-            return false;
+            return Life::Over;
         }
         match status(self.pid()) {
             // Hidden (hidepid), or just gone: the next look tells.
-            None => true,
-            Some(status) => !status.dead && Self::new(self.pid(), status.start) == self,
+            None => Life::Running,
+            Some(status) if Self::new(self.pid(), status.start) == self => status.life,
+            Some(_) => Life::Over,
         }
     }
 
-    /// Whether the process has the file of this inode mapped. After exec(2) it has not, and is still the same process. True if
-    /// that can't be told.
+    /// Whether it is another program now, which has not mapped the file of this inode as this process has: after exec(2) a process is
+    /// still the same. Inodes that this process does not find among its own maps tell nothing (overlays of file systems).
+    pub fn has_left(self, inode: u64) -> bool {
+        self != Self::own() && !self.maps(inode) && Self::own().maps(inode)
+    }
+
+    /// Whether the process has the file of this inode mapped. True if that can't be told.
     pub fn maps(self, inode: u64) -> bool {
         let Ok(maps) = std::fs::read_to_string(format!("/proc/{}/maps", self.pid())) else { return true };
         // address, permissions, offset, device, inode, path
@@ -136,7 +157,13 @@ fn parse(text: &[u8]) -> Option<Status> {
     let threads = number(fields.nth(16)?)?;
     let start = number(fields.nth(1)?)?;
     // A zombie with threads has only lost its first one.
-    Some(Status { dead: matches!(state, b'X' | b'x') || (state == b'Z' && threads <= 1), start })
+    let life = match state {
+        b'X' | b'x' => Life::Over,
+        b'Z' if threads <= 1 => Life::Over,
+        b'T' | b't' => Life::Stopped,
+        _ => Life::Running,
+    };
+    Some(Status { life, start })
 }
 
 fn number(text: &[u8]) -> Option<u64> {

@@ -1,13 +1,15 @@
 //! Leases: one process computes what others wait for.
 //!
 //! A cell is taken under the region's lock, so that two can't have one hash. It is given back without: the owner goes, and the
-//! turn counts up, on which those who wait sleep. Who waits looks from time to time whether the owner lives.
+//! turn counts up, on which those who wait sleep. Who waits looks from time to time what has become of the owner, and waits for
+//! nobody who ended, replaced itself by exec(2), or is stopped; and for nobody longer than [`PATIENCE`].
 
-use super::identity::Identity;
+use super::identity::{Identity, Life};
 use super::layout::LEASE_WORDS;
 use super::lock::{sleep, wake};
+use super::mine::Mine;
 use super::space::Space;
-use super::types::{Lease, LeaseId, Waited};
+use super::types::{Gone, Lease, LeaseId, LeaseWait, Waited};
 use crate::core::atomics::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,26 +21,48 @@ const TURN: usize = 2;
 const PROBES: usize = 8;
 /// How long one sleep takes at most, before a look whether the owner lives.
 const NAP: Duration = Duration::from_millis(50);
+/// How often it is looked whether the owner is another program now, which means to read all of its maps.
+const LOOK_AFTER: Duration = Duration::from_millis(200);
+/// For how long an owner is waited for that is stopped.
+const STOPPED_PATIENCE: Duration = Duration::from_secs(1);
+/// For how long any owner is waited for. It may wait for the caller itself, by other means than this region.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All leases of a region.
 #[derive(Clone, Copy)]
-pub struct Leases<'a>(pub &'a Space);
+pub struct Leases<'a> {
+    /// Where they lie.
+    pub space: &'a Space,
+    /// Which of them this process has.
+    pub mine: &'a Mine,
+    /// Of the region's file.
+    pub inode: u64,
+}
 
 impl<'a> Leases<'a> {
     fn cell(self, at: usize) -> &'a [AtomicU64] {
-        let geometry = &self.0.geometry;
-        &self.0.words()[geometry.leases + at % geometry.leases_len * LEASE_WORDS..][..LEASE_WORDS]
+        let geometry = &self.space.geometry;
+        &self.space.words()[geometry.leases + at % geometry.leases_len * LEASE_WORDS..][..LEASE_WORDS]
     }
 
-    /// Takes a lease, or says who has it. The caller holds the lock.
-    pub fn take(self, hash: u64) -> Lease {
+    /// Whether the owner of a cell has it no more, as far as that is told at once.
+    fn is_abandoned(self, at: u32, owner: Identity, gone: Option<Gone>) -> bool {
+        if owner == Identity::own() {
+            // An earlier program of this process had it, before exec(2).
+            return !self.mine.lock().has_cell(at);
+        }
+        gone == Some(Gone(owner.0)) || !owner.lives()
+    }
+
+    /// Takes a lease, or says who has it. `gone` has it no more, as was seen in a wait. The caller holds the lock.
+    pub fn take(self, hash: u64, gone: Option<Gone>) -> Lease {
         // Who has the lock has an identity.
         // The middle bits: users may want the lower ones, and the heads have the upper ones.
-        let start = (hash >> 16) as usize % self.0.geometry.leases_len;
+        let start = (hash >> 16) as usize % self.space.geometry.leases_len;
         let mut free = None;
         for at in start..start + PROBES {
             let cell = self.cell(at);
-            let at = (at % self.0.geometry.leases_len) as u32;
+            let at = (at % self.space.geometry.leases_len) as u32;
             // Acquire: pairs with the Release in `end`.
             let owner = Identity(cell[OWNER].load(Ordering::Acquire));
             if owner.0 == 0 {
@@ -48,20 +72,17 @@ impl<'a> Leases<'a> {
             // Relaxed: written under the lock.
             if cell[HASH].load(Ordering::Relaxed) == hash {
                 let id = LeaseId { cell: at, turn: cell[TURN].load(Ordering::Relaxed) as u32 };
-                if owner == Identity::own() {
-                    return Lease::Ours(id);
+                if self.is_abandoned(at, owner, gone) {
+                    return self.claim(at, owner.0, hash);
                 }
-                if owner.lives() {
-                    return Lease::Theirs(id);
-                }
-                return self.claim(at, owner.0, hash);
+                return if owner == Identity::own() { Lease::Ours(id) } else { Lease::Theirs(id) };
             }
         }
         let dead = || {
             (start..start + PROBES).find_map(|at| {
                 let owner = self.cell(at)[OWNER].load(Ordering::Relaxed);
-                let at = (at % self.0.geometry.leases_len) as u32;
-                (owner != 0 && !Identity(owner).lives()).then_some((at, owner))
+                let at = (at % self.space.geometry.leases_len) as u32;
+                (owner != 0 && self.is_abandoned(at, Identity(owner), gone)).then_some((at, owner))
             })
         };
         free.or_else(dead).map_or(Lease::Full, |(at, owner)| self.claim(at, owner, hash))
@@ -80,43 +101,62 @@ impl<'a> Leases<'a> {
             // Those who wait for the dead one.
             wake(&cell[TURN], i32::MAX);
         }
-        Lease::Mine(LeaseId { cell: at, turn: turn as u32 })
+        let lease = LeaseId { cell: at, turn: turn as u32 };
+        self.mine.lock().add_lease(lease);
+        Lease::Mine(lease)
     }
 
-    /// Gives a lease back.
+    /// Gives a lease back, whatever its turn says by now: that may be damaged.
     pub fn end(self, lease: LeaseId) {
+        if !self.mine.lock().has_lease(lease) {
+            return;
+        }
         let cell = self.cell(lease.cell as usize);
-        // Relaxed: only this process changes it while it has the lease.
-        let turn = cell[TURN].load(Ordering::Relaxed);
-        if turn as u32 != lease.turn {
-            return;
+        // Release: pairs with the Acquire in `take`. It fails only if damage wrote there.
+        if cell[OWNER].compare_exchange(Identity::own().0, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
+            // Release: pairs with the Acquire in `look`. If the next owner has counted up already, its waiters look once more.
+            cell[TURN].fetch_add(1, Ordering::Release);
         }
-        // Release: pairs with the Acquire in `take`.
-        let own = Identity::own().0;
-        if cell[OWNER].compare_exchange(own, 0, Ordering::Release, Ordering::Relaxed).is_err() {
-            return;
-        }
-        // The next owner may have counted up already. Release: pairs with the Acquire in `wait`.
-        let _ = cell[TURN].compare_exchange(turn, turn.wrapping_add(1), Ordering::Release, Ordering::Relaxed);
         wake(&cell[TURN], i32::MAX);
+        // Last: a cell that bears this process's identity and is not in the list is free for others of this process.
+        self.mine.lock().remove_lease(lease);
+    }
+
+    /// What has become of a lease, without a sleep.
+    pub fn look(self, wait: &mut LeaseWait) -> Waited {
+        let cell = self.cell(wait.lease.cell as usize);
+        let owner = Identity(cell[OWNER].load(Ordering::Relaxed));
+        // Acquire: pairs with the Release in `end`.
+        if cell[TURN].load(Ordering::Acquire) as u32 != wait.lease.turn || owner.0 == 0 {
+            return Waited::Over;
+        }
+        let now = Instant::now();
+        let looks_closely = now.duration_since(wait.looked) >= LOOK_AFTER;
+        if looks_closely {
+            wait.looked = now;
+        }
+        if self.is_abandoned(wait.lease.cell, owner, None) || looks_closely && owner.has_left(self.inode) {
+            return Waited::OwnerGone(Gone(owner.0));
+        }
+        wait.stopped = (owner.life() == Life::Stopped).then(|| wait.stopped.unwrap_or(now));
+        let stopped = wait.stopped.map_or(Duration::ZERO, |since| now.duration_since(since));
+        if stopped >= STOPPED_PATIENCE || now.duration_since(wait.begin) >= PATIENCE {
+            return Waited::Enough;
+        }
+        Waited::StillRunning
     }
 
     /// Sleeps until a lease ends, or for so long.
-    pub fn wait(self, lease: LeaseId, at_most: Duration) -> Waited {
-        let cell = self.cell(lease.cell as usize);
+    pub fn wait(self, wait: &mut LeaseWait, at_most: Duration) -> Waited {
+        let turn = &self.cell(wait.lease.cell as usize)[TURN];
         let begin = Instant::now();
         loop {
-            let owner = Identity(cell[OWNER].load(Ordering::Relaxed));
-            // Acquire: pairs with the Release in `end`.
-            let turn = cell[TURN].load(Ordering::Acquire) as u32;
-            if turn != lease.turn || owner.0 == 0 {
-                return Waited::Over;
-            }
-            if !owner.lives() {
-                return Waited::OwnerDied;
+            match self.look(wait) {
+                Waited::StillRunning => {}
+                over => return over,
             }
             let left = at_most.saturating_sub(begin.elapsed());
-            if left.is_zero() || sleep(&cell[TURN], turn, left.min(NAP)) {
+            if left.is_zero() || sleep(turn, wait.lease.turn, left.min(NAP)) {
                 return Waited::StillRunning;
             }
         }

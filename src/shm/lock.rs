@@ -120,9 +120,7 @@ fn lock_slowly<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait)
             (since, waited_for) = (Instant::now(), turn());
         }
         let tired_of = tired.0.load(Ordering::Relaxed) == waited_for;
-        // After exec(2). Inodes that this process does not find among its own maps tell nothing (overlays of file systems).
-        let left = || owner != Identity::own() && !owner.maps(inode) && Identity::own().maps(inode);
-        if !owner.lives() || ((since.elapsed() >= NAP || tired_of) && left()) {
+        if !owner.lives() || ((since.elapsed() >= NAP || tired_of) && owner.has_left(inode)) {
             if let Some(locked) = try_swap(space, word, slept, true) {
                 return Ok(locked);
             }

@@ -16,6 +16,7 @@ mod lease;
 mod lock;
 mod look;
 mod map;
+mod mine;
 mod read;
 mod rebuild;
 mod region;
@@ -32,8 +33,8 @@ mod hooks;
 
 pub use region::Region;
 pub use types::{
-    Busy, Config, Counters, Found, Glimpse, Lease, LeaseId, Lookup, Now, OpenError, Sight, State, Stats, Stored,
-    Summary, Terms, Token, Wait, Waited,
+    Busy, Config, Counters, Found, Glimpse, Gone, Lease, LeaseId, LeaseWait, Lookup, Now, OpenError, Sight, State,
+    Stats, Stored, Summary, Terms, Token, Wait, Waited,
 };
 #[cfg(test)]
 mod bench;
@@ -41,6 +42,8 @@ mod bench;
 mod tests;
 #[cfg(test)]
 mod tests_files;
+#[cfg(test)]
+mod tests_leases;
 #[cfg(test)]
 mod tests_look;
 #[cfg(test)]

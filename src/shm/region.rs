@@ -5,11 +5,12 @@ use super::file::{Directory, default_path, file_name};
 use super::fork::{self, Known};
 use super::header::{Header, use_file};
 use super::hooks::{Step, at};
-use super::identity::Identity;
+use super::identity::{Identity, Life};
 use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
 use super::lease::Leases;
 use super::lock::{self, Tired};
 use super::map::Map;
+use super::mine::Mine;
 use super::space::{CLAIM, Space, WORD, same};
 use super::table::{Entry, Table};
 use super::types::*;
@@ -24,6 +25,8 @@ use std::time::Duration;
 
 /// How often, at most, a caller looks whether the process lives that makes a stale entry anew.
 const LOOK_AFTER: Time = 10_000_000;
+/// How often, at most, whether that is still the same program.
+const LOOK_CLOSELY_AFTER: Time = 500_000_000;
 
 /// A region that this process has mapped.
 pub struct Region {
@@ -36,6 +39,8 @@ pub struct Region {
     line: AtomicPtr<Counters>,
     /// When anyone last looked whether another process's refresh goes on.
     looked: AtomicU64,
+    looked_closely: AtomicU64,
+    mine: Mine,
 }
 
 const _: () = assert!(size_of::<Counters>() == (PROCESS_WORDS - PROCESS_COUNTERS) * 8);
@@ -78,6 +83,10 @@ impl Region {
             let map = Map::new(file, header.geometry.file).map_err(mapped)?;
             let space = Space::new(map, header.geometry, header.seed);
             header.write(space.words());
+            // Before it has its name: under that, processes of another pid namespace would take it for one that nobody uses.
+            if !use_file(file) {
+                return Err(mapped(io::ErrorKind::WouldBlock.into()));
+            }
             Table::new(&space).arena.lay_out([].into_iter()).map_err(|Damaged| mapped(io::ErrorKind::Other.into()))
         })?;
         Self::attach(&file, &header).map_err(mapped)
@@ -106,7 +115,7 @@ impl Region {
         Self::attach(&file, &found).map(Some).map_err(failed)
     }
 
-    /// Maps a file that is what the header says.
+    /// Maps a file that is what the header says, and that this descriptor has locked by [`use_file`].
     fn attach(file: &File, header: &Header) -> io::Result<Arc<Self>> {
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
@@ -114,8 +123,6 @@ impl Region {
         if let Some(region) = known.as_ref().and_then(|known| known.find(|region| region.file == id)) {
             return Ok(region);
         }
-        // A file that was just made; all others are in use already.
-        use_file(file);
         let space = Space::new(Map::new(file, header.geometry.file)?, header.geometry, header.seed);
         let region = Arc::new(Self {
             space,
@@ -124,6 +131,8 @@ impl Region {
             tired: Tired::default(),
             line: AtomicPtr::default(),
             looked: AtomicU64::new(0),
+            looked_closely: AtomicU64::new(0),
+            mine: Mine::default(),
         });
         region.claim_line();
         if let Some(known) = &mut known {
@@ -146,6 +155,16 @@ impl Region {
     /// What the region was made for.
     pub fn config(&self) -> Config {
         self.header.config
+    }
+
+    /// In the child of a fork: takes no lock, allocates nothing.
+    ///
+    /// # Safety
+    /// This is the child's only thread.
+    pub(super) unsafe fn after_fork_in_child(&self) {
+        // SAFETY: as the caller says.
+        unsafe { self.mine.forget() };
+        self.claim_line();
     }
 
     /// Takes a line for this process, whose counters go on from where a dead process left them. When it is opened, and in
@@ -280,60 +299,83 @@ impl Region {
         })
     }
 
-    /// True for one caller of all processes, who makes the stale entry anew. What a process that died had claimed, another
-    /// gets. Storing ends the claim.
+    /// True for one caller of all processes, who makes the stale entry anew and calls [`Self::give_up_refresh`] in the end, also where it
+    /// has stored. What a process had claimed that ended, became another program or is stopped, another gets.
     pub fn begin_refresh(&self, token: Token, now: Time) -> bool {
         let Some(slot) = self.space.slot(self.space.id(token.0)) else { return false };
         let own = Identity::own();
         // Relaxed, here and below: the claim alone counts.
         let claim = slot[CLAIM].load(Ordering::Relaxed);
-        if claim == own.0 {
+        if claim != 0 && claim != own.0 && !self.is_given_up_by(Identity(claim), now) {
             return false;
         }
-        if claim != 0 {
-            let looked = self.looked.load(Ordering::Relaxed);
-            if now.saturating_sub(looked) < LOOK_AFTER {
-                return false;
-            }
-            self.looked.store(now, Ordering::Relaxed);
-            if Identity(claim).lives() {
-                return false;
-            }
-        }
-        if slot[CLAIM].compare_exchange(claim, own.0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        let mut mine = self.mine.lock();
+        // One of this process's own that is not in its list is of before exec(2).
+        if mine.has_refresh(token.0)
+            || slot[CLAIM].compare_exchange(claim, own.0, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
             return false;
         }
         // Acquire: pairs with the Release that publishes the slot's next entry, whose claim this would be.
         let stands = same(slot[WORD].load(Ordering::Acquire), token.0);
-        if !stands {
+        if stands {
+            mine.add_refresh(token.0);
+        } else {
             let _ = slot[CLAIM].compare_exchange(own.0, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
         stands
     }
 
-    /// Gives a claim back without a new value.
+    /// Whether a process that had claimed an entry will not make it anew, as far as anyone has looked for now.
+    fn is_given_up_by(&self, process: Identity, now: Time) -> bool {
+        let is_due = |looked: &AtomicU64, after: Time| {
+            // Relaxed: a number alone.
+            let due = now.saturating_sub(looked.load(Ordering::Relaxed)) >= after;
+            if due {
+                looked.store(now, Ordering::Relaxed);
+            }
+            due
+        };
+        is_due(&self.looked, LOOK_AFTER)
+            && (process.life() != Life::Running
+                || is_due(&self.looked_closely, LOOK_CLOSELY_AFTER) && process.has_left(self.file.1))
+    }
+
+    /// Gives a claim back.
     pub fn give_up_refresh(&self, token: Token) {
-        if let Some(slot) = self.space.slot(self.space.id(token.0))
+        let mut mine = self.mine.lock();
+        if mine.has_refresh(token.0)
+            && let Some(slot) = self.space.slot(self.space.id(token.0))
             && same(slot[WORD].load(Ordering::Relaxed), token.0)
         {
             // Relaxed: the claim alone counts.
             let _ = slot[CLAIM].compare_exchange(Identity::own().0, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
+        mine.remove_refresh(token.0);
     }
 
-    /// Asks who computes the value of keys of this hash.
-    pub fn lease(&self, hash: u64, wait: &dyn Wait) -> Lease {
-        self.change(wait, |_| Ok(Leases(&self.space).take(hash))).unwrap_or(Lease::Full)
+    fn leases(&self) -> Leases<'_> {
+        Leases { space: &self.space, mine: &self.mine, inode: self.file.1 }
+    }
+
+    /// Asks who computes the value of keys of this hash. `gone` was found to have it no more.
+    pub fn lease(&self, hash: u64, gone: Option<Gone>, wait: &dyn Wait) -> Lease {
+        self.change(wait, |_| Ok(self.leases().take(hash, gone))).unwrap_or(Lease::Full)
     }
 
     /// Ends a lease that is [`Lease::Mine`], and wakes who waits for it.
     pub fn end_lease(&self, lease: LeaseId) {
-        Leases(&self.space).end(lease);
+        self.leases().end(lease);
     }
 
-    /// Sleeps until a lease ends: call it detached.
-    pub fn wait_lease(&self, lease: LeaseId, at_most: Duration) -> Waited {
-        Leases(&self.space).wait(lease, at_most)
+    /// Sleeps until a lease ends, or for so long: call it detached.
+    pub fn wait_lease(&self, wait: &mut LeaseWait, at_most: Duration) -> Waited {
+        self.leases().wait(wait, at_most)
+    }
+
+    /// [`Self::wait_lease`] without a sleep.
+    pub fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
+        self.leases().look(wait)
     }
 
     /// The counts of all processes.
@@ -344,6 +386,14 @@ impl Region {
     #[cfg(test)]
     pub(super) fn space(&self) -> &Space {
         &self.space
+    }
+
+    /// # Safety
+    /// Nobody else uses this region meanwhile.
+    #[cfg(test)]
+    pub(super) unsafe fn forget_mine(&self) {
+        // SAFETY: as the caller says.
+        unsafe { self.mine.forget() };
     }
 }
 

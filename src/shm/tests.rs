@@ -482,27 +482,3 @@ fn clearing_zeroes_the_counts() {
     Counters::bump(&region.counters().hits);
     assert_eq!(region.stats().hits, 1);
 }
-
-#[test]
-fn a_lease_has_one_owner_and_ends() {
-    let home = Home::new("lease");
-    let region = home.open(Some(2), 64 << 10);
-    let Lease::Mine(lease) = region.lease(5, &()) else { panic!("nobody has it") };
-    assert_eq!(region.lease(5, &()), Lease::Ours(lease));
-    assert!(matches!(region.lease(6, &()), Lease::Mine(_)));
-    let short = std::time::Duration::from_millis(5);
-    assert_eq!(region.wait_lease(lease, short), Waited::StillRunning);
-    let other = region.clone();
-    let waiter = std::thread::spawn(move || other.wait_lease(lease, std::time::Duration::from_secs(100)));
-    std::thread::sleep(short);
-    region.end_lease(lease);
-    assert_eq!(waiter.join().expect("the waiter"), Waited::Over);
-    assert_eq!(region.wait_lease(lease, short), Waited::Over);
-    let Lease::Mine(next) = region.lease(5, &()) else { panic!("nobody has it") };
-    region.end_lease(lease);
-    assert_eq!(region.lease(5, &()), Lease::Ours(next), "an old one's end ends no new one");
-    for hash in 0..100_000 {
-        let _ = region.lease(hash << 16, &());
-    }
-    assert_eq!(region.lease(77 << 40, &()), Lease::Full);
-}

@@ -342,3 +342,26 @@ fn damaged_regions_give_no_wrong_value_and_no_crash() {
     println!("of {opens} damaged regions {kept} kept entries, {recovered} were made anew by a writer");
     assert!(kept > opens / 2 && recovered > opens / 10);
 }
+
+#[test]
+fn a_new_file_is_locked_before_it_has_its_name() {
+    use std::os::fd::AsRawFd;
+    let home = Home::new("named");
+    drop(open(&home.0).expect("the directory"));
+    for number in 0..300 {
+        let name = format!("number {number}");
+        let path = home.0.join(file_name(&name));
+        // As another pid namespace would: who finds the file takes it as soon as nobody has it locked.
+        let watcher = std::thread::spawn(move || {
+            loop {
+                if let Ok(file) = fs::File::open(&path) {
+                    // SAFETY: an open descriptor.
+                    return unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0;
+                }
+            }
+        });
+        let region = Region::open(&home.0, &name, &CONFIG).expect("a region");
+        assert!(!watcher.join().expect("the watcher"), "nobody had locked the file {number}");
+        drop(region);
+    }
+}

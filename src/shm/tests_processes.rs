@@ -62,7 +62,7 @@ impl Child {
         }
     }
 
-    fn wait_until_stopped(&self) {
+    pub fn wait_until_stopped(&self) {
         assert!(libc::WIFSTOPPED(self.status(libc::WUNTRACED).expect("a change")));
     }
 }
@@ -100,7 +100,7 @@ pub fn operate(region: &Region, random: &mut Random, tokens: &mut Vec<(u64, Toke
         },
         90..100 => drop(region.contains(region.hash(&bytes), &bytes, 0)),
         100..110 => {
-            if let Lease::Mine(lease) = region.lease(key << 16, &()) {
+            if let Lease::Mine(lease) = region.lease(key << 16, None, &()) {
                 region.end_lease(lease);
             }
         }
@@ -282,45 +282,6 @@ fn parent_and_child_count_on_lines_of_their_own() {
         assert_eq!(child.wait(), End::Exit(0));
         assert_eq!(region.stats().hits, CALLS * 2 * generation, "counts of the dead stay");
     }
-}
-
-#[test]
-fn what_a_dead_process_had_claimed_another_gets() {
-    let home = Home::new("claims");
-    let region = home.open(Some(100), 256 << 10);
-    let terms = Terms { fresh_until: 0, ..Terms::NONE };
-    assert!(matches!(region.put_for(b"key", b"value", terms, 0), Stored::Done(_)));
-    let Lookup::Stale(found) = region.find(b"key", 1) else { panic!("it is stale") };
-    let child = Child::fork(|| {
-        assert!(region.begin_refresh(found.token, 1));
-        assert!(matches!(region.lease(5, &()), Lease::Mine(_)));
-        // SAFETY: stops this process.
-        unsafe { libc::raise(libc::SIGSTOP) };
-        0
-    });
-    child.wait_until_stopped();
-    assert!(!region.begin_refresh(found.token, 1 << 40));
-    let Lease::Theirs(lease) = region.lease(5, &()) else { panic!("the child has it") };
-    assert_eq!(region.wait_lease(lease, Duration::from_millis(1)), Waited::StillRunning);
-    child.signal(libc::SIGKILL);
-    assert_eq!(region.wait_lease(lease, Duration::from_secs(1000)), Waited::OwnerDied);
-    assert!(matches!(region.lease(5, &()), Lease::Mine(_)));
-    assert!(region.begin_refresh(found.token, 2 << 40));
-    assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
-}
-
-#[test]
-fn waiters_in_another_process_are_woken() {
-    let home = Home::new("wake");
-    let region = home.open(Some(100), 256 << 10);
-    let Lease::Mine(lease) = region.lease(5, &()) else { panic!("nobody has it") };
-    let child = Child::fork(|| match region.lease(5, &()) {
-        Lease::Theirs(lease) => i32::from(region.wait_lease(lease, Duration::from_secs(1000)) != Waited::Over),
-        _ => 2,
-    });
-    std::thread::sleep(Duration::from_millis(20));
-    region.end_lease(lease);
-    assert_eq!(child.wait(), End::Exit(0));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::core::clock::{NEVER, Time};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// What a region is made for. A region of another configuration is replaced when it is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +114,34 @@ pub enum Lease {
     Full,
 }
 
+/// What a caller who waits for a lease of another's has seen of it so far.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseWait {
+    pub(super) lease: LeaseId,
+    pub(super) begin: Instant,
+    /// Since when its owner has been stopped, each time that this was looked for.
+    pub(super) stopped: Option<Instant>,
+    /// When it was last looked whether its owner is still the same program.
+    pub(super) looked: Instant,
+}
+
+impl LeaseWait {
+    /// From now on.
+    pub fn new(lease: LeaseId) -> Self {
+        let begin = Instant::now();
+        Self { lease, begin, stopped: None, looked: begin }
+    }
+
+    /// Which lease it is.
+    pub fn lease(&self) -> LeaseId {
+        self.lease
+    }
+}
+
+/// A process that has a lease no more, though the region says so: for the next [`Region::lease`](super::Region::lease).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone(pub(super) u64);
+
 /// The answer of [`Region::wait_lease`](super::Region::wait_lease).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Waited {
@@ -120,8 +149,10 @@ pub enum Waited {
     Over,
     /// The time is up, or a signal came.
     StillRunning,
-    /// Its process is gone: ask for the lease again.
-    OwnerDied,
+    /// Its process has ended, or is another program now: ask for the lease again.
+    OwnerGone(Gone),
+    /// Its process is stopped, or has taken too long: compute alone.
+    Enough,
 }
 
 /// Runs what may sleep. Python's side detaches the thread from the interpreter meanwhile. The region's lock is never held

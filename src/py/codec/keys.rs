@@ -7,7 +7,7 @@
 
 use super::others::{self, Serialized, Serializer};
 use super::{MOST_DEPTH, Out, TooLarge, tag};
-use crate::ffi::err::Kind;
+use crate::ffi::err::{self, Kind};
 use crate::ffi::{Borrowed, CallArgs, Raised, Result, exact, object, plain};
 use crate::module::State;
 use crate::py::key::KeyKind;
@@ -184,6 +184,9 @@ impl Encoder<'_> {
     fn other(&mut self, value: Borrowed<'_>) -> Step {
         let bytes = match others::serialize(self.state, self.serializer, value)? {
             Serialized::Bytes(bytes) => bytes,
+            Serialized::Refused(exception) if err::is_want_of_room(exception.borrow()) => {
+                return Err(Raised::again(exception.borrow()).into());
+            }
             Serialized::Refused(exception) => {
                 let message = c"a shared cache remembers calls by bytes, and an argument of type %.200s has none";
                 return Err(Raised::type_error_naming_type(message, value).caused_by(exception).into());

@@ -14,7 +14,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::flight::{self, Holding};
 use crate::py::key::{self, Key};
-use crate::shm::{Lease, LeaseId, Token};
+use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Token, Waited};
 use pyo3_ffi as py;
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
@@ -68,6 +68,8 @@ struct Call {
     old: Option<Stale>,
     /// The lease of the region's that it holds, with `single_flight` over processes.
     lease: Cell<Option<(LeaseId, Holding)>>,
+    /// What it has seen of another process's lease that it waits for.
+    waits: Cell<Option<LeaseWait>>,
 }
 
 /// What a coroutine does.
@@ -103,7 +105,15 @@ impl Call {
     /// Asks for the region's lease of this key: True if the call has it, False if another process has, None if there is none to
     /// be had.
     fn lease(&self) -> Result<Owned> {
-        let lease = self.with_asked(|asked| Ok(asked.lease()))?;
+        let mut lease = self.ask_for_lease(None)?;
+        if let Some(Lease::Theirs(id)) = lease {
+            let mut wait = self.waits.take().filter(|wait| wait.lease() == id).unwrap_or_else(|| LeaseWait::new(id));
+            match self.look_at_lease(&mut wait) {
+                Waited::OwnerGone(gone) => lease = self.ask_for_lease(Some(gone))?,
+                Waited::Enough => return Ok(object::none()),
+                Waited::Over | Waited::StillRunning => self.waits.set(Some(wait)),
+            }
+        }
         Ok(match lease {
             Some(Lease::Mine(lease)) => {
                 self.lease.set(Some((lease, Holding::begin())));
@@ -112,6 +122,15 @@ impl Call {
             Some(Lease::Theirs(_)) => object::boolean(false),
             Some(Lease::Full | Lease::Ours(_)) | None => object::none(),
         })
+    }
+
+    fn ask_for_lease(&self, gone: Option<Gone>) -> Result<Option<Lease>> {
+        self.with_asked(|asked| Ok(asked.lease(gone)))
+    }
+
+    fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
+        let shared = self.wrapper().extra().and_then(|extra| extra.shared.as_ref());
+        shared.map_or(Waited::Over, |shared| shared.region.look_at_lease(wait))
     }
 
     fn end_lease(&self) {
@@ -224,6 +243,7 @@ impl Wrapper {
             hash,
             old,
             lease: Cell::new(None),
+            waits: Cell::new(None),
         };
         let fields = Fields(Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?));
         // SAFETY: a field of a fresh object of ours.

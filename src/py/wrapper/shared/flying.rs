@@ -8,7 +8,7 @@ use super::asked::{Asked, Look, When};
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::flight::Holding;
 use crate::py::key::{self, KeyKind};
-use crate::shm::{Lease, LeaseId, Region, Waited};
+use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Region, Waited};
 use std::time::Duration;
 
 /// After so long a waiting thread looks whether signals have come.
@@ -34,9 +34,9 @@ struct Flying<'a> {
 }
 
 impl Asked<'_> {
-    /// Asks for the region's lease of this key.
-    pub fn lease(&self) -> Lease {
-        self.shared.region.lease(self.hash, &Detached)
+    /// Asks for the region's lease of this key, which `gone` has no more.
+    pub fn lease(&self, gone: Option<Gone>) -> Lease {
+        self.shared.region.lease(self.hash, gone, &Detached)
     }
 
     /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
@@ -70,8 +70,9 @@ impl Errand for Flying<'_> {
         }
         let shared = self.asked.shared;
         let region = &*shared.region;
+        let mut gone = None;
         loop {
-            match self.asked.lease() {
+            match self.asked.lease(gone) {
                 Lease::Full => return self.compute(may),
                 Lease::Mine(lease) => {
                     let _held = Held { region, lease, _holding: Holding::begin() };
@@ -86,15 +87,15 @@ impl Errand for Flying<'_> {
                 }
                 // Ours: another cached function has the region too.
                 Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(region, lease)? {
-                    // It has ended in an error, or in a value that is not stored.
-                    Waited::Over | Waited::StillRunning => match self.look_again()? {
+                    // It has ended in an error, or in a value that is not stored, or it is not to be waited for any longer.
+                    Waited::Over | Waited::StillRunning | Waited::Enough => match self.look_again()? {
                         Some(value) => {
                             shared.count_coalesced();
                             return Ok(value);
                         }
                         None => return self.compute(may),
                     },
-                    Waited::OwnerDied => {}
+                    Waited::OwnerGone(who) => gone = Some(who),
                 },
             }
         }
@@ -121,10 +122,11 @@ impl Errand for Flying<'_> {
     }
 }
 
-/// Waits until the lease ends. Reenters: signal handlers, which may raise.
+/// Waits until the lease ends, or its owner is not to be waited for. Reenters: signal handlers, which may raise.
 fn wait_for(region: &Region, lease: LeaseId) -> Result<Waited> {
+    let mut wait = LeaseWait::new(lease);
     loop {
-        match object::detached(|| region.wait_lease(lease, SLICE)) {
+        match object::detached(|| region.wait_lease(&mut wait, SLICE)) {
             Waited::StillRunning if !compat::is_finalizing() => object::check_signals()?,
             waited => return Ok(waited),
         }
