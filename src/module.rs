@@ -36,6 +36,8 @@ pub struct Names {
 pub struct State {
     /// The type of cached functions.
     pub wrapper_type: Owned,
+    /// The type of cached coroutine functions.
+    pub coroutine_wrapper_type: Owned,
     /// The type of what caches with options keep.
     pub entry_type: Owned,
     /// The type of what hits of coroutine functions return.
@@ -44,6 +46,8 @@ pub struct State {
     pub pending_type: Owned,
     /// The type of cached methods.
     pub method_type: Owned,
+    /// The type of cached methods that are coroutine functions.
+    pub coroutine_method_type: Owned,
     /// The type of computations that threads wait for.
     pub flight_type: Owned,
     /// The type that `tamis.SieveCache` is made of.
@@ -113,9 +117,11 @@ impl State {
         };
         Ok(Self {
             wrapper_type: wrapper::make_type(module)?,
+            coroutine_wrapper_type: wrapper::make_coroutine_type(module)?,
             ready_type: awaitable::make_type(module)?,
             pending_type: wrapper::make_pending_type(module)?,
             method_type: method::make_type(module)?,
+            coroutine_method_type: method::make_coroutine_type(module)?,
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
             mapping_type: mapping::make_type(module)?,
@@ -196,7 +202,9 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     clock::prepare();
     let filled = require_layouts().and_then(|()| State::new(borrowed)).and_then(|state| {
         add(borrowed, c"lru_cache_wrapper", state.wrapper_type.clone())?;
+        add(borrowed, c"async_lru_cache_wrapper", state.coroutine_wrapper_type.clone())?;
         add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
+        add(borrowed, c"async_cached_method_wrapper", state.coroutine_method_type.clone())?;
         add(borrowed, c"SieveCacheBase", state.mapping_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;
         add(borrowed, c"_C_API", capsule::new()?)?;
@@ -273,7 +281,9 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         [&state.cache_info_class, &state.run, &state.refresh].into_iter().filter_map(|name| name.object.get());
     let types = [
         &state.wrapper_type,
+        &state.coroutine_wrapper_type,
         &state.method_type,
+        &state.coroutine_method_type,
         &state.entry_type,
         &state.flight_type,
         &state.ready_type,

@@ -383,7 +383,9 @@ def test_the_wrapper_gets_exactly_the_names_of_wrapper_assignments():
     wrapper = lru_cache(Everything())
     assert vars(wrapper).keys() == {*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"}
     assert all(getattr(wrapper, name) == f"the {name}" for name in functools.WRAPPER_ASSIGNMENTS)
-    assert [name for name in asked if name in functools.WRAPPER_ASSIGNMENTS] == list(functools.WRAPPER_ASSIGNMENTS)
+    # Before that, inspect is asked whether it is a coroutine function, and asks for some of them too.
+    copied = asked[asked.index("__module__") :]
+    assert [name for name in copied if name in functools.WRAPPER_ASSIGNMENTS] == list(functools.WRAPPER_ASSIGNMENTS)
 
 
 def test_an_error_other_than_attribute_error_while_wrapping_passes_unchanged():

@@ -18,6 +18,8 @@ pub enum Kind {
     Value,
     /// `KeyError`
     Key,
+    /// `AttributeError`
+    Attribute,
     /// `TimeoutError`
     Timeout,
 }
@@ -31,6 +33,8 @@ impl Kind {
             Self::Value => unsafe { py::PyExc_ValueError },
             // SAFETY: as above.
             Self::Key => unsafe { py::PyExc_KeyError },
+            // SAFETY: as above.
+            Self::Attribute => unsafe { py::PyExc_AttributeError },
             // SAFETY: as above.
             Self::Timeout => unsafe { py::PyExc_TimeoutError },
         }
@@ -156,10 +160,17 @@ impl Raised {
 
     /// Clears the exception if it is an `AttributeError`, and keeps it otherwise.
     pub fn unless_attribute_error(self) -> super::Result<()> {
-        // SAFETY: as in `type_error`.
-        let kind = unsafe { py::PyExc_AttributeError };
-        // SAFETY: an attached thread with an exception set, as `self` says.
-        if unsafe { py::PyErr_ExceptionMatches(kind) } == 0 {
+        self.unless(Kind::Attribute)
+    }
+
+    /// Clears the exception if it is a `KeyError`, and keeps it otherwise.
+    pub fn unless_key_error(self) -> super::Result<()> {
+        self.unless(Kind::Key)
+    }
+
+    fn unless(self, kind: Kind) -> super::Result<()> {
+        // SAFETY: an attached thread with an exception set, as `self` says, and a class.
+        if unsafe { py::PyErr_ExceptionMatches(kind.class()) } == 0 {
             return Err(self);
         }
         // SAFETY: an attached thread.

@@ -227,6 +227,13 @@ impl<'a> Borrowed<'a> {
 unsafe extern "C" {
     /// Include/cpython/classobject.h; pyo3-ffi leaves it out.
     fn PyMethod_New(function: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject;
+    /// As above.
+    static mut PyMethod_Type: py::PyTypeObject;
+}
+
+/// Whether it is exactly a `types.MethodType`.
+pub fn is_method(object: Borrowed<'_>) -> bool {
+    object.type_ptr() == &raw mut PyMethod_Type
 }
 
 /// A type of ours, for one interpreter, whose instances only we make: of such a size, given back by such a function.
@@ -443,6 +450,18 @@ pub fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
     match unsafe { py::PyDict_SetItem(dict.as_ptr(), name.as_ptr(), value.as_ptr()) } {
         0 => Ok(()),
         _ => Err(Raised::by_callee()),
+    }
+}
+
+/// `dict[name]`, in a dict whose keys are `str`, or nothing.
+pub fn get_item(dict: Borrowed<'_>, name: Borrowed<'_>) -> Result<Option<Owned>> {
+    // A new reference, unlike `PyDict_GetItem`'s: other threads may change the dict.
+    // SAFETY: two live objects; a new reference or null.
+    let found = unsafe { py::PyObject_GetItem(dict.as_ptr(), name.as_ptr()) };
+    // SAFETY: a new reference, or null with an exception set.
+    match unsafe { Owned::from_call(found) } {
+        Ok(value) => Ok(Some(value)),
+        Err(raised) => raised.unless_key_error().map(|()| None),
     }
 }
 

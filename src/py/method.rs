@@ -13,7 +13,8 @@ use crate::module::State;
 use crate::py::key::Key;
 use crate::py::options::Options;
 use crate::py::wrapper::{
-    Bound, Entries, Table, Wrapper, is_coroutine_function, look_like_coroutine_function, update_wrapper,
+    ATTRIBUTES, Bound, Entries, OfInstance, Table, Wrapper, Wraps, coroutine_attributes, is_coroutine_function,
+    update_wrapper,
 };
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -39,6 +40,8 @@ struct Parts {
     bound: Bound,
     typed: Owned,
     given: Owned,
+    /// Whether the function is a coroutine function.
+    coroutine: bool,
 }
 
 /// What an instance is known by while it lives: its address, without the bits that are always zero.
@@ -58,12 +61,13 @@ impl Method {
         // One that is thrown away, so that what is wrong with the options is said here.
         drop(Wrapper::decorate(state, function, bound, typed, given, None)?);
         let caches = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
-        let parts =
-            Parts { caches, function: function.to_owned(), bound, typed: typed.to_owned(), given: given.to_owned() };
+        let coroutine = is_coroutine_function(function)?;
+        let (function_held, typed, given) = (function.to_owned(), typed.to_owned(), given.to_owned());
+        let parts = Parts { caches, function: function_held, bound, typed, given, coroutine };
         let parts = boxed(parts).map_err(|OutOfMemory| Raised::no_memory())?;
-        let kind = state.method_type.as_ptr().cast::<py::PyTypeObject>();
+        let kind = if coroutine { &state.coroutine_method_type } else { &state.method_type };
         // SAFETY: a ready type of ours.
-        let made = unsafe { py::PyType_GenericAlloc(kind, 0) };
+        let made = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
         // SAFETY: a new reference, or null with an exception set.
         let made = unsafe { Owned::from_call(made) }?;
         let this = made.as_ptr().cast::<Self>();
@@ -75,10 +79,7 @@ impl Method {
         let place = unsafe { &raw mut (*this).parts };
         // SAFETY: as above.
         unsafe { place.write(UnsafeCell::new(Some(parts))) };
-        update_wrapper(state, made.borrow(), function)?;
-        if is_coroutine_function(function)? {
-            look_like_coroutine_function(made.borrow(), function)?;
-        }
+        update_wrapper(state, made.borrow(), function, coroutine)?;
         Ok(made)
     }
 
@@ -165,28 +166,17 @@ impl Method {
         }
         let state = State::of_instance(self.as_object())?;
         let number = object::int(number_of(instance))?;
-        let ignore = {
-            // SAFETY: a dict and a terminated string; a borrowed reference or null, without an exception.
-            let found = unsafe { py::PyDict_GetItemString(parts.given.as_ptr(), c"ignore".as_ptr()) };
-            object::boolean(!found.is_null())
-        };
         let bound = object::call_with(
             object::import(c"tamis._method", c"bind")?.borrow(),
-            &[
-                self.as_object(),
-                parts.function.borrow(),
-                instance,
-                number.borrow(),
-                ignore.borrow(),
-                object::boolean(is_coroutine_function(parts.function.borrow())?).borrow(),
-            ],
+            &[self.as_object(), parts.function.borrow(), instance, number.borrow()],
         )?;
         let &[bound, reference] = exact::tuple_items(bound.borrow()) else {
             return Err(Raised::type_error(c"tamis._method.bind must return two values"));
         };
-        let reference = Some(reference.to_owned());
-        let cache =
-            Wrapper::decorate(state, bound, parts.bound, parts.typed.borrow(), parts.given.borrow(), reference)?;
+        let (reference, method) = (reference.to_owned(), parts.function.borrow());
+        let of_instance = Some(OfInstance { reference, method, coroutine: parts.coroutine });
+        let (typed, given) = (parts.typed.borrow(), parts.given.borrow());
+        let cache = Wrapper::decorate(state, bound, parts.bound, typed, given, of_instance)?;
         // Another thread may have made one meanwhile: the first stays.
         let entry = (Key::of_telling_int(number_of(instance)), cache.clone());
         let stored = parts.caches.change(|store| {
@@ -346,8 +336,29 @@ static METHODS: Table<py::PyMethodDef, 3> = Table([
 const DOC: &CStr = c"A method with a cache for each instance, as cached_method() makes it.\n\n\
     cache_for(instance) is the cache of one instance: a cached function of the other arguments.";
 
+impl Wraps for Method {
+    unsafe fn function_of<'a>(object: *mut py::PyObject) -> Option<Borrowed<'a>> {
+        // SAFETY: as the caller says.
+        let this = unsafe { Self::of(object) };
+        // SAFETY: written when it is made, and in `method_tp_clear`, of garbage that nobody asks for attributes.
+        unsafe { &*this.parts.get() }.as_ref().map(|parts| parts.function.borrow())
+    }
+}
+
+/// The attributes of cached methods that are coroutine functions.
+static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 7> = coroutine_attributes::<Method>();
+
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    make_type_with(module, c"tamis._core.cached_method_wrapper", ATTRIBUTES.0.as_ptr())
+}
+
+/// Makes the type of those that are coroutine functions. Only the attributes by which `inspect` knows them are others.
+pub fn make_coroutine_type(module: Borrowed<'_>) -> Result<Owned> {
+    make_type_with(module, c"tamis._core.async_cached_method_wrapper", COROUTINE_ATTRIBUTES.0.as_ptr())
+}
+
+fn make_type_with(module: Borrowed<'_>, name: &'static CStr, attributes: *const py::PyGetSetDef) -> Result<Owned> {
     let offsets = crate::py::wrapper::Offsets {
         vectorcall: std::mem::offset_of!(Method, vectorcall),
         dict: std::mem::offset_of!(Method, dict),
@@ -355,11 +366,11 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     };
     crate::py::wrapper::make_callable_type(
         module,
-        c"tamis._core.cached_method_wrapper",
+        name,
         DOC,
         size_of::<Method>(),
         offsets,
         [method_tp_dealloc as *mut c_void, method_tp_traverse as *mut c_void, method_tp_clear as *mut c_void],
-        METHODS.0.as_ptr(),
+        (METHODS.0.as_ptr(), attributes),
     )
 }

@@ -152,6 +152,10 @@ class cached_method_wrapper(Generic[_P, _R_co]):
         self: cached_method_wrapper[Concatenate[_T, _Q], _R], instance: _T, /
     ) -> lru_cache_wrapper[_Q, _R]: ...
 
+# The types of the same made of coroutine functions.
+async_lru_cache_wrapper = lru_cache_wrapper
+async_cached_method_wrapper = cached_method_wrapper
+
 class _MethodDecorator:
     def __call__(self, method: Callable[_P, _R], /) -> cached_method_wrapper[_P, _R]: ...
 

@@ -15,22 +15,8 @@ def inside(function: Any) -> tuple[type, Callable[..., Any], bool] | None:
     return None
 
 
-class _CoroutineFunction:
-    """Is called as `call`, and recognised as what `func` is.
-
-    An async function would look for the instance no sooner than it is awaited.
-    """
-
-    def __init__(self, func: Callable[..., Any], call: Callable[..., Any]) -> None:
-        self.func = func
-        self.call = call
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.call(*args, **kwargs)
-
-
 def bind(
-    method: Any, function: Callable[..., Any], instance: object, number: int, ignore: bool, coroutine: bool
+    method: Any, function: Callable[..., Any], instance: object, number: int
 ) -> tuple[Callable[..., Any], weakref.ref[object]]:
     """Make the function of one instance, and the reference that forgets its cache with it. Neither keeps it alive.
 
@@ -60,12 +46,7 @@ def bind(
     def call_function(*args: Any, **kwargs: Any) -> Any:
         return function(owner(), *args, **kwargs)
 
-    call: Callable[..., Any] = _CoroutineFunction(function, call_function) if coroutine else call_function
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         if hasattr(function, name):
-            setattr(call, name, getattr(function, name))
-    if ignore:
-        from tamis._signature import without_first
-
-        call.__dict__["__signature__"] = without_first(function)
-    return call, reference
+            setattr(call_function, name, getattr(function, name))
+    return call_function, reference

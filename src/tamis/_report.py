@@ -107,7 +107,7 @@ class Registry:
         @functools.wraps(decorator)
         def record(*args: Any, **kwargs: Any) -> Any:
             made = decorator(*args, **kwargs)
-            if isinstance(made, _core.lru_cache_wrapper):
+            if isinstance(made, _core.lru_cache_wrapper | _core.async_lru_cache_wrapper):
                 self.note(made, sys._getframe(1))
                 return made
 

@@ -126,7 +126,7 @@ impl Mapping {
         let bound = bound_of(maxsize.borrow())?;
         let extra = match Options::parse(given.borrow(), false)? {
             Some(options) => {
-                let extra = Extra::new(self.state()?, self.as_object(), options, given.borrow(), bound)?;
+                let extra = Extra::new(self.state()?, self.as_object(), None, options, given.borrow(), bound)?;
                 Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,

@@ -94,10 +94,11 @@ pub fn entry(object: &Owned) -> &Entry {
 }
 
 impl Extra {
-    /// For this function. Reenters: imports, the function's signature.
+    /// For this function, which may be a `method` without its first parameter. Reenters: imports, the function's signature.
     pub fn new(
         state: &State,
         function: Borrowed<'_>,
+        method: Option<Borrowed<'_>>,
         mut options: Options,
         given: Borrowed<'_>,
         bound: Bound,
@@ -108,7 +109,7 @@ impl Extra {
             Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, bound)?),
             _ => None,
         };
-        let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, names)).transpose()?;
+        let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, method, names)).transpose()?;
         let quick =
             options.key.is_none() && matches!(options.copy, Copy::No) && !matches!(options.clock, Clock::Given(_));
         let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
@@ -344,9 +345,11 @@ impl Extra {
 }
 
 impl Ignored {
-    fn of(function: Borrowed<'_>, names: &Owned) -> Result<Self> {
+    fn of(function: Borrowed<'_>, method: Option<Borrowed<'_>>, names: &Owned) -> Result<Self> {
         let resolve = object::import(c"tamis._signature", c"ignored")?;
-        let answer = object::call_with(resolve.borrow(), &[function, names.borrow()])?;
+        let is_method = object::boolean(method.is_some());
+        let arguments = [method.unwrap_or(function), names.borrow(), is_method.borrow()];
+        let answer = object::call_with(resolve.borrow(), &arguments)?;
         let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
             return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));
         };

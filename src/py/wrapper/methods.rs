@@ -1,4 +1,4 @@
-//! The wrapper's attributes, and what `functools.update_wrapper` does.
+//! The wrapper's methods.
 
 use super::extra::Extra;
 use super::lookup::Action;
@@ -8,20 +8,24 @@ use crate::core::OutOfMemory;
 use crate::core::view::SlotId;
 use crate::ffi::object::set_item;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::info;
 use crate::py::key::{self, Key};
 use crate::shm::Stats;
 use pyo3_ffi as py;
-use std::ffi::{CStr, c_int, c_void};
-use std::ptr;
+use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering;
 
 /// `lru_cache_wrapper.__doc__`
 pub const DOC: &CStr = c"A function with a cache, as lru_cache() and cache() make it.\n\n\
     cache_info() tells how it fares, cache_clear() empties it, and cache_contains(), cache_invalidate(), cache_put()\n\
     and cache_refresh() work on the entry for one call's arguments. __wrapped__ is the function itself.";
+
+/// `async_lru_cache_wrapper.__doc__`
+pub const COROUTINE_DOC: &CStr =
+    c"A coroutine function with a cache of awaited results, as lru_cache() and cache() make it.\n\n\
+    It has what lru_cache_wrapper has. cache_put() takes a result, and cache_refresh() is to be awaited.";
 
 /// Tells whether there is an entry, and leaves it alone.
 struct Contains;
@@ -272,98 +276,6 @@ pub(super) fn counts(counts: &[(&CStr, u64)]) -> Result<Owned> {
     Ok(dict)
 }
 
-/// What `functools.update_wrapper(wrapper, function)` does. Reenters: attributes of the function.
-pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'_>) -> Result<()> {
-    // SAFETY: a wrapper has a dict; the call makes it and returns a new reference or null.
-    let pointer = unsafe { py::PyObject_GenericGetDict(wrapper.as_ptr(), ptr::null_mut()) };
-    // SAFETY: a new reference, or null with an exception set.
-    let dict = unsafe { Owned::from_call(pointer) }?;
-    for name in &state.names.assignments {
-        match function.attr(name.borrow()) {
-            Ok(value) => set_item(&dict, name, value.borrow())?,
-            Err(raised) => raised.unless_attribute_error()?,
-        }
-    }
-    match function.attr(state.names.dict.borrow()) {
-        // SAFETY: a live dict and a live object.
-        Ok(attributes) => match unsafe { py::PyDict_Update(dict.as_ptr(), attributes.as_ptr()) } {
-            0 => {}
-            _ => return Err(Raised::by_callee()),
-        },
-        Err(raised) => raised.unless_attribute_error()?,
-    }
-    set_item(&dict, &state.names.wrapped, function)
-}
-
-/// The function below partial objects and bound methods, as far as it is Python's. Reenters: attributes.
-fn innermost(function: Borrowed<'_>) -> Result<Owned> {
-    let mut function = function.to_owned();
-    for _ in 0..MOST_LAYERS {
-        // SAFETY: a live object, and a static type.
-        if unsafe { py::PyFunction_Check(function.as_ptr()) } != 0 {
-            break;
-        }
-        let mut inner = None;
-        for name in [c"func", c"__func__"] {
-            match function.borrow().attr(object::interned(name)?.borrow()) {
-                Ok(found) if found.borrow().is_callable() => inner = Some(found),
-                Ok(_) => {}
-                Err(raised) => raised.unless_attribute_error()?,
-            }
-        }
-        match inner {
-            Some(inner) => function = inner,
-            None => break,
-        }
-    }
-    Ok(function)
-}
-
-/// How many partial objects may lie around a coroutine function that is recognised.
-const MOST_LAYERS: u32 = 16;
-/// `inspect.CO_COROUTINE` and `inspect.CO_ASYNC_GENERATOR`
-const CO_COROUTINE: i64 = 0x80;
-const CO_ASYNC_GENERATOR: i64 = 0x200;
-
-/// Whether calls of it return coroutines. An async generator function is refused. Reenters: attributes.
-pub fn is_coroutine_function(function: Borrowed<'_>) -> Result<bool> {
-    let function = innermost(function)?;
-    // SAFETY: a live object, and a static type.
-    if unsafe { py::PyFunction_Check(function.as_ptr()) } == 0 {
-        return Ok(false);
-    }
-    let code = function.borrow().attr(object::interned(c"__code__")?.borrow())?;
-    let flags = code.borrow().attr(object::interned(c"co_flags")?.borrow())?;
-    let flags = exact::telling_value(flags.borrow()).unwrap_or(0);
-    if flags & CO_ASYNC_GENERATOR != 0 {
-        return Err(Raised::type_error(
-            c"an async generator function can't be cached: its results are used up by iteration",
-        ));
-    }
-    Ok(flags & CO_COROUTINE != 0)
-}
-
-/// Gives the wrapper what `inspect.iscoroutinefunction` goes by. Reenters: attributes.
-pub fn look_like_coroutine_function(wrapper: Borrowed<'_>, function: Borrowed<'_>) -> Result<()> {
-    let function = innermost(function)?;
-    // SAFETY: a wrapper has a dict; a new reference or null.
-    let dict = unsafe { py::PyObject_GenericGetDict(wrapper.as_ptr(), ptr::null_mut()) };
-    // SAFETY: a new reference, or null with an exception set.
-    let dict = unsafe { Owned::from_call(dict) }?;
-    for name in [c"__code__", c"__defaults__", c"__kwdefaults__"] {
-        let name = object::interned(name)?;
-        let value = function.borrow().attr(name.borrow())?;
-        set_item(&dict, &name, value.borrow())?;
-    }
-    let name = object::interned(c"__name__")?;
-    // SAFETY: a dict and a str; a borrowed reference or null, without an exception.
-    if unsafe { py::PyDict_GetItemWithError(dict.as_ptr(), name.as_ptr()) }.is_null() {
-        // Partial objects have none.
-        set_item(&dict, &name, function.borrow().attr(name.borrow())?.borrow())?;
-    }
-    Ok(())
-}
-
 /// `cache_put(value, /, *args, **kwargs)`. Reenters: as [`Wrapper::put`].
 fn put_first(this: &Wrapper, args: CallArgs<'_>) -> Result<Owned> {
     let Some((value, args)) = args.split_first() else {
@@ -503,20 +415,5 @@ pub static TABLE: Table<py::PyMethodDef, 12> = Table([
     without_arguments(c"__copy__", copy, py::METH_NOARGS, c"The wrapper itself."),
     without_arguments(c"__deepcopy__", copy, py::METH_O, c"The wrapper itself."),
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
-]);
-
-/// The attributes that are no methods.
-pub static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
-    py::PyGetSetDef {
-        name: c"__dict__".as_ptr(),
-        get: Some(
-            py::PyObject_GenericGetDict as unsafe extern "C" fn(*mut py::PyObject, *mut c_void) -> *mut py::PyObject,
-        ),
-        set: Some(py::PyObject_GenericSetDict),
-        doc: ptr::null(),
-        closure: ptr::null_mut(),
-    },
-    // SAFETY: as above.
     unsafe { std::mem::zeroed() },
 ]);

@@ -1,6 +1,7 @@
 //! The type of what the decorators return: a callable with a cache.
 
 mod actions;
+mod attributes;
 mod call;
 mod direct;
 mod extra;
@@ -19,19 +20,18 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
+pub use attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
 pub use extra::Extra;
 pub use flights::{Errand, Flights};
 pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
 pub use mapped::Item;
-pub use methods::{
-    Table, is_coroutine_function, look_like_coroutine_function, update_wrapper, with_arguments, without_arguments,
-};
+pub use methods::{Table, with_arguments, without_arguments};
 pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 pub use shared::{Detached, all_counts, busy, raised_for};
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -77,24 +77,38 @@ impl Deref for Wrapper {
     }
 }
 
+/// The one instance whose cache a wrapper is.
+pub struct OfInstance<'a> {
+    /// A `weakref.ref` to it.
+    pub reference: Owned,
+    /// The method, whose first parameter the instance is.
+    pub method: Borrowed<'a>,
+    /// Whether that is a coroutine function.
+    pub coroutine: bool,
+}
+
 impl Wrapper {
     /// Wraps `function`, and takes over what `functools.update_wrapper` does. Reenters: attributes of the function, `__bool__`
-    /// of `typed`, and on first use an import. `instance` is a `weakref.ref` to the one instance whose cache this is, if it is one.
+    /// of `typed`, and on first use an import.
     pub fn decorate(
         state: &State,
         function: Borrowed<'_>,
         bound: Bound,
         typed: Borrowed<'_>,
         given: Borrowed<'_>,
-        instance: Option<Owned>,
+        instance: Option<OfInstance<'_>>,
     ) -> Result<Owned> {
         let is_typed = typed.is_true()?;
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
         state.cache_info_class.get()?;
-        let coroutine = methods::is_coroutine_function(function)?;
+        let coroutine = match &instance {
+            Some(instance) => instance.coroutine,
+            None => is_coroutine_function(function)?,
+        };
         let extra = match Options::parse(given, coroutine)? {
             Some(options) => {
-                let extra = Extra::new(state, function, options, given, bound)?;
+                let method = instance.as_ref().map(|instance| instance.method);
+                let extra = Extra::new(state, function, method, options, given, bound)?;
                 Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,
@@ -105,13 +119,13 @@ impl Wrapper {
             .unwrap_or_else(|| call::function_for(bound, is_typed));
         let parts = Parts {
             keeper: Keeper::new(bound, KeyKind::of_calls(is_typed), extra)?,
-            instance,
+            instance: instance.map(|instance| instance.reference),
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
         };
-        let kind = state.wrapper_type.as_ptr().cast::<py::PyTypeObject>();
+        let kind = if coroutine { &state.coroutine_wrapper_type } else { &state.wrapper_type };
         // SAFETY: a ready type of ours.
-        let object = unsafe { py::PyType_GenericAlloc(kind, 0) };
+        let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
         // SAFETY: a new reference, or null with an exception set.
         let object = unsafe { Owned::from_call(object) }?;
         let this = object.as_ptr().cast::<Self>();
@@ -124,10 +138,7 @@ impl Wrapper {
         let place = unsafe { &raw mut (*this).parts };
         // SAFETY: as above. The other fields are zero, as they should be.
         unsafe { place.write(parts) };
-        methods::update_wrapper(state, object.borrow(), function)?;
-        if coroutine {
-            methods::look_like_coroutine_function(object.borrow(), function)?;
-        }
+        update_wrapper(state, object.borrow(), function, coroutine)?;
         Ok(object)
     }
 
@@ -317,6 +328,21 @@ unsafe extern "C" fn wrapper_tp_descr_get(
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
+    make_type_with(module, c"tamis._core.lru_cache_wrapper", methods::DOC, ATTRIBUTES.0.as_ptr())
+}
+
+/// Makes the type of caches of coroutine functions. Only the attributes by which `inspect` knows them are others.
+pub fn make_coroutine_type(module: Borrowed<'_>) -> Result<Owned> {
+    let attributes = attributes::COROUTINE_ATTRIBUTES.0.as_ptr();
+    make_type_with(module, c"tamis._core.async_lru_cache_wrapper", methods::COROUTINE_DOC, attributes)
+}
+
+fn make_type_with(
+    module: Borrowed<'_>,
+    name: &'static CStr,
+    doc: &'static CStr,
+    attributes: *const py::PyGetSetDef,
+) -> Result<Owned> {
     let offsets = Offsets {
         vectorcall: std::mem::offset_of!(Wrapper, vectorcall),
         dict: std::mem::offset_of!(Wrapper, dict),
@@ -324,12 +350,12 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     };
     make_callable_type(
         module,
-        c"tamis._core.lru_cache_wrapper",
-        methods::DOC,
+        name,
+        doc,
         size_of::<Wrapper>(),
         offsets,
         [wrapper_tp_dealloc as *mut c_void, wrapper_tp_traverse as *mut c_void, wrapper_tp_clear as *mut c_void],
-        methods::TABLE.0.as_ptr(),
+        (methods::TABLE.0.as_ptr(), attributes),
     )
 }
 
@@ -346,12 +372,12 @@ pub struct Offsets {
 /// Makes a type whose instances are called by vectorcall and bind as methods do. `functions` are dealloc, traverse and clear.
 pub fn make_callable_type(
     module: Borrowed<'_>,
-    name: &'static std::ffi::CStr,
-    doc: &'static std::ffi::CStr,
+    name: &'static CStr,
+    doc: &'static CStr,
     size: usize,
     offsets: Offsets,
     functions: [*mut c_void; 3],
-    methods: *const py::PyMethodDef,
+    (methods, attributes): (*const py::PyMethodDef, *const py::PyGetSetDef),
 ) -> Result<Owned> {
     let [dealloc, traverse, clear] = functions;
     let mut members = [
@@ -370,7 +396,7 @@ pub fn make_callable_type(
         slot(py::Py_tp_descr_get, wrapper_tp_descr_get as *mut c_void),
         slot(py::Py_tp_members, members.as_mut_ptr().cast()),
         slot(py::Py_tp_methods, methods.cast_mut().cast()),
-        slot(py::Py_tp_getset, methods::ATTRIBUTES.0.as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_getset, attributes.cast_mut().cast()),
         slot(0, ptr::null_mut()),
     ];
     let flags = py::Py_TPFLAGS_DEFAULT
