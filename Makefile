@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # What is installed besides tamis to run the tests: the type checkers too, which the tests of the stubs run.
-EXTRAS ?= test,lint
+EXTRAS ?= test,packages,lint
 # Draws the plots: matplotlib is not there for every interpreter that is measured.
 PLOT_PYTHON ?= python3
 # A directory of traces for bench-hitratio; without one, the synthetic workloads alone.
@@ -12,8 +12,8 @@ TRACES ?=
 ARGS ?=
 
 BIN = $(VENV)/bin
-# hypothesis' sources don't build everywhere; pip finds the newest release that has a wheel.
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary hypothesis
+# What takes long to build, or does not build everywhere; pip finds the newest release that has a wheel.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary gevent,greenlet,hypothesis,numpy,psutil,pydantic-core
 
 .DEFAULT_GOAL := help
 # No target is a file.

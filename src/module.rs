@@ -4,6 +4,7 @@
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::codec::{self, Serializer};
+use crate::py::libraries::Libraries;
 use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, regions, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -56,6 +57,8 @@ pub struct State {
     pub dict_names: codec::Names,
     /// Interned names.
     pub names: Names,
+    /// What other libraries were told.
+    pub libraries: Libraries,
     /// `tamis.CacheInfo`
     pub cache_info_class: Imported,
     /// What computes the result of a coroutine function.
@@ -127,6 +130,7 @@ impl State {
             mapping_type: mapping::make_type(module)?,
             dict_names: codec::Names::new(),
             names,
+            libraries: Libraries::new()?,
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             run: Imported::new(c"tamis._async", c"run"),
             refresh: Imported::new(c"tamis._async", c"refresh"),
@@ -294,7 +298,12 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     let on_death = state.on_death.try_lock().ok();
     let on_death = on_death.as_ref().and_then(|held| held.as_ref());
     let pickle = state.pickle.get().into_iter().flat_map(|Shared(pickle)| pickle.held());
-    for object in types.into_iter().chain(imported.chain(on_death).map(|Shared(object)| object)).chain(pickle) {
+    for object in types
+        .into_iter()
+        .chain(state.libraries.held())
+        .chain(imported.chain(on_death).map(|Shared(object)| object))
+        .chain(pickle)
+    {
         // SAFETY: the collector's own function and argument, and a live object.
         let stop = unsafe { visit(object.as_ptr(), arg) };
         if stop != 0 {

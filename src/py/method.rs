@@ -11,10 +11,11 @@ use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::key::Key;
+use crate::py::libraries;
 use crate::py::options::Options;
 use crate::py::wrapper::{
     ATTRIBUTES, Bound, Entries, OfInstance, Table, Wrapper, Wraps, coroutine_attributes, is_coroutine_function,
-    update_wrapper,
+    parameters, update_wrapper, without_arguments,
 };
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -194,6 +195,13 @@ impl Method {
         }
     }
 
+    /// A new dict of the options.
+    fn parameters(&self, state: &State) -> Result<Owned> {
+        let parts = self.parts()?;
+        let maxsize = parts.bound.entries().map_or_else(|| Ok(object::none()), |most| object::count(most as u64))?;
+        parameters(state, maxsize.borrow(), parts.typed.borrow(), Some(parts.given.borrow()))
+    }
+
     /// Drops the cache of an instance that is gone. Reenters: finalizers of its entries.
     fn forget(&self, number: i64) -> Result<Owned> {
         let hash = Hash::of(number as u64);
@@ -316,6 +324,12 @@ unsafe extern "C" fn forget(object: *mut py::PyObject, number: *mut py::PyObject
     )
 }
 
+unsafe extern "C" fn cache_parameters(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a method of the type, called on an instance of it.
+    let this = unsafe { Method::of(object) };
+    object::to_slot(State::of_instance(this.as_object()).and_then(|state| this.parameters(state)))
+}
+
 const fn with_one(name: &'static CStr, function: py::PyCFunction, doc: &'static CStr) -> py::PyMethodDef {
     py::PyMethodDef {
         ml_name: name.as_ptr(),
@@ -325,9 +339,17 @@ const fn with_one(name: &'static CStr, function: py::PyCFunction, doc: &'static 
     }
 }
 
-static METHODS: Table<py::PyMethodDef, 3> = Table([
+static METHODS: Table<py::PyMethodDef, 6> = Table([
     with_one(c"cache_for", cache_for, c"cache_for($self, instance, /)\n--\n\nThe cache of one instance."),
     with_one(c"_forget", forget, c"Drop the cache of an instance that is gone."),
+    without_arguments(
+        c"cache_parameters",
+        cache_parameters,
+        py::METH_NOARGS,
+        c"cache_parameters($self, /)\n--\n\nA new dict of the options that each instance's cache is made with.",
+    ),
+    libraries::METHODS[0],
+    libraries::METHODS[1],
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     unsafe { std::mem::zeroed() },
 ]);
@@ -346,7 +368,7 @@ impl Wraps for Method {
 }
 
 /// The attributes of cached methods that are coroutine functions.
-static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 7> = coroutine_attributes::<Method>();
+static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 9> = coroutine_attributes::<Method>();
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {

@@ -9,6 +9,7 @@ pub mod flight;
 mod functions;
 pub mod info;
 pub mod key;
+pub mod libraries;
 pub mod mapping;
 pub mod method;
 pub mod options;

@@ -47,7 +47,9 @@ def _shown(function: Callable[..., Any], *, follow_wrapped: bool = True) -> _Par
 def _own(function: Any) -> _Parameters:
     """Return the parameters of what is called, whatever it shows."""
     if type(function) is FunctionType:
-        return _of_code(function.__code__)
+        # beartype's wrappers hand on all arguments as they are, to the function that this default is.
+        checked = (function.__kwdefaults__ or {}).get("__beartype_func")
+        return _of_code(function.__code__) if checked is None else _own(checked)
     if isinstance(function, MethodType):
         return _without_first(_own(function.__func__))
     if isinstance(function, functools.partial) and type(function).__call__ is functools.partial.__call__:
@@ -57,7 +59,7 @@ def _own(function: Any) -> _Parameters:
     if type(function) is staticmethod:
         return _own(function.__func__)
     if isinstance(function, type):
-        makers = (function, function.__new__, function.__init__, type(function).__call__)
+        makers = (function, function.__new__, function.__init__, type(function).__call__)  # type: ignore[misc]
         return _ANY if any(map(_is_told, makers)) else _shown(function, follow_wrapped=False)
     call = inspect.getattr_static(type(function), "__call__", None)
     if type(call) is FunctionType:

@@ -9,6 +9,7 @@ use crate::ffi::err::Kind;
 use crate::ffi::object::{self, set_item};
 use crate::ffi::{Borrowed, Owned, Raised, Result, plain};
 use crate::module::State;
+use crate::py::libraries;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -264,17 +265,22 @@ const DICT: py::PyGetSetDef = py::PyGetSetDef {
 };
 
 /// The attributes that are no methods.
-pub static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
+pub static ATTRIBUTES: Table<py::PyGetSetDef, 4> = Table([
     DICT,
+    libraries::ATTRIBUTES[0],
+    libraries::ATTRIBUTES[1],
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     unsafe { std::mem::zeroed() },
 ]);
 
 /// The same, for the type of what is made of coroutine functions.
-pub const fn coroutine_attributes<T: Wraps>() -> Table<py::PyGetSetDef, 7> {
+pub const fn coroutine_attributes<T: Wraps>() -> Table<py::PyGetSetDef, 9> {
     let [code, defaults, keyword_defaults] = FUNCTION_LIKE;
+    let [class, closure] = libraries::ATTRIBUTES;
     Table([
         DICT,
+        class,
+        closure,
         attribute::<T>(c"__name__"),
         attribute::<T>(code),
         attribute::<T>(defaults),
@@ -286,4 +292,4 @@ pub const fn coroutine_attributes<T: Wraps>() -> Table<py::PyGetSetDef, 7> {
 }
 
 /// The attributes of caches of coroutine functions.
-pub static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 7> = coroutine_attributes::<Wrapper>();
+pub static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 9> = coroutine_attributes::<Wrapper>();

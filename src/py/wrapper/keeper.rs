@@ -22,6 +22,17 @@ pub enum Bound {
     Unbounded,
 }
 
+impl Bound {
+    /// The number: 0 if nothing is stored, and nothing if there is no bound.
+    pub fn entries(self) -> Option<usize> {
+        match self {
+            Self::Off => Some(0),
+            Self::Entries(entries) => Some(entries),
+            Self::Unbounded => None,
+        }
+    }
+}
+
 /// Keeps values under keys. Hits read the first field.
 #[repr(C)]
 pub struct Keeper {

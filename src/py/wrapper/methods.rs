@@ -12,6 +12,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::info;
 use crate::py::key::{self, Key};
+use crate::py::libraries;
 use crate::shm::Stats;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int};
@@ -186,11 +187,7 @@ impl Keeper {
 
     /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
     pub fn most_entries(&self) -> Option<usize> {
-        match self.bound {
-            Bound::Off => Some(0),
-            Bound::Entries(entries) => Some(entries),
-            Bound::Unbounded => None,
-        }
+        self.bound.entries()
     }
 
     /// `maxsize`, as it is told.
@@ -249,22 +246,29 @@ impl Keeper {
 
 impl Wrapper {
     fn parameters(&self, state: &State) -> Result<Owned> {
-        // SAFETY: returns a new reference or null.
-        let pointer = unsafe { py::PyDict_New() };
-        // SAFETY: a new reference, or null with an exception set.
-        let parameters = unsafe { Owned::from_call(pointer) }?;
-        set_item(&parameters, &state.names.maxsize, self.maxsize()?.borrow())?;
         // SAFETY: written by the collector alone, once nobody else reaches this.
         let typed = unsafe { &*self.typed_given.get() };
-        set_item(&parameters, &state.names.typed, typed.borrow())?;
-        if let Some(extra) = self.extra() {
-            // SAFETY: two dicts.
-            if unsafe { py::PyDict_Update(parameters.as_ptr(), extra.given().as_ptr()) } != 0 {
-                return Err(Raised::by_callee());
-            }
-        }
-        Ok(parameters)
+        parameters(state, self.maxsize()?.borrow(), typed.borrow(), self.extra().map(Extra::given))
     }
+}
+
+/// What `cache_parameters()` returns: a new dict of what a decorator was given.
+pub fn parameters(
+    state: &State,
+    maxsize: Borrowed<'_>,
+    typed: Borrowed<'_>,
+    given: Option<Borrowed<'_>>,
+) -> Result<Owned> {
+    let parameters = plain::dict()?;
+    set_item(&parameters, &state.names.maxsize, maxsize)?;
+    set_item(&parameters, &state.names.typed, typed)?;
+    if let Some(given) = given {
+        // SAFETY: two dicts.
+        if unsafe { py::PyDict_Update(parameters.as_ptr(), given.as_ptr()) } != 0 {
+            return Err(Raised::by_callee());
+        }
+    }
+    Ok(parameters)
 }
 
 /// A dict of numbers under their names.
@@ -325,7 +329,6 @@ methods_without_arguments! {
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
     cache_clear = |this| this.clear().map(|()| object::none());
     cache_stats = |this| this.stats();
-    reduce = |this| State::of_instance(this.as_object()).and_then(|state| this.as_object().attr(state.names.qualname.borrow()));
     copy = |this| Ok(this.as_object().to_owned());
 }
 
@@ -365,7 +368,7 @@ pub const fn without_arguments(
 }
 
 /// The methods.
-pub static TABLE: Table<py::PyMethodDef, 12> = Table([
+pub static TABLE: Table<py::PyMethodDef, 13> = Table([
     without_arguments(
         c"cache_info",
         cache_info,
@@ -411,9 +414,10 @@ pub static TABLE: Table<py::PyMethodDef, 12> = Table([
         c"cache_refresh($self, /, *args, **kwargs)\n--\n\n\
           Call the function, store its result and return it. Counts nothing.",
     ),
-    without_arguments(c"__reduce__", reduce, py::METH_NOARGS, c"Pickle by reference."),
     without_arguments(c"__copy__", copy, py::METH_NOARGS, c"The wrapper itself."),
     without_arguments(c"__deepcopy__", copy, py::METH_O, c"The wrapper itself."),
+    libraries::METHODS[0],
+    libraries::METHODS[1],
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     unsafe { std::mem::zeroed() },
 ]);

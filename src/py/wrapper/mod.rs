@@ -26,7 +26,7 @@ pub use flights::{Errand, Flights};
 pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
 pub use mapped::Item;
-pub use methods::{Table, with_arguments, without_arguments};
+pub use methods::{Table, parameters, with_arguments, without_arguments};
 pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 pub use shared::{Detached, all_counts, busy, raised_for};
@@ -99,6 +99,10 @@ impl Wrapper {
         instance: Option<OfInstance<'_>>,
     ) -> Result<Owned> {
         let is_typed = typed.is_true()?;
+        if instance.is_none() {
+            // Who decorates has imported what the function is for. Some of these take a copy of what they know early.
+            state.libraries.tell();
+        }
         // Imported now: `cache_info()` may be called by a finalizer, inside of another import.
         state.cache_info_class.get()?;
         let coroutine = match &instance {
