@@ -6,32 +6,6 @@ import pytest
 from subprocess_tools import run_function
 
 
-def long_chain(links, release):
-    import gc
-
-    from tamis import lru_cache
-
-    chain = None
-    for _ in range(links):
-        link = lru_cache(maxsize=1)(abs)
-        if release == "keys":
-            link.cache_put(1, chain)
-        else:
-            link.cache_put(chain, 1)
-        chain = link
-    if release == "cycle":
-        chain.cycle = chain
-    del link
-    chain = None
-    gc.collect()
-    print("released")
-
-
-@pytest.mark.parametrize("release", ["values", "keys", "cycle"])
-def test_chain_of_caches_that_hold_each_other_is_dropped_without_a_stack_overflow(release):
-    assert run_function(long_chain, 100_000, release) == "released\n"
-
-
 def deep_pile(kind):
     from contextlib import suppress
 

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod clock;
 pub mod compat;
+pub mod dropper;
 pub mod err;
 pub mod exact;
 pub mod object;

@@ -358,45 +358,6 @@ pub fn bound_method(function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Ow
     unsafe { Owned::from_call(pointer) }
 }
 
-/// Drops references so that what they set off nests no deeper than CPython lets it: its lists put off what lies too deep
-/// (the "trashcan" of Objects/object.c), which types of others can't do by themselves.
-pub struct Dropper {
-    list: Option<Owned>,
-    count: usize,
-}
-
-impl Dropper {
-    /// How many references lie in one list.
-    const AT_ONCE: usize = 256;
-
-    /// With nothing to drop yet.
-    pub const fn new() -> Self {
-        Self { list: None, count: 0 }
-    }
-
-    /// Drops the object, now or later, with others. Reenters: finalizers.
-    pub fn push(&mut self, object: Owned) {
-        if self.count == Self::AT_ONCE {
-            *self = Self::new();
-        }
-        if self.list.is_none() {
-            // SAFETY: an attached thread.
-            let list = unsafe { py::PyList_New(0) };
-            self.list = NonNull::new(list).map(Owned);
-        }
-        self.count += 1;
-        let taken = self.list.as_ref().is_some_and(|list| {
-            // SAFETY: a list and a live object, of which the list takes a reference of its own.
-            unsafe { py::PyList_Append(list.as_ptr(), object.as_ptr()) == 0 }
-        });
-        if !taken {
-            // There was no memory, which is not for the caller to hear: the object is dropped right here.
-            // SAFETY: an attached thread.
-            unsafe { py::PyErr_Clear() };
-        }
-    }
-}
-
 /// Keeps the exception that is set, if any, away from `work`. Reenters: as `work` does.
 pub fn with_exception_aside(work: impl FnOnce()) {
     let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());

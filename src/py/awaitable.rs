@@ -1,5 +1,6 @@
 //! What a hit of a cached coroutine function returns: a coroutine that is through already.
 
+use crate::ffi::dropper::Link;
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object, sync};
 use crate::py::wrapper::Table;
 use pyo3_ffi as py;
@@ -19,7 +20,7 @@ pub struct Ready {
 
 #[repr(C)]
 struct Fields {
-    value: Owned,
+    value: Link,
     stop: KeptStop,
 }
 
@@ -30,7 +31,7 @@ struct KeptStop(AtomicPtr<py::PyObject>);
 impl Ready {
     /// For this value.
     pub fn create(kind: Borrowed<'_>, value: Owned) -> Result<Owned> {
-        let fields = Fields { value, stop: KeptStop(AtomicPtr::new(ptr::null_mut())) };
+        let fields = Fields { value: Link::new(value), stop: KeptStop(AtomicPtr::new(ptr::null_mut())) };
         // SAFETY: the fields of a fresh object of ours.
         unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
     }

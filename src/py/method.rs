@@ -7,6 +7,7 @@
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::core::{OutOfMemory, boxed};
+use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::module::State;
@@ -271,7 +272,7 @@ unsafe extern "C" fn method_tp_traverse(object: *mut py::PyObject, visit: py::vi
 fn drop_parts(parts: Option<Box<Parts>>) {
     let Some(parts) = parts else { return };
     let Parts { caches, function, typed, given, .. } = *parts;
-    let mut dropper = object::Dropper::new();
+    let mut dropper = Dropper::new();
     caches.into_contents().for_each(|(_number, cache)| dropper.push(cache));
     [function, typed, given].into_iter().for_each(|held| dropper.push(held));
 }

@@ -104,6 +104,15 @@ pub struct Options {
 const COARSE_FROM: Time = 1_000_000_000;
 
 impl Options {
+    /// The objects that it holds, handed out.
+    pub fn into_held(self) -> impl Iterator<Item = Owned> {
+        let ttl = if let Ttl::Of(ttl) = self.ttl { Some(ttl) } else { None };
+        let copy = if let Copy::By(copy) = self.copy { Some(copy) } else { None };
+        let clock = if let Clock::Given(clock) = self.clock { Some(clock) } else { None };
+        let weigher = self.weight.map(|(weigher, _)| weigher);
+        [self.key, self.ignore, self.on_evict, ttl, copy, clock, weigher].into_iter().flatten()
+    }
+
     /// What these options ask for: a dict of names to values, all names known. Nothing if it is empty, but for a coroutine
     /// function.
     ///

@@ -26,6 +26,11 @@ impl Serializer {
     pub fn held(&self) -> [&Owned; 2] {
         [&self.dumps, &self.loads]
     }
+
+    /// The same, handed out.
+    pub fn into_held(self) -> [Owned; 2] {
+        [self.dumps, self.loads]
+    }
 }
 
 /// What a serializer made of an object.

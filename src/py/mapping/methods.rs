@@ -121,9 +121,9 @@ unsafe extern "C" fn lend(_self: *mut py::PyObject, class: *mut py::PyObject) ->
 }
 
 fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
-    // SAFETY: a live object.
-    if unsafe { py::PyType_Check(class.as_ptr()) } == 0 {
-        return Err(Raised::type_error(c"_lend() takes a class"));
+    // The methods take their object for a mapping: see `Mapping::of`.
+    if Mapping::base_of(class).is_none() {
+        return Err(Raised::type_error(c"_lend() takes a subclass of SieveCacheBase"));
     }
     for definition in METHODS.0.iter().filter(|definition| !definition.ml_name.is_null()) {
         if definition.ml_flags & py::METH_STATIC != 0 {

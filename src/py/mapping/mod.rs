@@ -9,6 +9,7 @@ use super::key::{self, Key, KeyKind};
 use super::wrapper::{Errand, Flights, Keeper};
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
+use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, exact, object};
 use crate::module::State;
@@ -71,24 +72,40 @@ impl Mapping {
         self.parts().keeper.get().ok_or_else(|| Raised::type_error(NOT_MADE))
     }
 
-    /// The module's state. The object's type may be a subclass that is no type of this module.
-    fn state(&self) -> Result<&State> {
+    /// The type of this file that a class is a subclass of, or that it is.
+    fn base_of(class: Borrowed<'_>) -> Option<Borrowed<'_>> {
         const OURS: py::destructor = mapping_tp_dealloc;
-        let mut kind = self.as_object().type_ptr();
-        // SAFETY: a live type; the chain of bases ends below our own, whose function no other type has.
-        while unsafe { (*kind).tp_dealloc }.map(|dealloc| dealloc as usize) != Some(OURS as usize) {
+        // SAFETY: a live object.
+        if unsafe { py::PyType_Check(class.as_ptr()) } == 0 {
+            return None;
+        }
+        let mut kind = class.as_ptr().cast::<py::PyTypeObject>();
+        // The chain of bases leads over the type that gives the instances their layout. No other type has our function.
+        while !kind.is_null() {
+            // SAFETY: a live type, which holds its bases.
+            if unsafe { (*kind).tp_dealloc }.map(|dealloc| dealloc as usize) == Some(OURS as usize) {
+                // SAFETY: as above.
+                return Some(unsafe { Borrowed::from_ptr(kind.cast()) });
+            }
             // SAFETY: as above.
             kind = unsafe { (*kind).tp_base };
         }
-        // SAFETY: the object's type holds its bases.
-        State::of_type(unsafe { Borrowed::from_ptr(kind.cast()) })
+        None
+    }
+
+    /// The module's state. The object's type may be a subclass that is no type of this module.
+    fn state(&self) -> Result<&State> {
+        // SAFETY: a live object's type is live.
+        let class = unsafe { Borrowed::from_ptr(self.as_object().type_ptr().cast()) };
+        let Some(kind) = Self::base_of(class) else { unreachable!("a mapping is an instance of this type") };
+        State::of_type(kind)
     }
 
     /// The hit path, of small natural numbers and of the very objects that are stored where their hash is at hand, if there are no
     /// options. Else nothing, and [`Mapping::find`] is to look further. Counts a hit.
     #[inline(always)]
     fn hit(&self, key: Borrowed<'_>) -> Option<Owned> {
-        let keeper = self.parts().keeper.get().filter(|keeper| keeper.extra.is_none())?;
+        let keeper = self.parts().keeper.get().filter(|keeper| keeper.extra().is_none())?;
         let found = if exact::is_int(key) {
             // SAFETY: the type has just been seen.
             let value = compat::small_natural(unsafe { exact::as_int(key) })?;
@@ -161,7 +178,7 @@ impl Mapping {
     fn set(&self, key: Borrowed<'_>, value: Borrowed<'_>) -> Result<()> {
         let keeper = self.keeper()?;
         let _alive = self.as_object().to_owned();
-        if keeper.extra.is_none() && self.parts().flights.get().is_none() {
+        if keeper.extra().is_none() && self.parts().flights.get().is_none() {
             let mut held = None;
             let hash = match exact::hash_in_place(key) {
                 Some(hash) => hash,
@@ -356,7 +373,7 @@ unsafe extern "C" fn mapping_tp_clear(object: *mut py::PyObject) -> c_int {
     let this = unsafe { Mapping::of(object) };
     // SAFETY: nobody is inside a method of garbage.
     let Parts { keeper, flights, .. } = unsafe { this.parts.get().replace(Parts::new()) };
-    let mut dropper = object::Dropper::new();
+    let mut dropper = Dropper::new();
     if let Some(keeper) = keeper.into_inner() {
         keeper.take_apart(&mut dropper);
     }

@@ -4,6 +4,7 @@ use super::Bound;
 use super::flights::Flights;
 use super::shared::{NEAR_BYTES, Shared};
 use crate::core::clock::{self, NEVER, Time};
+use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
@@ -153,6 +154,13 @@ impl Extra {
             .flatten()
             .chain(serializer)
             .map(Owned::borrow)
+    }
+
+    /// Hands out all that it holds.
+    pub fn take_apart(self, dropper: &mut Dropper) {
+        let Self { options, given, shared, .. } = self;
+        dropper.push(given);
+        options.into_held().chain(shared.into_iter().flat_map(Shared::into_held)).for_each(|held| dropper.push(held));
     }
 
     /// Whether arguments are left out of the key.

@@ -3,11 +3,13 @@
 use super::extra::Extra;
 use super::shared::NEAR_ENTRIES;
 use crate::core::OutOfMemory;
+use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Cache;
-use crate::ffi::{Owned, Raised, Result, object};
+use crate::ffi::{Owned, Raised, Result};
 use crate::py::entry::Entry;
 use crate::py::key::{Key, KeyKind};
 use pyo3_ffi as py;
+use std::cell::UnsafeCell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,8 +39,8 @@ impl Bound {
 #[repr(C)]
 pub struct Keeper {
     pub(in crate::py) cache: Cache<Key, Owned>,
-    /// What options need, where there are any.
-    pub(in crate::py) extra: Option<Box<Extra>>,
+    /// What options need, where there are any. Written by the collector alone, of garbage.
+    extra: UnsafeCell<Option<Box<Extra>>>,
     pub(super) bound: Bound,
     /// What its keys are.
     pub(super) kind: KeyKind,
@@ -57,13 +59,23 @@ impl Keeper {
         let is_shared = extra.as_ref().is_some_and(|extra| extra.shared.is_some());
         let capacity = if is_shared { capacity.min(NEAR_ENTRIES) } else { capacity };
         let cache = Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
-        Ok(Self { cache, extra, bound, kind, invalidations: AtomicU64::new(0) })
+        Ok(Self { cache, extra: UnsafeCell::new(extra), bound, kind, invalidations: AtomicU64::new(0) })
     }
 
     /// What options need, where there are any.
     #[inline(always)]
     pub fn extra(&self) -> Option<&Extra> {
-        self.extra.as_deref()
+        // SAFETY: see the field: nobody uses garbage meanwhile.
+        unsafe { &*self.extra.get() }.as_deref()
+    }
+
+    /// Takes the options away, with which the entries went already.
+    ///
+    /// # Safety
+    /// This is garbage that the collector takes apart, and nobody is inside of it.
+    pub unsafe fn take_extra(&self) -> Option<Box<Extra>> {
+        // SAFETY: as the caller says.
+        unsafe { self.extra.get().replace(None) }
     }
 
     /// Counts an entry that was dropped because somebody asked for it.
@@ -77,7 +89,7 @@ impl Keeper {
         let stop = self.cache.visit(|key, value| match key.visit(visit) {
             // Nobody but this store knows an entry, so it is looked through.
             // SAFETY: the values in the store of a cache with options are entries.
-            0 if self.extra.is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
+            0 if self.extra().is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
             0 => visit(value.as_ptr()),
             stop => stop,
         });
@@ -89,11 +101,13 @@ impl Keeper {
     }
 
     /// Drops all that it holds. Reenters: finalizers.
-    pub fn take_apart(self, dropper: &mut object::Dropper) {
+    pub fn take_apart(self, dropper: &mut Dropper) {
         for (key, value) in self.cache.into_contents() {
             key.take_apart(|item| dropper.push(item));
             dropper.push(value);
         }
-        drop(self.extra);
+        if let Some(extra) = self.extra.into_inner() {
+            extra.take_apart(dropper);
+        }
     }
 }

@@ -318,7 +318,7 @@ impl Keeper {
             Ok(())
         });
         copied.map_err(|OutOfMemory| Raised::no_memory())?;
-        if self.extra.is_none() {
+        if self.extra().is_none() {
             let item = |(key, value, marked)| Item { key, value, marked, left: NEVER, weight: 0 };
             return Ok((all.into_iter().map(item).collect(), hand));
         }

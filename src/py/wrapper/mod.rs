@@ -16,6 +16,7 @@ mod pending;
 mod shared;
 
 use crate::core::{OutOfMemory, boxed};
+use crate::ffi::dropper::Dropper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
 use crate::py::key::KeyKind;
@@ -41,7 +42,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 #[repr(C)]
 pub struct Wrapper {
     ob_base: UnsafeCell<py::PyObject>,
-    vectorcall: py::vectorcallfunc,
+    /// Written by the collector alone, of garbage.
+    vectorcall: UnsafeCell<py::vectorcallfunc>,
     parts: Parts,
     dict: UnsafeCell<*mut py::PyObject>,
     weakrefs: UnsafeCell<*mut py::PyObject>,
@@ -137,7 +139,7 @@ impl Wrapper {
         // SAFETY: a fresh object of this type, which nobody else knows yet.
         let place = unsafe { &raw mut (*this).vectorcall };
         // SAFETY: as above.
-        unsafe { place.write(vectorcall) };
+        unsafe { place.write(UnsafeCell::new(vectorcall)) };
         // SAFETY: as above.
         let place = unsafe { &raw mut (*this).parts };
         // SAFETY: as above. The other fields are zero, as they should be.
@@ -159,8 +161,10 @@ impl Wrapper {
     ) -> *mut py::PyObject {
         // SAFETY: a wrapper, as the caller says.
         let this = unsafe { Self::of(object.as_ptr()) };
+        // SAFETY: see the field: nobody calls garbage meanwhile.
+        let function = unsafe { *this.vectorcall.get() };
         // SAFETY: its own function, and arguments as it expects them.
-        unsafe { (this.vectorcall)(object.as_ptr(), args, positional, kwnames) }
+        unsafe { function(object.as_ptr(), args, positional, kwnames) }
     }
 
     /// Itself, if threads that call it may make it shared, which may make it immortal: not the cache of one instance.
@@ -264,8 +268,15 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
     this.tell_of_death();
-    // Without memory for an empty store, the entries go with the wrapper.
+    // Without memory for an empty store, the entries go with the wrapper, and so do the options that tell what they are.
     let contents = this.cache.clear(|_| ()).ok();
+    // From here on it is a plain cache, for finalizers that still call it.
+    // SAFETY: nobody is inside a call of garbage.
+    let extra = contents.as_ref().and_then(|_| unsafe { this.take_extra() });
+    if extra.is_some() {
+        // SAFETY: as above.
+        unsafe { this.vectorcall.get().write(call::function_for(this.bound, this.kind.is_typed())) };
+    }
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.
     let function = unsafe { this.function.get().replace(object::none()) };
@@ -274,8 +285,12 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: CPython's own field, of an object that is garbage.
     let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
     contents.into_iter().flatten().for_each(drop);
-    drop(function);
-    drop(typed_given);
+    let mut dropper = Dropper::new();
+    if let Some(extra) = extra {
+        extra.take_apart(&mut dropper);
+    }
+    dropper.push(function);
+    dropper.push(typed_given);
     // SAFETY: the wrapper's own reference, or null.
     unsafe { py::Py_XDECREF(dict) };
     0
@@ -300,7 +315,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: the wrapper's own reference, or null.
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
     object::with_exception_aside(|| {
-        let mut dropper = object::Dropper::new();
+        let mut dropper = Dropper::new();
         parts.keeper.take_apart(&mut dropper);
         dropper.push(parts.function.into_inner());
         dropper.push(parts.typed_given.into_inner());

@@ -72,6 +72,11 @@ impl Shared {
         self.serializer.iter().flat_map(Serializer::held)
     }
 
+    /// Gives up the region, and hands out what [`Self::held`] shows.
+    pub fn into_held(self) -> impl Iterator<Item = Owned> {
+        self.serializer.into_iter().flat_map(Serializer::into_held)
+    }
+
     /// Counts a call that found a value, or one that did not.
     #[inline(always)]
     pub fn count(&self, hit: bool) {
