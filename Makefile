@@ -97,6 +97,10 @@ bench-index: venv ## the shipped index and hashbrown's under the same store: ins
 	TAMIS_FEATURES=hashbrown-index $(VENV)-hashbrown/bin/python -m pip install --quiet --disable-pip-version-check .
 	$(VENV)-hashbrown/bin/python bench/instructions.py $(ARGS)
 
+bench-stack: venv ## bytes of the C stack that a level of recursion through a cache takes
+	@$(PIP) .
+	$(BIN)/python bench/stack.py $(ARGS)
+
 bench-options: venv ## what an option costs a hit
 	@$(PIP) .
 	$(BIN)/python bench/options.py $(ARGS)

@@ -33,6 +33,13 @@ mod raising;
 #[path = "compat/raise_one.rs"]
 mod raising;
 
+#[cfg(not(Py_3_14))]
+#[path = "compat/recursion_counted.rs"]
+pub mod recursion;
+#[cfg(Py_3_14)]
+#[path = "compat/recursion_measured.rs"]
+pub mod recursion;
+
 pub use finalizing::is_finalizing;
 pub use int::{Int, small_natural};
 pub use raising::raise;

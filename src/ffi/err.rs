@@ -110,6 +110,19 @@ impl Raised {
         Self(())
     }
 
+    /// `RecursionError`, where a thread's stack of so many bytes has no room for another call.
+    #[cold]
+    #[inline(never)]
+    #[allow(dead_code, reason = "from 3.14 on CPython raises it")]
+    pub fn stack_overflow(size: usize) -> Self {
+        let format = c"stack overflow while calling a cached function: the thread's stack has %zu kB";
+        // SAFETY: set up before any extension is imported.
+        let class = unsafe { py::PyExc_RecursionError };
+        // SAFETY: the format takes exactly one number of this size.
+        unsafe { py::PyErr_Format(class, format.as_ptr(), size >> 10) };
+        Self(())
+    }
+
     /// The exception itself, which is not set any more.
     pub fn take(self) -> Owned {
         let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());

@@ -143,7 +143,7 @@ pub fn hash_of_int(object: Borrowed<'_>) -> Option<u64> {
     value_of_two_digits(unsafe { as_int(object) }).map(hash_of_value)
 }
 
-/// `hash(object)` where [`hash_in_place`] has none. Reenters: `__hash__`.
+/// `hash(object)` where [`hash_in_place`] has none. Reenters: `__hash__`. `RecursionError` where the stack has no room for that.
 #[inline(never)]
 fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
     if let Some(hash) = hash_of_int(object) {
@@ -154,6 +154,7 @@ fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
         // A type that is not ready yet.
         return object.hash().map(|hash| hash as u64);
     };
+    compat::recursion::check_stack()?;
     // SAFETY: the slot of the object's own type.
     match unsafe { tp_hash(object.as_ptr()) } {
         -1 => Err(Raised::by_callee()),

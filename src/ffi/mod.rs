@@ -8,6 +8,8 @@ pub mod err;
 pub mod exact;
 pub mod object;
 pub mod plain;
+#[allow(dead_code, reason = "from 3.14 on CPython looks by itself")]
+pub mod stack;
 pub mod sync;
 
 pub use args::CallArgs;

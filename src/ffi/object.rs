@@ -1,5 +1,6 @@
 //! References to Python objects: owned ones, which are given back when dropped, and borrowed ones.
 
+use super::compat::recursion::{Level, check_stack};
 use super::{CallArgs, Raised, Result, exact, sync};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -128,9 +129,10 @@ impl<'a> Borrowed<'a> {
         unsafe { py::Py_TYPE(self.0.as_ptr()) }
     }
 
-    /// `hash(object)`. Reenters: `__hash__`.
+    /// `hash(object)`. Reenters: `__hash__`. `RecursionError` where the stack has no room for that.
     #[inline]
     pub fn hash(self) -> Result<isize> {
+        check_stack()?;
         // SAFETY: the object is live for 'a.
         match unsafe { py::PyObject_Hash(self.0.as_ptr()) } {
             -1 => Err(Raised::by_callee()),
@@ -138,9 +140,11 @@ impl<'a> Borrowed<'a> {
         }
     }
 
-    /// `self is other or self == other`. Reenters: `__eq__` of both, and `__bool__` of what it returns.
+    /// `self is other or self == other`. Reenters: `__eq__` of both, and `__bool__` of what it returns. `RecursionError` where
+    /// the stack has no room for that; CPython counts the level.
     #[inline]
     pub fn equals(self, other: Borrowed<'_>) -> Result<bool> {
+        check_stack()?;
         // SAFETY: both objects are live.
         match unsafe { py::PyObject_RichCompareBool(self.0.as_ptr(), other.0.as_ptr(), py::Py_EQ) } {
             -1 => Err(Raised::by_callee()),
@@ -158,26 +162,21 @@ impl<'a> Borrowed<'a> {
 
     /// The result of calling the object with these arguments. Reenters: the object.
     ///
-    /// Python functions watch the depth of the recursion themselves; for others it is done here, since a cache may wrap
-    /// a cache that wraps a cache.
+    /// `RecursionError` where calls nest too deep: CPython counts a level where C code calls an object by `tp_call`, as it calls
+    /// functools' caches, and not where it calls it by vectorcall, as it calls ours. So each call from here is a level.
     #[inline(always)]
     pub fn call(self, args: &CallArgs<'_>) -> Result<Owned> {
-        if self.type_ptr() == &raw mut py::PyFunction_Type { self.call_directly(args) } else { self.call_deeper(args) }
+        let _level = Level::enter()?;
+        if self.type_ptr() == &raw mut py::PyFunction_Type { self.call_directly(args) } else { self.call_held(args) }
     }
 
     #[inline(never)]
-    fn call_deeper(self, args: &CallArgs<'_>) -> Result<Owned> {
-        // SAFETY: an attached thread and a terminated string.
-        if unsafe { py::Py_EnterRecursiveCall(c" while calling a cached function".as_ptr()) } != 0 {
-            return Err(Raised::by_callee());
-        }
+    fn call_held(self, args: &CallArgs<'_>) -> Result<Owned> {
         // Python functions are held by their frames; C code may run on after its object is gone.
         let _held = self.to_owned();
         let (values, positional, kwnames) = args.as_raw();
         // SAFETY: the arguments of a call that has not returned. The result is checked: C code may break the rules.
         let result = unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) };
-        // SAFETY: entered above.
-        unsafe { py::Py_LeaveRecursiveCall() };
         // SAFETY: a new reference, or null with an exception set.
         unsafe { Owned::from_call(result) }
     }
