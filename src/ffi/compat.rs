@@ -40,6 +40,14 @@ pub mod recursion;
 #[path = "compat/recursion_measured.rs"]
 pub mod recursion;
 
+#[cfg(not(Py_3_14))]
+#[path = "compat/argument_counted.rs"]
+mod argument;
+#[cfg(Py_3_14)]
+#[path = "compat/argument_asked.rs"]
+mod argument;
+
+pub use argument::is_only_argument;
 pub use finalizing::is_finalizing;
 pub use int::{Int, small_natural};
 pub use raising::raise;

@@ -425,6 +425,18 @@ pub fn get_item(dict: Borrowed<'_>, name: Borrowed<'_>) -> Result<Option<Owned>>
     }
 }
 
+/// `code.co_flags`
+pub fn code_flags(code: Borrowed<'_>) -> Result<i64> {
+    let flags = code.attr(interned(c"co_flags")?.borrow())?;
+    // SAFETY: a live object, whose type the call checks.
+    let value = unsafe { py::PyLong_AsLongLong(flags.as_ptr()) };
+    // SAFETY: an attached thread.
+    if value == -1 && !unsafe { py::PyErr_Occurred() }.is_null() {
+        return Err(Raised::by_callee());
+    }
+    Ok(value)
+}
+
 /// The items of a dict.
 pub fn dict_items(dict: Borrowed<'_>) -> Result<Vec<(Owned, Owned)>> {
     // SAFETY: a live dict.

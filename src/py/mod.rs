@@ -3,6 +3,7 @@
 pub mod awaitable;
 pub mod capsule;
 pub mod codec;
+pub mod coroutine_object;
 pub mod decorator;
 pub mod entry;
 pub mod flight;

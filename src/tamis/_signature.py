@@ -59,7 +59,7 @@ def _own(function: Any) -> _Parameters:
     if type(function) is staticmethod:
         return _own(function.__func__)
     if isinstance(function, type):
-        makers = (function, function.__new__, function.__init__, type(function).__call__)  # type: ignore[misc]
+        makers = (function, type(function).__call__, *(getattr(function, name) for name in ("__new__", "__init__")))
         return _ANY if any(map(_is_told, makers)) else _shown(function, follow_wrapped=False)
     call = inspect.getattr_static(type(function), "__call__", None)
     if type(call) is FunctionType:

@@ -5,6 +5,7 @@
 mod methods;
 mod state;
 
+use super::coroutine_object;
 use super::key::{self, Key, KeyKind};
 use super::wrapper::{Errand, Flights, Keeper};
 use crate::core::hash::Hash;
@@ -298,7 +299,8 @@ impl Errand for Computation<'_> {
 
     fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
         self.keeper.cache.count_miss();
-        let value = object::call_with(self.factory.borrow(), &[])?;
+        let factory = self.factory.borrow();
+        let value = coroutine_object::result_of(factory, object::call_with(factory, &[])?)?;
         if !may() {
             return Ok(self.keeper.peek(self.args, self.hash)?.unwrap_or(value));
         }

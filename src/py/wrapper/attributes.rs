@@ -109,13 +109,7 @@ const LOOK_CLOSER: [&CStr; 3] = [MARK, c"__partialmethod__", c"_is_coroutine"];
 
 /// The flags of a Python function's code.
 fn code_flags(function: Borrowed<'_>) -> Result<i64> {
-    let code = function.attr(object::interned(CODE)?.borrow())?;
-    let flags = code.borrow().attr(object::interned(c"co_flags")?.borrow())?;
-    // SAFETY: a live object, whose type the call checks.
-    match unsafe { py::PyLong_AsLongLong(flags.as_ptr()) } {
-        -1 => Err(Raised::by_callee()),
-        flags => Ok(flags),
-    }
+    object::code_flags(function.attr(object::interned(CODE)?.borrow())?.borrow())
 }
 
 /// Whether it is a coroutine function by the rule of `inspect.iscoroutinefunction`, which is asked unless it is a Python function

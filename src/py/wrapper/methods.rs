@@ -10,6 +10,7 @@ use crate::ffi::object::set_item;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
+use crate::py::coroutine_object;
 use crate::py::info;
 use crate::py::key::{self, Key};
 use crate::py::libraries;
@@ -117,6 +118,7 @@ impl Wrapper {
 
     /// Stores a value. Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     pub fn put(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        coroutine_object::refuse_given(value)?;
         if self.bound == Bound::Off {
             return Ok(());
         }
@@ -144,7 +146,7 @@ impl Wrapper {
         }
         // First, so that a function is not called for arguments under which nothing can be stored.
         let hash = key::hash(args, self.kind)?;
-        let value = self.call_function(args)?;
+        let value = self.result_to_store(args)?;
         self.keep(args, hash, (Key::new(args, self.kind)?, value.clone()), true)?;
         Ok(value)
     }

@@ -239,7 +239,7 @@ impl Wrapper {
     ) -> Result<Owned> {
         self.cache.count_miss();
         let _alive = self.keep_alive();
-        let value = self.call_function(args)?;
+        let value = self.result_to_store(args)?;
         let Some(generation) = generation else {
             return Ok(value);
         };

@@ -19,6 +19,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::dropper::Dropper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
 use crate::module::State;
+use crate::py::coroutine_object;
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
 pub use attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
@@ -238,6 +239,15 @@ impl Wrapper {
         // SAFETY: written in `wrapper_tp_clear` alone, of garbage that nobody calls. Should a finalizer have handed it out
         // again meanwhile, the function is held by its frame, or by `Borrowed::call`.
         unsafe { &*self.function.get() }.borrow().call(args)
+    }
+
+    /// The function's own result, if it can be stored: no coroutine object. Reenters: the function, and as
+    /// [`coroutine_object::result_of`].
+    #[inline(always)]
+    fn result_to_store(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let value = self.call_function(args)?;
+        // SAFETY: as in `call_function`.
+        coroutine_object::result_of(unsafe { &*self.function.get() }.borrow(), value)
     }
 }
 

@@ -140,7 +140,7 @@ impl Wrapper {
                 Found::Absent => self.compute(extra, args, key_args, hash),
                 Found::Unsettled => {
                     self.cache.count_miss();
-                    extra.copied(self.call_function(args)?)
+                    extra.copied(self.result_to_store(args)?)
                 }
             }
         })
@@ -165,7 +165,7 @@ impl Wrapper {
         may_store: &dyn Fn() -> bool,
     ) -> Result<Owned> {
         self.cache.count_miss();
-        let value = self.call_function(args)?;
+        let value = self.result_to_store(args)?;
         if may_store() {
             self.keep_optioned(extra, key_args, hash, &value, false)?;
         }
@@ -266,7 +266,7 @@ impl Wrapper {
         }
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.kind)?;
-            let value = self.call_function(args)?;
+            let value = self.result_to_store(args)?;
             self.keep_optioned(extra, key_args, hash, &value, true)?;
             extra.copied(value)
         })

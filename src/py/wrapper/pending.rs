@@ -12,6 +12,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
+use crate::py::coroutine_object;
 use crate::py::flight::{self, Holding};
 use crate::py::key::{self, Key};
 use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Token, Waited};
@@ -391,6 +392,7 @@ fn peek_value(this: &Call) -> Result<Owned> {
 
 fn store_value(this: &Call, args: &[Borrowed<'_>]) -> Result<Owned> {
     let value = first(args)?.to_owned();
+    coroutine_object::refuse_awaited(value.borrow())?;
     let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
     let extra = this.extra()?;
     if this.with_asked(|asked| asked.keep(&value))?.is_some() {

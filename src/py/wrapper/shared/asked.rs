@@ -260,7 +260,7 @@ impl<'a> Asked<'a> {
     #[inline(always)]
     pub fn compute_alone(&self, args: &CallArgs<'_>, may_store: &dyn Fn() -> bool) -> Result<Owned> {
         self.shared.count(false);
-        let value = self.wrapper.call_function(args)?;
+        let value = self.wrapper.result_to_store(args)?;
         if may_store() {
             self.keep(&value)?;
         }
@@ -449,7 +449,7 @@ impl Wrapper {
     /// `cache_refresh`. Reenters: the function, and as [`Wrapper::put_shared`].
     pub fn refresh_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
         self.with_asked(extra, shared, args, |asked| {
-            let value = self.call_function(args)?;
+            let value = self.result_to_store(args)?;
             if let Some(asked) = asked {
                 asked.keep(&value)?;
             }
