@@ -52,7 +52,7 @@ test-sanitizers: tools ## run the core's tests under ThreadSanitizer and Address
 	@cargo +nightly --version >/dev/null 2>&1 || { echo "tamis: the sanitizers need Rust's nightly toolchain: rustup toolchain install nightly" >&2; exit 2; }
 	TSAN_OPTIONS="suppressions=$(abspath tests/sanitizers/thread.supp)" RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/thread-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1 \
-		--skip shm::tests_processes --skip shm::tests_files
+		--skip shm::tests_processes --skip shm::tests_files --skip core::forks
 	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/address-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
 

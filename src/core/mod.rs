@@ -26,6 +26,8 @@ pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
 
 pub mod atomics;
 pub mod clock;
+#[cfg(all(any(feature = "shm", test), not(loom)))]
+pub mod forks;
 pub mod hash;
 pub mod index;
 pub mod memory;

@@ -160,7 +160,7 @@ impl Method {
             }
             // That of an instance which had this address before: the collector clears weak references that finalizers make
             // without calling their callbacks.
-            let gone = parts.caches.change(|store| {
+            let gone = parts.caches.change_rarely(|store| {
                 let (id, _) = store.first_candidate(hash)?;
                 if store.value(id).borrow().is(cache.borrow()) { store.take_out(id) } else { None }
             });
@@ -206,7 +206,7 @@ impl Method {
     /// Drops the cache of an instance that is gone. Reenters: finalizers of its entries.
     fn forget(&self, number: i64) -> Result<Owned> {
         let hash = Hash::of(number as u64);
-        let gone = self.parts()?.caches.change(|store| {
+        let gone = self.parts()?.caches.change_rarely(|store| {
             let (id, _) = store.first_candidate(hash)?;
             store.take_out(id)
         });

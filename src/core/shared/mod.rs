@@ -15,6 +15,8 @@
 //! 5. `hazard := OUTSIDE`, Release: the writer that sees it sees the reader gone.
 
 mod back;
+mod departed;
+mod readers;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,8 @@ use super::memory::Concurrent;
 use super::store::Store;
 use super::view::{Hit, Look, Protect, Verdict, View};
 
-pub use back::{After, Back, Departed, Outside};
+pub use back::{Back, Outside};
+pub use departed::{After, Departed, Ticket};
 
 type SharedStore<K, V> = Store<K, V, Concurrent>;
 type SharedView<K, V> = View<K, V, Concurrent>;
@@ -62,6 +65,12 @@ impl Reader {
         count(&self.misses);
     }
 
+    /// Hits and misses that it has counted.
+    fn counts(&self) -> (u64, u64) {
+        // Relaxed: numbers alone. Threads that were joined have been synchronized with.
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
     /// Waits a moment for the thread to leave; for ever if it `must`: a reader waits for nobody, so it will leave as soon
     /// as it gets a processor.
     fn is_seen_outside(&self, must: bool) -> bool {
@@ -89,7 +98,7 @@ impl Reader {
 
     #[inline(always)]
     fn leave(&self) {
-        // Release: pairs with the Acquire in `Back::hazards`.
+        // Release: pairs with the Acquire in `Readers::look_at_hazards`.
         self.hazard.store(OUTSIDE, Ordering::Release);
     }
 }
@@ -122,7 +131,7 @@ impl<K, V> Front<K, V> {
     /// The reader of the thread of this number.
     #[inline(always)]
     pub fn reader(&self, thread: usize) -> Option<&Reader> {
-        // Acquire: pairs with the Release in `Back::join`.
+        // Acquire: pairs with the Release in `Readers::join`.
         if thread >= self.readers_len.load(Ordering::Acquire) {
             return None;
         }

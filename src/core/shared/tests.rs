@@ -1,7 +1,7 @@
 //! Readers and writers at once. Built with `--cfg loom`, small models run in every order that the memory model allows;
 //! without, larger ones run on real threads, for the sanitizers too. Both run the shipped code.
 
-use super::{After, Back, Front, Outside};
+use super::{After, Back, Front, Outside, Ticket};
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
 use crate::core::store::Store;
@@ -62,21 +62,39 @@ impl<V: Clone> Shared<V> {
         let mut locked = self.lock();
         let (result, after) = locked.change(&self.front, &Self::outside(thread), work);
         drop(locked);
-        match after {
-            After::Nothing => {}
-            After::Drop(departed) => departed.for_each(drop),
-            After::Reclaim => self.reclaim(),
-        }
+        self.finish(after);
         result
     }
 
-    fn reclaim(&self) {
+    /// As [`Shared::change`]. The second value says whether readers hold some of what was to go.
+    fn change_rarely<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> (R, bool) {
+        let mut locked = self.lock();
+        let (result, after) = locked.change_rarely(&self.front, &Self::outside(thread), work);
+        drop(locked);
+        (result, self.finish(after))
+    }
+
+    fn finish(&self, after: After<u64, V>) -> bool {
+        match after {
+            After::Nothing => false,
+            After::Drop(departed) => {
+                let held = departed.some_is_held();
+                departed.for_each(drop);
+                held
+            }
+            After::Reclaim(ticket) => self.reclaim(ticket),
+        }
+    }
+
+    fn reclaim(&self, ticket: Ticket) -> bool {
         let passed = models::heavy_barrier();
+        let mut held = false;
         loop {
-            let (departed, more) = self.lock().reclaim(passed);
+            let (departed, more) = self.lock().reclaim(ticket, passed);
+            held |= departed.some_is_held();
             departed.for_each(drop);
             if !more {
-                return;
+                return held;
             }
         }
     }
@@ -98,11 +116,13 @@ impl<V: Clone> Shared<V> {
     }
 
     fn remove(&self, thread: usize, key: u64) {
-        self.change(thread, |store| {
-            if let Some(id) = Self::find(store, key) {
-                assert!(store.remove(id).is_none());
-            }
-        });
+        self.change(thread, |store| Self::remove_from(store, key));
+    }
+
+    fn remove_from(store: &mut TestStore<V>, key: u64) {
+        if let Some(id) = Self::find(store, key) {
+            assert!(store.remove(id).is_none());
+        }
     }
 
     fn clear(&self, thread: usize) {

@@ -73,6 +73,12 @@ fn with_reader(read: impl Fn(&Shared<Value>) + Send + 'static, write: impl Fn(&S
     Shared::end(shared);
 }
 
+/// As the threshold has it.
+fn close_and_reclaim(shared: &Shared<Value>) {
+    let ticket = shared.lock().close_batch_to_reclaim(false);
+    shared.reclaim(ticket);
+}
+
 fn read_key_one(shared: &Shared<Value>) {
     if let Some(value) = shared.hit(OTHER, 1) {
         assert_eq!(value.number, 1);
@@ -84,9 +90,7 @@ fn a_hit_while_the_entry_is_evicted_and_reclaimed_by_the_barrier() {
     loom::model(|| {
         with_reader(read_key_one, |shared| {
             shared.insert(MAIN, 2, Value::new(2));
-            // As the threshold does it.
-            shared.lock().close_batch_to_reclaim();
-            shared.reclaim();
+            close_and_reclaim(shared);
         });
     });
 }
@@ -96,8 +100,7 @@ fn a_hit_while_the_slot_gets_another_entry() {
     loom::model(|| {
         with_reader(read_key_one, |shared| {
             shared.remove(MAIN, 1);
-            shared.lock().close_batch_to_reclaim();
-            shared.reclaim();
+            close_and_reclaim(shared);
             // The same slot, unless the reader held it, and the same word.
             shared.insert(MAIN, 1, Value::new(1));
         });
@@ -239,6 +242,71 @@ fn a_thread_that_joins_while_another_hits() {
         });
         assert!(shared.hit(MAIN, 1).is_some());
         joiner.join().expect("the other thread");
+        Shared::end(shared);
+    });
+}
+
+#[test]
+fn a_hit_while_the_entry_is_taken_out_by_a_rare_change() {
+    loom::model(|| {
+        with_reader(read_key_one, |shared| {
+            let (_, held) = shared.change_rarely(MAIN, |store| Shared::remove_from(store, 1));
+            let (_, still_held) = shared.change_rarely(MAIN, |_| ());
+            assert!(held || !still_held, "what was given back can't be held");
+        });
+    });
+}
+
+/// In the child of a fork. A thread that forked in a finalizer goes on to reclaim its batch, for which it had passed the barrier in
+/// the parent. Meanwhile another batch was closed, whose entry a reader may look at.
+#[test]
+fn a_hit_while_a_batch_of_before_a_fork_is_reclaimed() {
+    loom::model(|| {
+        let shared = Shared::new(1, 2);
+        for key in [8, 9] {
+            shared.insert(MAIN, key, Value::new(key));
+            shared.change(OTHER, |_| ());
+        }
+        let ticket = shared.lock().close_batch_to_reclaim(false);
+        shared.lock().after_fork(|_| true);
+        shared.insert(MAIN, 1, Value::new(1));
+        let other = shared.clone();
+        let reader = thread::spawn(move || read_key_one(&other));
+        shared.insert(MAIN, 2, Value::new(2));
+        let newer = shared.lock().close_batch_to_reclaim(false);
+        // The barrier of before the fork.
+        let (departed, more) = shared.lock().reclaim(ticket, true);
+        assert!(!more);
+        departed.for_each(drop);
+        shared.reclaim(newer);
+        reader.join().expect("the reader");
+        Shared::end(shared);
+    });
+}
+
+/// A thread that begins after a fork may get the number of one that was left behind, at any time before or after this cache is
+/// first changed there.
+#[test]
+fn a_hit_by_a_thread_that_got_its_number_while_a_cache_finds_out_about_a_fork() {
+    loom::model(|| {
+        let shared = Shared::new(2, 2);
+        shared.insert(MAIN, 1, Value::new(1));
+        // As `ffi/sync/free/threads.rs` keeps numbers.
+        let taken = Arc::new(Lock::new(false));
+        let (other, taken_there) = (shared.clone(), taken.clone());
+        let child = thread::spawn(move || {
+            *taken_there.lock() = true;
+            if other.front.reader(OTHER).is_some() {
+                read_key_one(&other);
+            }
+        });
+        {
+            let mut locked = shared.lock();
+            let taken = taken.lock();
+            locked.after_fork(|thread| thread == MAIN || *taken);
+        }
+        shared.change_rarely(MAIN, |store| Shared::remove_from(store, 1));
+        child.join().expect("the other thread");
         Shared::end(shared);
     });
 }

@@ -142,7 +142,8 @@ fn work(shared: &Shared<Value>, thread: usize, keys: u64, upheaval: bool) -> (u6
         if upheaval {
             match step % 1024 {
                 100 => shared.clear(thread),
-                200 | 300 => shared.remove(thread, key),
+                200 => shared.remove(thread, key),
+                300 => _ = shared.change_rarely(thread, |store| Shared::remove_from(store, key)),
                 400 => shared.change(thread, |store| {
                     if let Some(id) = Shared::find(store, key) {
                         let Ok(None) = store.replace(id, Value::new(key), |key| Some(*key)) else { panic!("memory") };
@@ -228,4 +229,69 @@ fn one_thread_alone_has_nothing_waiting() {
     }
     Shared::end(shared);
     assert_eq!(LIVE.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_rare_change_leaves_nothing_waiting() {
+    let _counting = COUNTING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let shared = Shared::new(usize::MAX, 3);
+    for key in 0..200 {
+        shared.insert(0, key, Value::new(key));
+    }
+    for key in 0..200 {
+        let ((), held) = shared.change_rarely(0, |store| Shared::remove_from(store, key));
+        assert!(!held);
+        assert_eq!(LIVE.load(Ordering::Relaxed), 199 - key as i64);
+    }
+    Shared::end(shared);
+}
+
+#[test]
+fn after_a_fork_readers_that_were_left_behind_hold_nothing_and_are_counted() {
+    let _counting = COUNTING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let shared = Shared::new(3, 8);
+    for key in 0..50 {
+        shared.insert(0, key, Value::new(key));
+    }
+    assert!(shared.hit(5, 49).is_some());
+    // Its thread was put to sleep inside, and is not here any more.
+    let behind = shared.front.reader(5).expect("it has joined");
+    behind.hazard.store(super::super::SEARCHING, Ordering::Relaxed);
+    shared.clear(0);
+    assert_ne!(shared.lock().replaced_count(), 0);
+    shared.lock().after_fork(|thread| thread == 0);
+    assert_eq!(shared.lock().reader_count(), 1);
+    assert!((0..8).all(|thread| shared.front.reader(thread).is_some() == (thread == 0)));
+    assert_eq!(shared.lock().counts(), (1, 0));
+    // Alone: everything goes at once.
+    for key in 0..50 {
+        shared.insert(0, key, Value::new(key));
+        assert!(LIVE.load(Ordering::Relaxed) <= 3);
+        assert_eq!(shared.lock().replaced_count(), 0);
+    }
+    shared.lock().join(&shared.front, 5).expect("memory");
+    assert!(shared.hit(5, 49).is_some());
+    assert_eq!(shared.lock().counts(), (2, 0));
+    Shared::end(shared);
+    assert_eq!(LIVE.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_ticket_of_before_a_fork_lets_nothing_of_a_newer_batch_go() {
+    let _counting = COUNTING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let shared = Shared::new(1, 2);
+    for key in [1, 2] {
+        shared.insert(0, key, Value::new(key));
+    }
+    let ticket = shared.lock().close_batch_to_reclaim(false);
+    shared.lock().after_fork(|_| true);
+    shared.insert(0, 3, Value::new(3));
+    let newer = shared.lock().close_batch_to_reclaim(false);
+    let waiting = LIVE.load(Ordering::Relaxed) - 1;
+    assert!(waiting > 0);
+    shared.reclaim(ticket);
+    assert_eq!(LIVE.load(Ordering::Relaxed) - 1, waiting);
+    shared.reclaim(newer);
+    assert_eq!(LIVE.load(Ordering::Relaxed), 1);
+    Shared::end(shared);
 }

@@ -1,6 +1,7 @@
 //! With the GIL: it is the lock. Whoever runs without calling Python is alone.
 
 use crate::core::OutOfMemory;
+use crate::core::forks;
 use crate::core::hash::Hash;
 use crate::core::memory::Local;
 use crate::core::store::{self, Contents};
@@ -20,7 +21,9 @@ pub const FREE_THREADED: bool = false;
 pub type Store<K, V> = store::Store<K, V, Local>;
 
 /// What has to be done once in the process, before the first cache is made.
-pub fn prepare() {}
+pub fn prepare() {
+    forks::prepare();
+}
 
 /// What keeps threads apart, in a word.
 pub fn lock_mode() -> &'static CStr {
@@ -121,6 +124,12 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         // SAFETY: the GIL is held by this thread until `work` returns, since `work` runs no Python code, and for the
         // same reason nobody further up this thread's stack is inside `change`.
         work(unsafe { &mut *self.store.get() })
+    }
+
+    /// [`Cache::change`] for changes that are rare: what leaves is dropped at once. Reenters: afterwards, finalizers, on builds
+    /// where what leaves may have to wait.
+    pub fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+        self.change(work)
     }
 
     /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in

@@ -188,6 +188,7 @@ pub struct TakeOut<'a> {
 impl Action for TakeOut<'_> {
     /// Whether it was good, and the entry.
     type Outcome = (bool, Left);
+    const RARE: bool = true;
 
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
         let expired = entry(store.value(id)).age(self.now) == Age::Expired;

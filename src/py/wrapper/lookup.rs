@@ -19,6 +19,8 @@ const PATIENCE: u32 = 16;
 pub trait Action {
     /// What comes of it.
     type Outcome;
+    /// Whether it takes entries out that somebody wants gone: they are dropped at once, where most of what leaves may wait.
+    const RARE: bool = false;
     /// The entry is there.
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome;
     /// There is no such entry.
@@ -32,6 +34,10 @@ pub type Entries = Cache<Key, Owned>;
 
 /// A key that is held by a reference of our own, and the slot that it was seen in.
 pub type Candidate = (Key, SlotId);
+
+fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store<Key, Owned>) -> R) -> R {
+    if A::RARE { cache.change_rarely(work) } else { cache.change(work) }
+}
 
 enum Step<T> {
     Done(T),
@@ -85,7 +91,7 @@ impl Keeper {
     ) -> Step<A::Outcome> {
         // Outside of the borrow, where they are dropped if another candidate decides the search.
         let (mut first, mut others) = (None, Vec::new());
-        let done = cache.change(|store| {
+        let done = change::<A, _>(cache, |store| {
             let mut candidate = store.first_candidate(hash);
             while let Some((id, cursor)) = candidate {
                 let key = store.key(id);
@@ -127,7 +133,7 @@ impl Keeper {
             };
             for (key, id) in std::iter::once(first).chain(others) {
                 if key.equals(args)? {
-                    let outcome = cache.change(|store| {
+                    let outcome = change::<A, _>(cache, |store| {
                         // We hold the key, so its pointer can't have come back as another's.
                         let stands = store.key_if_live(id).is_some_and(|live| live.is(&key));
                         stands.then(|| action.found(store, id))

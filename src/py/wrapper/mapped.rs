@@ -59,6 +59,7 @@ struct Take;
 
 impl Action for Take {
     type Outcome = Option<(Key, Owned)>;
+    const RARE: bool = true;
 
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
         store.take_out(id)
@@ -239,7 +240,7 @@ impl Keeper {
     /// Takes the entry out that would have to leave next, unless it has expired. Reenters: `on_evict`, finalizers.
     pub fn take_victim(&self) -> Result<Option<(Key, Owned)>> {
         let Some(extra) = self.extra() else {
-            let victim = self.cache.change(Store::take_victim);
+            let victim = self.cache.change_rarely(Store::take_victim);
             if victim.is_some() {
                 self.invalidated();
             }
@@ -247,7 +248,7 @@ impl Keeper {
         };
         let now = extra.options.now()?;
         let mut left = Left::new();
-        let found = self.cache.change(|store| {
+        let found = self.cache.change_rarely(|store| {
             while let Some((key, object)) = store.take_victim() {
                 extra.forget_weight(&object);
                 if entry(&object).age(now) != Age::Expired {
@@ -283,7 +284,7 @@ impl Keeper {
     #[cold]
     fn drop_expired(&self, extra: &Extra, now: Time) {
         let mut left = Left::new();
-        self.cache.change(|store| {
+        self.cache.change_rarely(|store| {
             let (mut soonest, mut next) = (NEVER, store.oldest());
             while let Some(id) = next {
                 next = store.newer(id);

@@ -54,6 +54,7 @@ struct Invalidate;
 impl Action for Invalidate {
     /// Whether it was there, and the entry, if that can be dropped now.
     type Outcome = (bool, Option<(Key, Owned)>);
+    const RARE: bool = true;
 
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
         (true, store.remove(id))

@@ -10,9 +10,10 @@ mod share;
 mod threads;
 
 use crate::core::OutOfMemory;
+use crate::core::forks::process;
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
-use crate::core::shared::{After, Back, Departed, Front, Outside};
+use crate::core::shared::{After, Back, Departed, Front, Outside, Ticket};
 use crate::core::store;
 use crate::core::view::{Hit, Look, SlotId, Verdict};
 use crate::ffi::object::Borrowed;
@@ -21,6 +22,7 @@ use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_ulong};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 pub use count::{decref, incref, is_only_reference};
 
@@ -32,11 +34,9 @@ pub type Store<K, V> = store::Store<K, V, Concurrent>;
 
 /// What has to be done once in the process, before the first cache is made.
 pub fn prepare() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        barrier::prepare();
-        mutex::prepare();
-    });
+    // Twice is as good as once: interpreters may import at the same time, and nothing here may wait for another one.
+    threads::prepare();
+    barrier::prepare();
 }
 
 /// What keeps threads apart, in a word: whether hits take no lock, or take one where there is no barrier.
@@ -62,6 +62,11 @@ pub fn bump(counter: &AtomicU64) {
     // Relaxed: a number alone.
     counter.fetch_add(1, Ordering::Relaxed);
 }
+
+/// How often threads are waited for that look at what a rare change has taken out, and from which time on by sleeping.
+const LET_GO_TRIES: u32 = 16;
+const LET_GO_SLEEPS_FROM: u32 = 8;
+const LET_GO_SLEEP: Duration = Duration::from_micros(200);
 
 /// A store whose hits take no lock, and its counts.
 #[repr(C)]
@@ -109,11 +114,20 @@ impl<K, V> Behind<K, V> {
         let locked = self.mutex.lock();
         // SAFETY: the mutex is held as long as `Held` stands.
         let guarded = unsafe { &mut *self.guarded.get() };
-        if guarded.process != mutex::process() {
-            guarded.process = mutex::process();
-            guarded.back.after_fork(threads::current());
+        if guarded.process != process() {
+            guarded.after_fork();
         }
         Held { guarded, _locked: locked }
+    }
+}
+
+impl<K, V> Guarded<K, V> {
+    /// This is the first change in the child of a fork.
+    #[cold]
+    #[inline(never)]
+    fn after_fork(&mut self) {
+        threads::while_none_is_taken(|lives| self.back.after_fork(lives));
+        self.process = process();
     }
 }
 
@@ -125,12 +139,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
             mutex: Mutex::new(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            guarded: UnsafeCell::new(Guarded {
-                back,
-                counted_before: (0, 0),
-                shared: false,
-                process: mutex::process(),
-            }),
+            guarded: UnsafeCell::new(Guarded { back, counted_before: (0, 0), shared: false, process: process() }),
         };
         Ok(Self { front, behind: crate::core::boxed(behind)? })
     }
@@ -246,33 +255,77 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         match after {
             After::Nothing => {}
             After::Drop(departed) => departed.for_each(drop),
-            After::Reclaim => self.reclaim(),
+            After::Reclaim(ticket) => _ = self.reclaim(ticket),
         }
         result
     }
 
-    /// Reenters: finalizers of what has left.
+    /// [`Cache::change`] for changes that are rare: what leaves is dropped before this returns, and what has left before. That
+    /// takes some microseconds. Only what a thread looks at that does not leave its hit meanwhile waits for later changes. Reenters:
+    /// as that.
+    pub fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+        let (result, held) = self.change_and_let_go(work);
+        if held {
+            self.let_go();
+        }
+        result
+    }
+
+    /// The second value says whether threads look at some of what is to go. Reenters: as [`Cache::change`].
+    fn change_and_let_go<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> (R, bool) {
+        let Held { guarded, _locked } = self.behind.lock();
+        let (result, after) = guarded.back.change_rarely(&self.front, &self.behind.outside(), work);
+        drop(_locked);
+        let held = match after {
+            After::Nothing => false,
+            After::Drop(departed) => drop_all(departed),
+            After::Reclaim(ticket) => self.reclaim(ticket),
+        };
+        (result, held)
+    }
+
+    /// Drops what waits, as soon as threads have left their hits: most often they have been put to sleep there, and need but a
+    /// processor. Reenters: finalizers.
     #[cold]
-    #[inline(never)]
-    fn reclaim(&self) {
-        // Takes microseconds, which others need not wait for.
-        let passed = barrier::heavy();
-        loop {
-            let (departed, more) = self.behind.lock().guarded.back.reclaim(passed);
-            departed.for_each(drop);
-            if !more {
+    fn let_go(&self) {
+        for tried in 0..LET_GO_TRIES {
+            match tried {
+                0..LET_GO_SLEEPS_FROM => std::thread::yield_now(),
+                _ => std::thread::sleep(LET_GO_SLEEP),
+            }
+            if !self.change_and_let_go(|_| ()).1 {
                 return;
             }
         }
     }
 
+    /// Drops what a ticket is for. Tells whether threads look at some of it. Reenters: finalizers of what has left.
+    #[cold]
+    #[inline(never)]
+    fn reclaim(&self, ticket: Ticket) -> bool {
+        // Takes microseconds, which others need not wait for.
+        let passed = barrier::heavy();
+        let mut held = false;
+        loop {
+            let (departed, more) = self.behind.lock().guarded.back.reclaim(ticket, passed);
+            held |= drop_all(departed);
+            if !more {
+                return held;
+            }
+        }
+    }
+
     /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
-    /// [`Cache::change`].
+    /// [`Cache::change`]. Reenters: as [`Cache::change_rarely`].
     pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
         let Held { guarded, _locked } = self.behind.lock();
         before(guarded.back.store_mut());
         let departed = guarded.back.take(&self.front, &self.behind.outside())?;
         guarded.counted_before = self.all_counts(guarded);
+        drop(_locked);
+        if departed.some_is_held() {
+            self.let_go();
+        }
         Ok(departed)
     }
 
@@ -325,6 +378,13 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
         self.behind.guarded.into_inner().back.into_contents(self.front)
     }
+}
+
+/// Drops what has left. Tells whether there was more, which threads were looking at. Reenters: finalizers.
+fn drop_all<K, V>(departed: Departed<K, V>) -> bool {
+    let held = departed.some_is_held();
+    departed.for_each(drop);
+    held
 }
 
 /// The reference count of something of ours that is no Python object.

@@ -5,7 +5,7 @@
 //! Here a thread tries, detaches to sleep for a moment, attaches, and tries again. So whoever holds the lock is running.
 //! In particular nobody holds it while the world is stopped, and `os.fork()` forks in such a pause.
 
-use super::threads;
+use crate::core::forks::process;
 use pyo3_ffi as py;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,28 +21,6 @@ const FIRST_SLEEP: Duration = Duration::from_micros(50);
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 const FREE: u32 = 0;
-/// The number of this process: one more than forks lie between the first process and this one.
-static PROCESS: AtomicU32 = AtomicU32::new(1);
-
-/// The number of this process.
-#[inline(always)]
-pub fn process() -> u32 {
-    // Relaxed: it changes while there is one thread alone.
-    PROCESS.load(Ordering::Relaxed)
-}
-
-/// Sees to it that children find no lock held.
-pub fn prepare() {
-    // SAFETY: a function of ours, which stays loaded, as extension modules do.
-    unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
-}
-
-/// There is one thread in a child.
-unsafe extern "C" fn after_fork_in_child() {
-    threads::after_fork_in_child();
-    // Relaxed: there is no other thread yet.
-    PROCESS.fetch_add(1, Ordering::Relaxed);
-}
 
 /// A lock, on cache lines of its own: those who wait read it, while its holder writes other things.
 #[repr(align(128))]

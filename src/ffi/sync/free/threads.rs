@@ -1,5 +1,9 @@
 //! Numbers for threads: small, dense, and used again when a thread has ended. A thread's number says where at each cache
 //! it keeps what it alone writes.
+//!
+//! In the child of a fork there is one thread, and the numbers of all others are nobody's. But each cache there still has what
+//! their threads have left, and finds out about the fork when it is first changed. So with each number stands the process in which
+//! it was taken, and no number is taken while a cache looks which of them are of this process.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 #[path = "threads_x86_64_linux.rs"]
@@ -8,7 +12,8 @@ mod platform;
 #[path = "threads_any.rs"]
 mod platform;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::core::forks::{self, Lock, process};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 pub use platform::thread_id;
 
@@ -16,9 +21,20 @@ pub use platform::thread_id;
 pub const NONE: u32 = u32::MAX;
 /// How many threads may have a number at once; all others call with locks.
 const MOST_THREADS: usize = 4096;
+/// The number is free.
+const NOBODY: u32 = 0;
 
-/// One bit a number, set while it is taken.
-static TAKEN: [AtomicU64; MOST_THREADS / 64] = [const { AtomicU64::new(0) }; MOST_THREADS / 64];
+/// The process in which each number was taken, or [`NOBODY`].
+static TAKEN_IN: [AtomicU32; MOST_THREADS] = [const { AtomicU32::new(NOBODY) }; MOST_THREADS];
+/// Held by who takes a number.
+static TAKING: Lock<()> = Lock::new(());
+static PREPARED: AtomicBool = AtomicBool::new(false);
+
+/// Has children keep the number of the thread that forks.
+pub fn prepare() {
+    forks::prepare();
+    forks::in_children(&PREPARED, after_fork_in_child);
+}
 
 /// This thread's number. [`NONE`], which is larger than any, if it has none.
 #[inline(always)]
@@ -35,26 +51,30 @@ pub fn register() -> Option<usize> {
     Some(current())
 }
 
-/// The smallest number that is free.
+/// The smallest number that is free. If there is none, one of a thread that was left behind by a fork: not before, since what it has
+/// left may look as if it were still inside of a hit, and is cleared away only where its number is nobody's.
 fn take() -> Option<u32> {
-    for (at, word) in TAKEN.iter().enumerate() {
-        // Relaxed: the loop below decides.
-        let mut seen = word.load(Ordering::Relaxed);
-        while seen != u64::MAX {
-            let bit = seen.trailing_ones();
-            // Acquire: pairs with the Release in `give_back`: this thread goes on with what that one has counted.
-            match word.compare_exchange_weak(seen, seen | 1 << bit, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Some(at as u32 * 64 + bit),
-                Err(now) => seen = now,
-            }
-        }
-    }
-    None
+    let _taking = TAKING.lock();
+    let own = process();
+    // Acquire: pairs with the Release in `give_back`: this thread goes on with what that one has counted.
+    let find = |fits: &dyn Fn(u32) -> bool| TAKEN_IN.iter().position(|it| fits(it.load(Ordering::Acquire)));
+    let number = find(&|process| process == NOBODY).or_else(|| find(&|process| process != own))?;
+    // Relaxed: the lock orders it.
+    TAKEN_IN[number].store(own, Ordering::Relaxed);
+    Some(number as u32)
 }
 
 fn give_back(number: u32) {
-    // Release: pairs with the Acquire in `take`.
-    TAKEN[number as usize / 64].fetch_and(!(1 << (number % 64)), Ordering::Release);
+    // Release: pairs with the Acquire in `take` and in `while_none_is_taken`.
+    TAKEN_IN[number as usize].store(NOBODY, Ordering::Release);
+}
+
+/// Does something while no thread gets a number, with what tells whether a number is that of a thread of this process. A thread
+/// that has got its number before is seen; one that gets it later sees what was done.
+pub fn while_none_is_taken(work: impl FnOnce(&dyn Fn(usize) -> bool)) {
+    let _taking = TAKING.lock();
+    // Acquire: pairs with the Release in `give_back`.
+    work(&|number| TAKEN_IN.get(number).is_some_and(|it| it.load(Ordering::Acquire) == process()));
 }
 
 /// Gives the thread's number back when the thread ends.
@@ -75,11 +95,10 @@ thread_local! {
 }
 
 /// In a child there is this thread alone.
-pub fn after_fork_in_child() {
+unsafe extern "C" fn after_fork_in_child() {
     let number = platform::number();
-    for (at, word) in TAKEN.iter().enumerate() {
-        let own = if number != NONE && number as usize / 64 == at { 1 << (number % 64) } else { 0 };
+    if number != NONE {
         // Relaxed: there is no other thread yet.
-        word.store(own, Ordering::Relaxed);
+        TAKEN_IN[number as usize].store(process(), Ordering::Relaxed);
     }
 }
