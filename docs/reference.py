@@ -17,7 +17,7 @@ HEAD = """\
 Made of the docstrings, by `make docs-reference`. What options mean in practice, the guides tell.
 """
 
-# Names that take more than their signatures can say.
+# Names that take options, of which the docstring of the first tells.
 OPTIONS = {"lru_cache", "cache", "cached_method"}
 
 SIGNATURES = {
@@ -34,7 +34,8 @@ def signature(name: str, value: Any) -> str:
         made = inspect.signature(value)
     except (TypeError, ValueError):
         return ""
-    parameters = [parameter for parameter in made.parameters.values() if parameter.name != "self"]
+    is_option = {option for option in made.parameters if name in OPTIONS} - {"user_function", "maxsize", "typed"}
+    parameters = [parameter for parameter in made.parameters.values() if parameter.name not in {"self", *is_option}]
     text = str(made.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
     return text[:-1] + ", **options)" if name in OPTIONS else text
 
@@ -49,7 +50,7 @@ def described(docstring: str) -> str:
         if any(re.match(r"[a-z_, ]+: ", row) for row in rows):
             items: list[str] = []
             for row in rows:
-                if row.endswith("keyword:"):
+                if row.startswith("Options"):
                     lines.append(row)
                 elif named := re.match(r"([a-z_]+(?:, [a-z_]+)*): (.+)", row):
                     names = ", ".join(f"`{name}`" for name in named[1].split(", "))

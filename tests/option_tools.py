@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -25,3 +28,15 @@ class Evictions(list[tuple[Any, Any, str]]):
 def fresh_list(*args: Any, **kwargs: Any) -> list[Any]:
     """A new object at each call."""
     return [args, kwargs]
+
+
+@contextmanager
+def reported(*errors: type[BaseException]) -> Iterator[list[Any]]:
+    """Expect that just these errors are given to sys.unraisablehook, and yield what it got."""
+    reports: list[Any] = []
+    before, sys.unraisablehook = sys.unraisablehook, reports.append
+    try:
+        yield reports
+    finally:
+        sys.unraisablehook = before
+    assert [report.exc_type for report in reports] == list(errors)

@@ -84,9 +84,10 @@ class Sieve:
         self.entries[key] = entry = Entry(key, value)
         self.queue.insert(0, entry)
 
-    def _evict(self) -> None:
+    def _evict(self, spared: Hashable = None) -> None:
+        """Drop the next victim. The hand passes over the entry of the key that is spared, if one is."""
         entry = self.hand or self.queue[-1]
-        while entry.visited:
+        while entry.visited or (spared is not None and entry.key == spared):
             entry.visited = False
             entry = self._prev(entry) or self.queue[-1]
         self.hand = entry

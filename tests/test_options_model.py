@@ -40,7 +40,9 @@ class AgainstModel(RuleBasedStateMachine):
         self.time, self.left, self.told = Time(), Evictions(), []
         self.ttl, self.tti, self.stale = ttl, tti, stale if ttl != FOREVER else 0
         self.maxweight = MAXWEIGHT if weighs else FOREVER
-        options = {"clock": self.time, "on_evict": self.left}
+        options = {"on_evict": self.left}
+        if ttl != FOREVER or tti != FOREVER:
+            options["clock"] = self.time
         if ttl != FOREVER:
             options |= {"ttl": ttl, "stale": stale} if stale else {"ttl": ttl}
         if tti != FOREVER:
@@ -73,9 +75,9 @@ class AgainstModel(RuleBasedStateMachine):
         """Note that the entry is about to leave for this cause, or because it is too old."""
         self.told.append((key, "expired" if self.age(key) == "expired" else cause))
 
-    def evict(self):
+    def evict(self, spared=None):
         before = {entry.key: ("expired" if self.age(entry.key) == "expired" else "size") for entry in self.model.queue}
-        self.model._evict()
+        self.model._evict(spared)
         self.told.append((self.model.victims[-1], before[self.model.victims[-1]]))
 
     def store(self, key, weight):
@@ -89,7 +91,7 @@ class AgainstModel(RuleBasedStateMachine):
             self.tell(key, "replaced")
             self.model.put(key, terms)
             while self.weight() > self.maxweight:
-                self.evict()
+                self.evict(spared=key)
             return
         while self.weight() + terms.weight > self.maxweight:
             self.evict()

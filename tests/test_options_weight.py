@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from option_tools import Evictions, Time, fresh_list
+from option_tools import Evictions, Time
 
-from tamis import cache, lru_cache
+from tamis import SieveCache, cache, lru_cache
 
 
 @pytest.fixture
@@ -40,15 +40,6 @@ def test_value_that_became_too_heavy_takes_the_old_one_with_it():
     f.cache_put("abcdef", 1)
     assert not f.cache_contains(1)
     assert evicted == [(1, "ab", "replaced")]
-
-
-@pytest.mark.parametrize(
-    ("weight", "error"), [(-1, ValueError), (1.5, TypeError), (None, TypeError), (True, TypeError)]
-)
-def test_weigher_returns_a_whole_number(weight, error):
-    f = cache(weigher=lambda value: weight, maxweight=3)(fresh_list)
-    with pytest.raises(error, match="weigher must return"):
-        f(1)
 
 
 def test_on_evict_tells_why_an_entry_has_left(time):
@@ -115,3 +106,77 @@ def test_value_that_grew_makes_only_as_much_room_as_it_needs():
     assert stats["weight"] <= 20
     assert stats["currsize"] > 0
     assert stats["weight"] == sum(f(key) for key in ("X", 0, 1, 2, 3, 4) if f.cache_contains(key))
+
+
+# ---- replacing by what is heavier -----------------------------------------------------------------------------------
+
+
+def weighed(**options):
+    """A cache of numbers that weigh what they are, 10 at most."""
+    return cache(weigher=lambda value: value, maxweight=10, **options)
+
+
+@pytest.mark.parametrize("others", [{}, {"b": 5}, {"b": 3, "c": 2}, {"b": 1, "c": 1, "d": 1}])
+@pytest.mark.parametrize("heavier", [6, 9, 10])
+def test_value_that_replaces_a_lighter_one_stays(others, heavier):
+    c = SieveCache(None, weigher=lambda value: value, maxweight=10)
+    f = weighed()(lambda key: heavier)
+    c["a"] = 5
+    f.cache_put(5, "a")
+    for key, weight in others.items():
+        c[key] = weight
+        f.cache_put(weight, key)
+    c["a"] = heavier
+    f.cache_put(heavier, "a")
+    assert c["a"] == heavier
+    assert f.cache_contains("a")
+    for cache_stats in (c.stats(), f.cache_stats()):
+        assert cache_stats["weight"] == heavier + sum(weight for key, weight in others.items() if key in c) <= 10
+    assert [key for key in others if key in c] == [key for key in others if f.cache_contains(key)]
+
+
+def test_only_as_many_leave_as_must_and_the_newcomer_is_none_of_them():
+    evicted = Evictions()
+    c = SieveCache(None, weigher=lambda value: value, maxweight=10, on_evict=evicted)
+    for key in "abcde":
+        c[key] = 2
+    for _ in range(30):
+        for key in "abcde":
+            c[key] = 2
+            c[key] = 6
+            assert c[key] == 6
+            assert c.stats()["weight"] <= 10
+    evicted.clear()
+    c.clear()
+    for key in "abcde":
+        c[key] = 2
+    evicted.clear()
+    c["a"] = 5
+    assert evicted == [("a", 2, "replaced"), ("b", 2, "size"), ("c", 2, "size")]
+
+
+def test_result_that_replaces_an_expired_or_a_stale_one_stays(time):
+    f = weighed(ttl=10, stale=10, clock=time)(lambda key: weight)
+    for later, cause in ((11, "stale"), (21, "expired")):
+        weight = 5
+        f.cache_clear()
+        f("a")
+        f("b")
+        time.now += later
+        weight = 8
+        assert f("a") == 8
+        assert f.cache_contains("a"), cause
+        assert f.cache_stats()["weight"] == 8
+    weight = 10
+    assert f.cache_refresh("a") == 10
+    assert f.cache_contains("a")
+
+
+def test_entry_that_is_alone_makes_no_hand_go_round_for_ever():
+    c = SieveCache(None, weigher=lambda value: value, maxweight=10)
+    for weight in range(11):
+        c["a"] = weight
+        assert c["a"] == weight
+    c["a"] = 11
+    assert "a" not in c
+    assert c.stats()["weight"] == 0

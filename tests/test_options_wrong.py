@@ -8,20 +8,21 @@ import pytest
 
 from tamis import cache, lru_cache
 
-NOT_SECONDS = [None, "1", True, [], b"1", 1j]
+NOT_SECONDS = ["1", True, [], b"1", 1j]
 WRONG = [
     *[("ttl", value, TypeError) for value in NOT_SECONDS],
     *[(name, value, TypeError) for name in ("tti", "stale") for value in [*NOT_SECONDS, len]],
     *[(name, value, ValueError) for name in ("ttl", "tti", "stale") for value in (0, -1, -0.5, float("nan"))],
     *[(name, datetime.timedelta(seconds=-1), ValueError) for name in ("ttl", "tti", "stale")],
-    *[("jitter", value, TypeError) for value in (None, "0.5", True, len)],
+    *[("jitter", value, TypeError) for value in ("0.5", True, len)],
     *[("jitter", value, ValueError) for value in (-0.1, 1.1, 2, float("nan"))],
-    *[(name, value, TypeError) for name in ("key", "weigher", "on_evict", "clock") for value in (None, 1, "len")],
-    *[("ignore", value, TypeError) for value in (None, 1, [1], ["a", None])],
-    *[("maxweight", value, TypeError) for value in (None, 1.5, "1", True)],
-    *[("maxweight", value, ValueError) for value in (-1, 1 << 70)],
-    *[("copy", value, TypeError) for value in (None, 1, "deep")],
-    *[("backend", value, ValueError) for value in (None, "disk", 1)],
+    *[(name, value, TypeError) for name in ("key", "weigher", "on_evict", "clock") for value in (1, "len")],
+    *[("ignore", value, TypeError) for value in (1, [1], ["a", None])],
+    *[("maxweight", value, TypeError) for value in (1.5, float("inf"), float("nan"), "1", True)],
+    *[("maxweight", value, ValueError) for value in (-1, 1 << 70, -1.0, 1e30)],
+    *[("copy", value, TypeError) for value in (1, "deep")],
+    *[("single_flight", value, TypeError) for value in (0, 1, "yes")],
+    *[("backend", value, ValueError) for value in ("disk", 1)],
 ]
 
 

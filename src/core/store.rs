@@ -418,6 +418,22 @@ impl<K, V, M: Memory> Store<K, V, M> {
         self.take_out(SlotId(id))
     }
 
+    /// As [`Store::evict`], but never this entry, which is there: the hand passes over it, and takes its mark as from any other.
+    pub fn evict_other(&mut self, spared: SlotId) -> Option<(K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        while self.len > 1 {
+            let id = self.pass_hand();
+            if id != spared.0 {
+                return self.take_out(SlotId(id));
+            }
+            self.evictions -= 1;
+        }
+        None
+    }
+
     /// As [`Store::evict`], but for somebody who wants the entry, so that it does not count as an eviction.
     pub fn take_victim(&mut self) -> Option<(K, V)>
     where
@@ -467,8 +483,8 @@ impl<K, V, M: Memory> Store<K, V, M> {
         self.slot(id).set_next(free);
     }
 
-    /// Gives a live entry another value, in its place, and hands out the old one if nobody can see it any more. Where readers
-    /// may still see the entry, another one takes its place, with a key that `duplicate` makes: not a reference to the same
+    /// Gives a live entry another value, in its place, and hands out the slot that has it now, and the old one if nobody can see
+    /// it any more. Where readers may still see the entry, another one takes its place, with a key that `duplicate` makes: not a reference to the same
     /// key, since a slab that shows what it holds must not show a key twice.
     ///
     /// Without memory, the value is handed back and nothing has changed.
@@ -478,7 +494,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
         id: SlotId,
         value: V,
         duplicate: impl FnOnce(&K) -> Option<K>,
-    ) -> Result<Option<V>, (V, OutOfMemory)> {
+    ) -> Result<(SlotId, Option<V>), (V, OutOfMemory)> {
         if !M::SHARED {
             let slot = self.slot(id.0);
             // SAFETY: no reader shares this store.
@@ -489,7 +505,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
             // SAFETY: as above.
             let left = unsafe { slot.replace_pair(Some((stored, value))) };
             debug_assert!(left.is_none());
-            return Ok(Some(old));
+            return Ok((id, Some(old)));
         }
         let Some(key) = duplicate(self.key(id)) else { return Err((value, OutOfMemory)) };
         let other = match self.vacant() {
@@ -517,7 +533,7 @@ impl<K, V, M: Memory> Store<K, V, M> {
         // The slot of an entry has changed, which ids that were given out must notice.
         self.generation += 1;
         self.wait_to_be_free(id.0);
-        Ok(None)
+        Ok((SlotId(other), None))
     }
 
     /// Takes everything out and gives the memory back with it. Without memory for an empty store, nothing has changed.

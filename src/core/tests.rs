@@ -69,18 +69,19 @@ impl Model {
     }
 
     fn insert(&mut self, key: u64, value: u64) -> Option<u64> {
-        let mut victim = None;
-        if self.queue.len() == self.capacity {
-            let mut at = self.hand.map_or(self.queue.len() - 1, |hand| self.at(hand).unwrap());
-            while self.queue[at].2 {
-                self.queue[at].2 = false;
-                at = at.checked_sub(1).unwrap_or(self.queue.len() - 1);
-            }
-            self.hand = self.newer(at);
-            victim = Some(self.queue.remove(at).0);
-        }
+        let victim = (self.queue.len() == self.capacity).then(|| self.evict(None));
         self.queue.insert(0, (key, value, false));
         victim
+    }
+
+    fn evict(&mut self, spared: Option<u64>) -> u64 {
+        let mut at = self.hand.map_or(self.queue.len() - 1, |hand| self.at(hand).unwrap());
+        while self.queue[at].2 || spared == Some(self.queue[at].0) {
+            self.queue[at].2 = false;
+            at = at.checked_sub(1).unwrap_or(self.queue.len() - 1);
+        }
+        self.hand = self.newer(at);
+        self.queue.remove(at).0
     }
 
     fn remove(&mut self, at: usize) {
@@ -119,10 +120,19 @@ fn run_against_model<M: Settle>(capacity: usize, keys: u64, hash_of: impl Fn(u64
                 model.remove(at);
             }
             (1, Some(id), Some(at)) => {
-                let left = store.replace(id, u64::from(step), |key| Some(*key)).expect("memory");
+                let (id, left) = store.replace(id, u64::from(step), |key| Some(*key)).expect("memory");
                 let left = left.map(|value| (key, value));
                 assert_eq!(M::settle(&mut store, left), Some((key, model.queue[at].1)));
                 model.queue[at].1 = u64::from(step);
+                for _ in 0..random.below(4) {
+                    let evictions = store.evictions();
+                    let evicted = store.evict_other(id).map(|(key, _)| key);
+                    M::settle(&mut store, None);
+                    let spared = (model.queue.len() > 1).then(|| model.evict(Some(key)));
+                    assert_eq!(evicted, spared, "step {step}");
+                    assert_eq!(store.evictions() - evictions, u64::from(evicted.is_some()));
+                    assert_eq!(*store.key(id), key);
+                }
             }
             (_, Some(id), Some(at)) => {
                 match store.hit(hash, |stored| *stored == key, |value| Some(*value)) {

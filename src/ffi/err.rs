@@ -20,6 +20,10 @@ pub enum Kind {
     Key,
     /// `AttributeError`
     Attribute,
+    /// `OverflowError`
+    Overflow,
+    /// `Exception`
+    Ordinary,
     /// `TimeoutError`
     Timeout,
 }
@@ -35,6 +39,10 @@ impl Kind {
             Self::Key => unsafe { py::PyExc_KeyError },
             // SAFETY: as above.
             Self::Attribute => unsafe { py::PyExc_AttributeError },
+            // SAFETY: as above.
+            Self::Overflow => unsafe { py::PyExc_OverflowError },
+            // SAFETY: as above.
+            Self::Ordinary => unsafe { py::PyExc_Exception },
             // SAFETY: as above.
             Self::Timeout => unsafe { py::PyExc_TimeoutError },
         }
@@ -64,6 +72,14 @@ impl Raised {
     pub fn by_callee() -> Self {
         // SAFETY: an attached thread, which every caller in this crate is.
         debug_assert!(!unsafe { py::PyErr_Occurred() }.is_null());
+        Self(())
+    }
+
+    /// An exception with this message, a `str`.
+    #[cold]
+    pub fn saying(kind: Kind, message: Borrowed<'_>) -> Self {
+        // SAFETY: an attached thread, a class and a live object.
+        unsafe { py::PyErr_SetObject(kind.class(), message.as_ptr()) };
         Self(())
     }
 
@@ -171,23 +187,40 @@ impl Raised {
         Self::again(exception)
     }
 
-    /// Clears the exception if it is an `AttributeError`, and keeps it otherwise.
-    pub fn unless_attribute_error(self) -> super::Result<()> {
-        self.unless(Kind::Attribute)
-    }
-
     /// Clears the exception if it is a `KeyError`, and keeps it otherwise.
     pub fn unless_key_error(self) -> super::Result<()> {
         self.unless(Kind::Key)
     }
 
-    fn unless(self, kind: Kind) -> super::Result<()> {
-        // SAFETY: an attached thread with an exception set, as `self` says, and a class.
-        if unsafe { py::PyErr_ExceptionMatches(kind.class()) } == 0 {
+    /// Whether the exception is one of this kind.
+    fn is(&self, kind: Kind) -> bool {
+        // SAFETY: an attached thread with an exception set, as `self` says.
+        unsafe { py::PyErr_ExceptionMatches(kind.class()) != 0 }
+    }
+
+    /// Clears the exception if it is one of this kind, and keeps it otherwise.
+    pub fn unless(self, kind: Kind) -> super::Result<()> {
+        if !self.is(kind) {
             return Err(self);
         }
         // SAFETY: an attached thread.
         unsafe { py::PyErr_Clear() };
+        Ok(())
+    }
+
+    /// Clears the exception if it is an `AttributeError`, and keeps it otherwise.
+    pub fn unless_attribute_error(self) -> super::Result<()> {
+        self.unless(Kind::Attribute)
+    }
+
+    /// Hands an `Exception` to `sys.unraisablehook`, with the callable that raised it. Others concern the whole thread or task, and
+    /// are kept. Reenters: that hook.
+    pub fn report(self, callable: Borrowed<'_>) -> super::Result<()> {
+        if !self.is(Kind::Ordinary) {
+            return Err(self);
+        }
+        // SAFETY: an attached thread with an exception set, and a live object.
+        unsafe { py::PyErr_WriteUnraisable(callable.as_ptr()) };
         Ok(())
     }
 }

@@ -89,6 +89,16 @@ instance_checks! {
     is_float_instance: PyFloat_Check;
     /// `isinstance(object, str)`
     is_str_instance: PyUnicode_Check;
+    /// Whether the object's type has `__index__`.
+    has_index: PyIndex_Check;
+}
+
+/// Whether the object's type has `__float__`.
+pub fn has_float(object: Borrowed<'_>) -> bool {
+    // SAFETY: a live object's type is live.
+    let numbers = unsafe { (*object.type_ptr()).tp_as_number };
+    // SAFETY: the type's own table, or null.
+    unsafe { numbers.as_ref() }.is_some_and(|numbers| numbers.nb_float.is_some())
 }
 
 /// Whether the object is of a type whose instances keep their type, and whose hash and equality run no Python code.

@@ -3,6 +3,7 @@
 use super::method::Method;
 use super::options;
 use super::wrapper::{Bound, Wrapper};
+use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use pyo3_ffi as py;
@@ -11,12 +12,8 @@ use std::ptr;
 
 const DEFAULT_MAXSIZE: usize = 128;
 
-/// Names the options, in the order of [`options::NAMES`].
-const UNKNOWN_TO_LRU_CACHE: &CStr =
-    c"lru_cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
-    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock, backend, name, path, max_bytes and serializer";
-const UNKNOWN_TO_CACHE: &CStr = c"cache() got an unexpected keyword argument %R: it takes maxsize, typed, ttl, tti, \
-    jitter, stale, key, ignore, single_flight, weigher, maxweight, on_evict, copy, clock, backend, name, path, max_bytes and serializer";
+/// The options that functools has.
+const OWN_NAMES: [&CStr; 2] = [c"maxsize", c"typed"];
 
 /// The options of one decoration.
 #[derive(Clone)]
@@ -35,8 +32,11 @@ impl Options {
         Ok(Self { bound, typed: object::boolean(false), others: options::empty()?, per_instance: false })
     }
 
-    /// Takes one of the options beside `maxsize` and `typed`.
+    /// Takes one of the options beside `maxsize` and `typed`. None is as if it had not been given.
     fn take(&self, name: &CStr, value: Borrowed<'_>) -> Result<()> {
+        if value.is_none() {
+            return Ok(());
+        }
         // SAFETY: a live object.
         let once = name == c"ignore" && unsafe { py::PyIter_Check(value.as_ptr()) } != 0;
         // What can be iterated over once is iterated over here.
@@ -109,14 +109,15 @@ fn size(entries: usize) -> Result<Owned> {
     unsafe { Owned::from_call(pointer) }
 }
 
-/// `maxsize` as functools takes it: an int, negative for 0, or None. Nothing if it is neither.
+/// `maxsize` as functools takes it: an int, negative for 0, or None; and whatever else is an int to Python, such as those of numpy.
+/// Nothing if it is neither. Reenters: `__index__`.
 pub fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
     if maxsize.is_none() {
         return Ok(Some(Bound::Unbounded));
     }
-    // SAFETY: a live object.
-    if unsafe { py::PyLong_Check(maxsize.as_ptr()) } == 0 {
-        return Ok(None);
+    if !exact::is_int_instance(maxsize) {
+        let int = if maxsize.is_callable() { None } else { options::int_of_another_type(maxsize)? };
+        return int.map_or(Ok(None), |int| bound_of(int.borrow()));
     }
     // SAFETY: a live object. Without an exception to set, what does not fit is clipped.
     if unsafe { py::PyNumber_AsSsize_t(maxsize.as_ptr(), ptr::null_mut()) } <= 0 {
@@ -131,21 +132,34 @@ pub fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
     }
 }
 
+/// The error for a keyword argument that is no option: it names those that are, and the one that was perhaps meant. Reenters: an
+/// import.
+pub fn unknown_option(function: &CStr, name: Borrowed<'_>, known: &[&CStr]) -> Raised {
+    let message = || {
+        let known = known.iter().map(|known| object::interned(known)).collect::<Result<Vec<_>>>()?;
+        let known: Vec<_> = known.iter().map(Owned::borrow).collect();
+        let (known, function) = (object::tuple(&known)?, object::interned(function)?);
+        let helper = object::import(c"tamis._errors", c"unknown_option")?;
+        object::call_with(helper.borrow(), &[function.borrow(), name, known.borrow()])
+    };
+    message().map_or_else(|raised| raised, |message| Raised::saying(Kind::Type, message.borrow()))
+}
+
 /// Hands each keyword argument to `take`, or names the first that is none of the known ones.
 fn each_option<'a>(
     args: &CallArgs<'a>,
-    unknown: &'static CStr,
+    function: &CStr,
     mut take: impl FnMut(&'static CStr, Borrowed<'a>) -> Result<()>,
 ) -> Result<()> {
     let names = args.kwnames().map_or(&[][..], exact::tuple_items);
     for (&name, &value) in names.iter().zip(&args.values()[args.positional().len()..]) {
-        let known = [c"maxsize", c"typed"].iter().chain(options::NAMES).find(|known| {
+        let known = OWN_NAMES.iter().chain(options::NAMES).find(|known| {
             // SAFETY: a str and a terminated string.
             unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) == 0 }
         });
         match known {
             Some(known) => take(known, value)?,
-            None => return Err(Raised::type_error_with(unknown, name)),
+            None => return Err(unknown_option(function, name, &[&OWN_NAMES, options::NAMES].concat())),
         }
     }
     Ok(())
@@ -188,13 +202,20 @@ fn lru_cache_options<'a>(args: &CallArgs<'a>, per_instance: bool) -> Result<(Opt
     let (mut maxsize, mut typed) = match *args.positional() {
         [] => (None, None),
         [maxsize] => (Some(maxsize), None),
-        [maxsize, typed] => (Some(maxsize), Some(typed)),
+        [maxsize, typed] => {
+            let message = c"typed takes True or False, not %R: a time is given by name, as in lru_cache(128, ttl=60)";
+            if options::is_no_flag(typed)? {
+                return Err(Raised::type_error_with(message, typed));
+            }
+            (Some(maxsize), Some(typed))
+        }
         _ => {
             return Err(Raised::type_error(c"lru_cache() takes at most 2 positional arguments: maxsize and typed"));
         }
     };
+    let function = if per_instance { c"cached_method" } else { c"lru_cache" };
     let mut options = Options { per_instance, ..Options::new(Bound::Entries(DEFAULT_MAXSIZE))? };
-    each_option(args, UNKNOWN_TO_LRU_CACHE, |name, value| {
+    each_option(args, function, |name, value| {
         if name != c"maxsize" && name != c"typed" {
             return options.take(name, value);
         }
@@ -238,7 +259,7 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         }
     };
     let mut options = Options::new(Bound::Unbounded)?;
-    each_option(args, UNKNOWN_TO_CACHE, |name, value| {
+    each_option(args, c"cache", |name, value| {
         if name != c"maxsize" && name != c"typed" {
             return options.take(name, value);
         }
@@ -313,11 +334,13 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
         ml_name: c"lru_cache".as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: lru_cache_fastcall },
         ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: c"lru_cache($module, /, maxsize=128, typed=False)\n--\n\n\
+        ml_doc: c"lru_cache($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
+            ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
+            backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of up to maxsize calls, with SIEVE eviction.\n\n\
             maxsize: how many entries at most; None for no bound, 0 (or less) to store nothing.\n\
             typed: whether arguments of different types are remembered apart even if they are equal.\n\n\
-            Options, by keyword:\n\
+            Options, by keyword; None is as if one were not given:\n\
             ttl: how long an entry is fresh, in seconds or as a timedelta, or a callable result -> seconds or None.\n\
             tti: after how long without a read an entry is dropped.\n\
             jitter: the part, 0 to 1, of which a random share is taken off each ttl.\n\
@@ -325,7 +348,7 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             key: a callable of the call's arguments that returns the key.\n\
             ignore: a parameter's name, or several, that are no part of the key.\n\
             single_flight: whether concurrent misses of one key compute once; True for coroutine functions if not given.\n\
-            weigher, maxweight: a callable value -> int, and a bound of the sum of what it says.\n\
+            weigher, maxweight: a callable value -> int, and the maximum total weight.\n\
             on_evict: called with key, value and cause when an entry has left: 'size', 'expired', 'invalidated',\n\
             'replaced' or 'cleared'.\n\
             copy: True, or a callable value -> value: makes the copies that calls return, of which the entry keeps none.\n\
@@ -339,7 +362,9 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
         ml_name: c"cache".as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: cache_fastcall },
         ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: c"cache($module, user_function=None, /, *, maxsize=None, typed=False)\n--\n\n\
+        ml_doc: c"cache($module, user_function=None, /, *, maxsize=None, typed=False, ttl=None, tti=None, jitter=None, \
+            stale=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, \
+            clock=None, backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
             Takes the place of functools.cache, and takes lru_cache's options besides."
             .as_ptr(),
@@ -348,7 +373,9 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
         ml_name: c"cached_method".as_ptr(),
         ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: cached_method_fastcall },
         ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: c"cached_method($module, /, maxsize=128, typed=False)\n--\n\n\
+        ml_doc: c"cached_method($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
+            ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
+            backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator for methods, with one cache for each instance, which goes with it.\n\n\
             Takes lru_cache's arguments. Instances need not be hashable, and are not kept alive."
             .as_ptr(),

@@ -8,6 +8,8 @@ from typing import (
     Literal,
     ParamSpec,
     Protocol,
+    SupportsFloat,
+    SupportsIndex,
     TypeAlias,
     TypedDict,
     TypeVar,
@@ -52,31 +54,33 @@ def _region_entries(path: str | None, file: str, most: int, with_values: bool, /
 def _region_clear(path: str | None, file: str, /) -> int | None: ...
 def _region_remove(path: str | None, file: str, /) -> bool: ...
 
-_Seconds: TypeAlias = float | timedelta
+# An int, a float, or whatever can be made one, such as the numbers of numpy.
+_Number: TypeAlias = SupportsFloat | SupportsIndex
+_Seconds: TypeAlias = _Number | timedelta
 _Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]
 
 class _Serializer(Protocol):
     def dumps(self, obj: Any, /) -> bytes: ...
     def loads(self, content: bytes, /) -> Any: ...
 
-# What lru_cache() and cache() take beside maxsize and typed.
+# What lru_cache() and cache() take beside maxsize and typed. None is as if an option were not given.
 class _Options(TypedDict, total=False):
-    ttl: _Seconds | Callable[[Any], _Seconds | None]
-    tti: _Seconds
-    jitter: float
-    stale: _Seconds
-    key: Callable[..., Hashable]
-    ignore: str | Iterable[str]
-    single_flight: bool
-    weigher: Callable[[Any], int]
-    maxweight: int
-    on_evict: Callable[[Any, Any, _Cause], object]
-    copy: bool | Callable[[Any], Any]
-    clock: Callable[[], float]
-    backend: Literal["memory", "shared"]
-    name: str
-    path: str | PathLike[str]
-    max_bytes: int
+    ttl: _Seconds | Callable[[Any], _Seconds | None] | None
+    tti: _Seconds | None
+    jitter: _Number | None
+    stale: _Seconds | None
+    key: Callable[..., Hashable] | None
+    ignore: str | Iterable[str] | None
+    single_flight: bool | None
+    weigher: Callable[[Any], _Number] | None
+    maxweight: _Number | None
+    on_evict: Callable[[Any, Any, _Cause], object] | None
+    copy: bool | Callable[[Any], Any] | None
+    clock: Callable[[], _Number] | None
+    backend: Literal["memory", "shared"] | None
+    name: str | None
+    path: str | PathLike[str] | None
+    max_bytes: _Number | None
     serializer: _Serializer | None
 
 class _Parameters(_Options):

@@ -37,7 +37,7 @@ class SieveCache(SieveCacheBase, MutableMapping):
 
     maxsize: how many entries at most, 1 or more; None for no bound.
     ttl: for how long an entry stays, in seconds or as a timedelta, or a callable value -> seconds or None.
-    weigher, maxweight: a callable value -> int, and a bound of the sum of what it says.
+    weigher, maxweight: a callable value -> int, and the maximum total weight.
     on_evict: called with the key, the value and the cause when an entry has left.
 
     Reading a value by get() or [] marks its entry as used; asking with `in`, and iterating, do not.

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import timedelta
-from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, ClassVar, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypedDict, TypeVar
 
 from typing_extensions import Self
 
@@ -9,7 +9,8 @@ from tamis._info import CacheInfo
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-_Seconds: TypeAlias = float | timedelta
+_Number: TypeAlias = SupportsFloat | SupportsIndex
+_Seconds: TypeAlias = _Number | timedelta
 _Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]
 
 class _Stats(TypedDict):
@@ -29,8 +30,8 @@ class SieveCache(MutableMapping[_K, _V]):
         maxsize: int | None,
         *,
         ttl: _Seconds | Callable[[_V], _Seconds | None] | None = None,
-        weigher: Callable[[_V], int] | None = None,
-        maxweight: int | None = None,
+        weigher: Callable[[_V], _Number] | None = None,
+        maxweight: _Number | None = None,
         on_evict: Callable[[_K, _V, _Cause], object] | None = None,
     ) -> None: ...
     @property

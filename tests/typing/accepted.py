@@ -6,6 +6,8 @@ import functools
 import pickle
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from typing_extensions import assert_type
@@ -66,6 +68,22 @@ def shared(a: int) -> list[str]:
 
 assert_type(shared(1), list[str])
 assert_type(shared.cache_stats().get("recoveries"), int | None)
+
+
+@lru_cache(ttl=None, key=None, on_evict=None, copy=None, backend=None, max_bytes=None, single_flight=None)
+def with_nothing_set(a: int) -> list[int]:
+    return [a]
+
+
+@cache(
+    ttl=Fraction(1, 2),
+    tti=Decimal(3),
+    jitter=Fraction(1, 10),
+    weigher=lambda result: Fraction(2),
+    maxweight=Fraction(9),
+)
+def with_other_numbers(a: int) -> list[int]:
+    return [a]
 
 
 @lru_cache(maxsize=None, ttl=lambda result: None, tti=3, weigher=len, maxweight=1000, ignore=["b"], copy=True)

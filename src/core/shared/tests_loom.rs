@@ -124,7 +124,7 @@ fn a_hit_while_the_value_is_replaced() {
             |shared| {
                 shared.change(MAIN, |store| {
                     let id = Shared::find(store, 1).expect("it is there");
-                    let Ok(None) = store.replace(id, Value::new(10), |key| Some(*key)) else { panic!("memory") };
+                    let Ok((_, None)) = store.replace(id, Value::new(10), |key| Some(*key)) else { panic!("memory") };
                 });
             },
         );
@@ -139,7 +139,7 @@ fn an_entry_whose_value_is_replaced_is_never_absent() {
             |shared| {
                 shared.change(MAIN, |store| {
                     let id = Shared::find(store, 1).expect("it is there");
-                    let Ok(None) = store.replace(id, Value::new(10), |key| Some(*key)) else { panic!("memory") };
+                    let Ok((_, None)) = store.replace(id, Value::new(10), |key| Some(*key)) else { panic!("memory") };
                 });
             },
         );

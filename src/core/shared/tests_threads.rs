@@ -146,7 +146,9 @@ fn work(shared: &Shared<Value>, thread: usize, keys: u64, upheaval: bool) -> (u6
                 300 => _ = shared.change_rarely(thread, |store| Shared::remove_from(store, key)),
                 400 => shared.change(thread, |store| {
                     if let Some(id) = Shared::find(store, key) {
-                        let Ok(None) = store.replace(id, Value::new(key), |key| Some(*key)) else { panic!("memory") };
+                        let Ok((_, None)) = store.replace(id, Value::new(key), |key| Some(*key)) else {
+                            panic!("memory")
+                        };
                     }
                 }),
                 _ => {}

@@ -247,7 +247,7 @@ impl Mapping {
             return Ok(value);
         }
         let keeper = self.keeper()?;
-        self.with_key(key, |args, hash| keeper.set_default(args, hash, default.to_owned()))
+        self.with_key(key, |args, hash| keeper.set_default(args, hash, default.to_owned(), false))
     }
 
     /// Reenters: `on_evict`, finalizers.
@@ -304,7 +304,7 @@ impl Errand for Computation<'_> {
         if !may() {
             return Ok(self.keeper.peek(self.args, self.hash)?.unwrap_or(value));
         }
-        self.keeper.set_default(self.args, self.hash, value)
+        self.keeper.set_default(self.args, self.hash, value, true)
     }
 
     fn hand_out(&self, value: Owned) -> Result<Owned> {

@@ -115,9 +115,7 @@ impl Mapping {
                     return Err(Raised::type_error(c"SieveCache() got maxsize both by position and by keyword"));
                 }
             } else if !OPTIONS.iter().any(|known| is(known)) {
-                let message = c"SieveCache() got an unexpected keyword argument %R: it takes maxsize, and by keyword \
-                    ttl, weigher, maxweight and on_evict";
-                return Err(Raised::type_error_with(message, name.borrow()));
+                return Err(decorator::unknown_option(c"SieveCache", name.borrow(), &OPTIONS));
             } else if !value.borrow().is_none() {
                 object::set_item(&given, &name, value.borrow())?;
             }
@@ -141,7 +139,7 @@ impl Mapping {
 }
 
 /// The options of a mapping.
-const OPTIONS: [&CStr; 4] = [c"ttl", c"weigher", c"maxweight", c"on_evict"];
+const OPTIONS: [&CStr; 5] = [c"maxsize", c"ttl", c"weigher", c"maxweight", c"on_evict"];
 
 fn bound_of(maxsize: Borrowed<'_>) -> Result<Bound> {
     if exact::is_bool(maxsize) {

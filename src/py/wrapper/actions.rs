@@ -108,18 +108,22 @@ pub struct Put<'a> {
 }
 
 impl Put<'_> {
-    /// Lets the next victim go.
-    fn evict(&mut self, store: &mut Store<Key, Owned>) -> bool {
-        let Some((key, object)) = store.evict() else { return false };
+    /// Lets the next victim go, which is not the entry that was just stored.
+    fn evict(&mut self, store: &mut Store<Key, Owned>, stored: Option<SlotId>) -> bool {
+        let victim = match stored {
+            Some(id) => store.evict_other(id),
+            None => store.evict(),
+        };
+        let Some((key, object)) = victim else { return false };
         self.extra.forget_weight(&object);
         let expired = entry(&object).age(self.now) == Age::Expired;
         self.left.push((key, object, if expired { Cause::Expired } else { Cause::Size }));
         true
     }
 
-    /// Lets entries go until there is room for so much weight.
-    fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64) {
-        while self.extra.weight().saturating_add(weight) > self.extra.most_weight() && self.evict(store) {}
+    /// Lets entries go until there is room for so much more weight, but not the one that was just stored.
+    fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64, stored: Option<SlotId>) {
+        while self.extra.weight().saturating_add(weight) > self.extra.most_weight() && self.evict(store, stored) {}
     }
 }
 
@@ -139,15 +143,14 @@ impl Action for Put<'_> {
         let (weight, until) = (entry(&new).weight(), entry(&new).expires());
         store.mark(id);
         match store.replace(id, new, Key::duplicate) {
-            Ok(_old) => {
+            Ok((id, _old)) => {
                 // `_old` is held as `old` too, so it is not dropped here for the last time.
                 self.spare = Some(key);
                 self.extra.forget_weight(&old);
                 let cause = if age == Age::Expired { Cause::Expired } else { Cause::Replaced };
                 self.left.push((stored_key, old, cause));
                 self.extra.remember(weight, until);
-                // The new entry may be among those that leave.
-                self.make_room(store, 0);
+                self.make_room(store, 0, Some(id));
             }
             Err((new, _)) => {
                 self.new = Some((key, new));
@@ -159,9 +162,9 @@ impl Action for Put<'_> {
     fn absent(&mut self, store: &mut Store<Key, Owned>) {
         let Some((key, new)) = self.new.take() else { return };
         let (weight, until) = (entry(&new).weight(), entry(&new).expires());
-        self.make_room(store, weight);
+        self.make_room(store, weight, None);
         if store.is_full() {
-            self.evict(store);
+            self.evict(store, None);
         }
         match store.insert(self.hash, key, new) {
             Ok(_none) => self.extra.remember(weight, until),

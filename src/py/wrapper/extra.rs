@@ -200,16 +200,44 @@ impl Extra {
 
     /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.
     pub(super) fn terms(&self, value: Borrowed<'_>) -> Result<(Terms, Time)> {
+        self.terms_or_blame(value).map_err(|(raised, _callable)| raised)
+    }
+
+    /// The terms of a value that was computed. None, and the error is reported, if there are none because one of these callables
+    /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Extra::terms`],
+    /// `sys.unraisablehook`.
+    pub(super) fn terms_of_computed(&self, value: Borrowed<'_>) -> Result<Option<(Terms, Time)>> {
+        self.terms_or_blame(value)
+            .map_or_else(|(raised, callable)| raised.report(callable).map(|()| None), |terms| Ok(Some(terms)))
+    }
+
+    /// The terms, or the error and the callable to which it is due.
+    fn terms_or_blame(&self, value: Borrowed<'_>) -> std::result::Result<(Terms, Time), (Raised, Borrowed<'_>)> {
+        let ask = |callable: Borrowed<'_>| object::call_with(callable, &[value]);
         let ttl = match &self.options.ttl {
             Ttl::Never => NEVER,
             Ttl::Fixed(span) => *span,
-            Ttl::Of(callable) => options::ttl_of(object::call_with(callable.borrow(), &[value])?.borrow())?,
+            Ttl::Of(callable) => {
+                let callable = callable.borrow();
+                ask(callable)
+                    .and_then(|answer| options::ttl_of(answer.borrow()))
+                    .map_err(|raised| (raised, callable))?
+            }
         };
         let weight = match &self.options.weight {
             None => 0,
-            Some((weigher, _)) => options::weight_of(object::call_with(weigher.borrow(), &[value])?.borrow())?,
+            Some((weigher, _)) => {
+                let weigher = weigher.borrow();
+                ask(weigher)
+                    .and_then(|answer| options::weight_of(answer.borrow()))
+                    .map_err(|raised| (raised, weigher))?
+            }
         };
-        let now = self.options.now()?;
+        let now = self.options.now().map_err(|raised| match &self.options.clock {
+            Clock::Given(clock) => (raised, clock.borrow()),
+            // These don't fail.
+            Clock::Unused | Clock::Coarse | Clock::Exact => (raised, self.given.borrow()),
+        })?;
         let ttl = if self.options.jitter > 0.0 {
             // Relaxed: any number will do. Forked children begin with the same one.
             let number = self.random.fetch_add(1, Ordering::Relaxed) ^ u64::from(std::process::id()).rotate_right(24);
@@ -310,8 +338,10 @@ impl Extra {
         self.options.weight.as_ref().map(|&(_, most)| most).or(shared).unwrap_or(u64::MAX)
     }
 
-    /// Tells of entries that have left, and drops them. Reenters: `on_evict`, finalizers.
-    pub fn tell(&self, left: Left) {
+    /// Tells of entries that have left, and drops them: of all of them, also when being told raises. An `Exception` is reported;
+    /// any other, such as KeyboardInterrupt, is the caller's in the end. Reenters: `on_evict`, finalizers, `sys.unraisablehook`.
+    pub fn tell(&self, left: Left) -> Result<()> {
+        let mut ends = None;
         for (key, object, cause) in left {
             if cause == Cause::Expired {
                 // Relaxed: a number alone.
@@ -323,12 +353,14 @@ impl Extra {
                     let value = self.outward(entry(&object).value());
                     object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
                 });
-                if told.is_err() {
-                    // SAFETY: an attached thread with an exception set, and a live object.
-                    unsafe { py::PyErr_WriteUnraisable(callback.as_ptr()) };
+                if let Err(raised) = told.map(drop).or_else(|raised| raised.report(callback.borrow())) {
+                    // The first one stays.
+                    let exception = raised.take();
+                    ends.get_or_insert(exception);
                 }
             }
         }
+        ends.map_or(Ok(()), |exception| Err(Raised::again(exception.borrow())))
     }
 
     /// An entry has come into the store. Under the lock.

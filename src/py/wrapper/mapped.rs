@@ -187,7 +187,7 @@ impl Keeper {
             store.mark(id);
             let (key, value) = entry;
             match store.replace(id, value, Key::duplicate) {
-                Ok(old) => Ok(Ok(old.map(|old| (key, old)))),
+                Ok((_, old)) => Ok(Ok(old.map(|old| (key, old)))),
                 Err((value, _)) => Ok(Err((key, value))),
             }
         });
@@ -201,10 +201,15 @@ impl Keeper {
         }
     }
 
-    /// Stores a value unless there is one, and returns the one that is there then. Reenters: as [`Keeper::set`].
-    pub fn set_default(&self, args: &CallArgs<'_>, hash: Hash, value: Owned) -> Result<Owned> {
+    /// Stores a value unless there is one, and returns the one that is there then. If the value was `computed` and it can't be told
+    /// on which terms to store it, that is reported, and the value returned. Reenters: as [`Keeper::set`], `sys.unraisablehook`.
+    pub fn set_default(&self, args: &CallArgs<'_>, hash: Hash, value: Owned, computed: bool) -> Result<Owned> {
         if let Some(extra) = self.extra() {
-            let terms = extra.terms(value.borrow())?;
+            let terms = match computed {
+                true => extra.terms_of_computed(value.borrow())?,
+                false => Some(extra.terms(value.borrow())?),
+            };
+            let Some(terms) = terms else { return Ok(value) };
             let stays = self.keep_on_terms(extra, args, hash, &value, terms, false)?;
             return Ok(stays.unwrap_or(value));
         }
@@ -226,8 +231,11 @@ impl Keeper {
                 let now = extra.options.now()?;
                 let (good, left) = self.locate(hash, args, &mut TakeOut { extra, now, cause: Cause::Invalidated })?;
                 let value = left.first().filter(|_| good).map(|(_, object, _)| entry(object).value().clone());
-                extra.tell(left);
-                value
+                if good {
+                    self.invalidated();
+                }
+                extra.tell(left)?;
+                return Ok(value);
             }
             None => self.locate(hash, args, &mut Take)?.map(|(_key, value)| value),
         };
@@ -263,7 +271,7 @@ impl Keeper {
         if found.is_some() {
             self.invalidated();
         }
-        extra.tell(left);
+        extra.tell(left)?;
         Ok(found)
     }
 
@@ -273,7 +281,7 @@ impl Keeper {
             let now = extra.options.now()?;
             // Relaxed: changed under the lock. Who comes too late to see a change asked before it.
             if extra.soonest.load(Ordering::Relaxed) <= now {
-                self.drop_expired(extra, now);
+                self.drop_expired(extra, now)?;
             }
         }
         let (_, _, entries, _) = self.cache.counts();
@@ -282,7 +290,7 @@ impl Keeper {
 
     /// Reenters: `on_evict`, finalizers.
     #[cold]
-    fn drop_expired(&self, extra: &Extra, now: Time) {
+    fn drop_expired(&self, extra: &Extra, now: Time) -> Result<()> {
         let mut left = Left::new();
         self.cache.change_rarely(|store| {
             let (mut soonest, mut next) = (NEVER, store.oldest());
@@ -298,7 +306,7 @@ impl Keeper {
             // Relaxed: under the lock.
             extra.soonest.store(soonest, Ordering::Relaxed);
         });
-        extra.tell(left);
+        extra.tell(left)
     }
 
     /// All entries that have not expired, from the oldest to the newest, and the place of the one at which the hand stands.

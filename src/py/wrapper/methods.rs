@@ -154,7 +154,7 @@ impl Wrapper {
 }
 
 impl Keeper {
-    /// Drops all entries and counts from zero again. Reenters: finalizers of the entries.
+    /// Drops all entries and counts from zero again. Reenters: finalizers of the entries, `on_evict`.
     pub fn clear(&self) -> Result<()> {
         if let Some(shared) = self.shared() {
             shared.clear()?;
@@ -168,13 +168,14 @@ impl Keeper {
         let contents = self.cache.clear(before).map_err(|OutOfMemory| Raised::no_memory())?;
         // Relaxed: a number alone.
         self.invalidations.store(0, Ordering::Relaxed);
-        if let Some(extra) = self.extra() {
-            extra.reset_stats();
-            extra.cleared();
-            extra.tell(left);
-        }
+        let Some(extra) = self.extra() else {
+            contents.for_each(drop);
+            return Ok(());
+        };
+        extra.reset_stats();
+        extra.cleared();
         contents.for_each(drop);
-        Ok(())
+        extra.tell(left)
     }
 
     fn shared(&self) -> Option<&Shared> {

@@ -154,7 +154,7 @@ impl Action for Keep {
             return Ok(None);
         };
         match store.replace(id, value, Key::duplicate) {
-            Ok(old) => Ok(Some((Some(key), old))),
+            Ok((_, old)) => Ok(Some((Some(key), old))),
             Err((value, error)) => {
                 self.entry = Some((key, value));
                 Err(error)

@@ -167,14 +167,43 @@ impl Wrapper {
         self.cache.count_miss();
         let value = self.result_to_store(args)?;
         if may_store() {
-            self.keep_optioned(extra, key_args, hash, &value, false)?;
+            self.keep_computed(extra, key_args, hash, &value, false)?;
         }
         Ok(value)
     }
 }
 
 impl Keeper {
-    /// Stores a value. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what leaves.
+    /// Stores a value that was computed, unless it can't be told on which terms: that is reported, and no matter of who wants the
+    /// value. Reenters: as [`Keeper::keep_optioned`], `sys.unraisablehook`.
+    pub fn keep_computed(
+        &self,
+        extra: &Extra,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        value: &Owned,
+        replace_fresh: bool,
+    ) -> Result<()> {
+        if self.bound == Bound::Off {
+            return Ok(());
+        }
+        match extra.terms_of_computed(value.borrow())? {
+            Some(terms) => self.keep_on_terms(extra, key_args, hash, value, terms, replace_fresh).map(drop),
+            // The clock may be what failed: as of its beginning, nothing has expired.
+            None if replace_fresh => self.drop_older(extra, key_args, hash, 0),
+            // What is there stays until it is too old, as where the computation fails.
+            None => Ok(()),
+        }
+    }
+
+    /// What was stored before a value that is not stored is out of date. Reenters: `__eq__` of keys, `on_evict`, finalizers.
+    fn drop_older(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash, now: Time) -> Result<()> {
+        let (_, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Replaced })?;
+        extra.tell(left)
+    }
+
+    /// Stores a value that the caller has. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what
+    /// leaves.
     pub fn keep_optioned(
         &self,
         extra: &Extra,
@@ -202,10 +231,7 @@ impl Keeper {
         replace_fresh: bool,
     ) -> Result<Option<Owned>> {
         if terms.weight > extra.most_weight() {
-            // Not stored, and what was stored before is out of date.
-            let (_, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Replaced })?;
-            extra.tell(left);
-            return Ok(None);
+            return self.drop_older(extra, key_args, hash, now).map(|()| None);
         }
         let object = Entry::create(extra.entry_type.borrow(), extra.inward(value)?, terms, now)?;
         let new = Some((Key::new(key_args, self.kind)?, object));
@@ -214,11 +240,10 @@ impl Keeper {
         let outcome = self.locate(hash, key_args, &mut put);
         let Put { left, no_memory, new, spare, stays, .. } = put;
         drop((new, spare));
-        extra.tell(left);
-        match outcome {
-            Ok(()) if no_memory => Err(Raised::no_memory()),
-            outcome => outcome.map(|()| stays),
-        }
+        // Where the search failed, nothing has left.
+        outcome?;
+        extra.tell(left)?;
+        if no_memory { Err(Raised::no_memory()) } else { Ok(stays) }
     }
 
     /// `cache_contains` with options. Reenters: `key`, `clock`, `__hash__` and `__eq__` of arguments.
@@ -234,12 +259,13 @@ impl Keeper {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.kind)?;
             let now = extra.options.now()?;
+            // First, so that nobody who comes now gets a result of before.
+            self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
             let (good, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Invalidated })?;
             if good {
                 self.invalidated();
             }
-            extra.tell(left);
-            self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
+            extra.tell(left)?;
             Ok(good)
         })
     }
@@ -249,8 +275,9 @@ impl Keeper {
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.kind)?;
-            self.keep_optioned(extra, key_args, hash, &extra.copied(value.to_owned())?, true)?;
-            self.detach_flight(extra.flights.as_ref(), key_args, hash)
+            let value = extra.copied(value.to_owned())?;
+            self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
+            self.keep_optioned(extra, key_args, hash, &value, true)
         })
     }
 }
@@ -267,7 +294,7 @@ impl Wrapper {
         extra.with_key_args(args, |key_args| {
             let hash = key::hash(key_args, self.kind)?;
             let value = self.result_to_store(args)?;
-            self.keep_optioned(extra, key_args, hash, &value, true)?;
+            self.keep_computed(extra, key_args, hash, &value, true)?;
             extra.copied(value)
         })
     }

@@ -395,10 +395,10 @@ fn store_value(this: &Call, args: &[Borrowed<'_>]) -> Result<Owned> {
     coroutine_object::refuse_awaited(value.borrow())?;
     let replace = args.get(1).map_or(Ok(false), |replace| replace.is_true())?;
     let extra = this.extra()?;
-    if this.with_asked(|asked| asked.keep(&value))?.is_some() {
+    if this.with_asked(|asked| asked.keep_computed(&value, replace))?.is_some() {
         return Ok(object::none());
     }
-    this.with_key_args(|key_args| this.wrapper().keep_optioned(extra, key_args, this.hash, &value, replace))?;
+    this.with_key_args(|key_args| this.wrapper().keep_computed(extra, key_args, this.hash, &value, replace))?;
     Ok(object::none())
 }
 

@@ -9,6 +9,7 @@ use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
 use crate::module::State;
 use crate::py::codec::{self, Decoded, Encoded};
+use crate::py::entry::Terms;
 use crate::py::key::{self, KeyKind};
 use crate::py::options::Clock;
 use crate::shm::{self, Lookup, Now, Stored, Token};
@@ -208,18 +209,33 @@ impl<'a> Asked<'a> {
         Ok(good && was_there)
     }
 
-    /// Stores a value, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of warnings.
-    #[inline(always)]
+    /// Stores a value that the caller has, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of
+    /// warnings.
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        let (mut terms, mut now) = (shm::Terms::NONE, When::Coarse);
-        if self.extra.options.expires() {
-            let (own, time) = self.extra.terms(value.borrow())?;
-            terms = shm::Terms { fresh_until: own.fresh_until, stale_until: own.stale_until, idle: own.idle };
-            now = When::At(time);
-        } else if !matches!(self.extra.options.clock, Clock::Unused) {
-            now = When::of(self.extra)?;
+        match self.extra.options.expires() {
+            true => self.keep_on(value, self.extra.terms(value.borrow())?),
+            false => self.keep_for(value, &shm::Terms::NONE, When::Coarse),
         }
-        self.keep_for(value, &terms, now)
+    }
+
+    /// Stores a value that was computed. If `ttl` fails, that is reported, and the value is not stored; what it was to `replace` is
+    /// out of date. Reenters: as [`Asked::keep`], `sys.unraisablehook`.
+    #[inline(always)]
+    pub fn keep_computed(&self, value: &Owned, replace: bool) -> Result<()> {
+        if !self.extra.options.expires() {
+            return self.keep_for(value, &shm::Terms::NONE, When::Coarse);
+        }
+        match self.extra.terms_of_computed(value.borrow())? {
+            Some(terms) => self.keep_on(value, terms),
+            None if replace => self.forget_older(),
+            None => Ok(()),
+        }
+    }
+
+    #[inline(always)]
+    fn keep_on(&self, value: &Owned, (terms, now): (Terms, Time)) -> Result<()> {
+        let Terms { fresh_until, stale_until, idle, .. } = terms;
+        self.keep_for(value, &shm::Terms { fresh_until, stale_until, idle }, When::At(now))
     }
 
     /// Reenters: pickle or the serializer, filters of warnings.
@@ -262,7 +278,7 @@ impl<'a> Asked<'a> {
         self.shared.count(false);
         let value = self.wrapper.result_to_store(args)?;
         if may_store() {
-            self.keep(&value)?;
+            self.keep_computed(&value, false)?;
         }
         Ok(value)
     }
@@ -451,7 +467,7 @@ impl Wrapper {
         self.with_asked(extra, shared, args, |asked| {
             let value = self.result_to_store(args)?;
             if let Some(asked) = asked {
-                asked.keep(&value)?;
+                asked.keep_computed(&value, true)?;
             }
             extra.copied(value)
         })
