@@ -10,6 +10,8 @@ PLOT_PYTHON ?= python3
 TRACES ?=
 # Passed on to pytest and to the benchmarks.
 ARGS ?=
+# What `make fuzz` reads: region or codec.
+TARGET ?= region
 
 BIN = $(VENV)/bin
 # What takes long to build, or does not build everywhere; pip finds the newest release that has a wheel.
@@ -159,10 +161,26 @@ bench-reclamation: tools ## what it costs to read what others may take away: tam
 bench-shm: tools ## nanoseconds of the shared region's operations, without Python
 	cargo test --locked --quiet --release --no-default-features --lib -- --ignored shm::bench --nocapture
 
-# So many writers are killed, and ten times as many regions are damaged, from another seed each time.
+# So many writers are killed, and ten times as many regions are damaged, from another seed each time; and each random driver
+# of tests/fuzz plays for so long.
 ROUNDS ?= 1000
-soak: tools ## kill writers of a shared region, and damage regions, for some minutes: ROUNDS=10000 for longer
+SECONDS ?= 600
+soak: venv ## kill writers of a shared region, damage regions, and play the random drivers: ROUNDS=10000 SECONDS=3600 for longer
 	TAMIS_SOAK_ROUNDS=$(ROUNDS) TAMIS_SEED=$$(date +%s) cargo test --locked --quiet --release --no-default-features --lib -- shm::tests_ --nocapture
+	@$(PIP) .
+	@for driver in memory coroutines codec regions; do \
+		echo "tests/fuzz/$$driver.py"; \
+		$(BIN)/python -X faulthandler tests/fuzz/$$driver.py --seconds $(SECONDS) >build/fuzz-$$driver.log 2>&1 || { tail -n 60 build/fuzz-$$driver.log; exit 1; }; \
+		tail -n 1 build/fuzz-$$driver.log; \
+	done
+
+# Guided by coverage, for what reads bytes that may be damaged. Needs Rust's nightly toolchain, and `cargo install cargo-fuzz`.
+fuzz: venv ## libFuzzer on what reads regions and values: TARGET=codec, SECONDS=60
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "tamis: the command 'cargo fuzz' was not found: cargo install cargo-fuzz" >&2; exit 2; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo "tamis: fuzzing needs Rust's nightly toolchain: rustup toolchain install nightly" >&2; exit 2; }
+	PYO3_PYTHON=$(abspath $(BIN)/python) LD_LIBRARY_PATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')" \
+		ASAN_OPTIONS=detect_leaks=0 PYTHONHOME="$$($(BIN)/python -c 'import sys; print(sys.base_prefix)')" PYTHONPATH=$(abspath src) \
+		cargo +nightly fuzz run --fuzz-dir tests/fuzz/targets $(TARGET) -- -max_total_time=$(SECONDS) $(ARGS)
 
 stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .
