@@ -5,6 +5,7 @@ use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::codec::{self, Serializer};
 use crate::py::libraries::Libraries;
+use crate::py::threads::Threads;
 use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, regions, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -59,6 +60,8 @@ pub struct State {
     pub names: Names,
     /// What other libraries were told.
     pub libraries: Libraries,
+    /// How threads wait.
+    pub threads: Threads,
     /// `tamis.CacheInfo`
     pub cache_info_class: Imported,
     /// What computes the result of a coroutine function.
@@ -131,6 +134,7 @@ impl State {
             dict_names: codec::Names::new(),
             names,
             libraries: Libraries::new()?,
+            threads: Threads::new()?,
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             run: Imported::new(c"tamis._async", c"run"),
             refresh: Imported::new(c"tamis._async", c"refresh"),
@@ -301,6 +305,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     for object in types
         .into_iter()
         .chain(state.libraries.held())
+        .chain([state.threads.held()])
         .chain(imported.chain(on_death).map(|Shared(object)| object))
         .chain(pickle)
     {

@@ -347,7 +347,8 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             stale: for how long past its ttl an entry is still returned to all callers but one, who recomputes it.\n\
             key: a callable of the call's arguments that returns the key.\n\
             ignore: a parameter's name, or several, that are no part of the key.\n\
-            single_flight: whether concurrent misses of one key compute once; True for coroutine functions if not given.\n\
+            single_flight: whether concurrent misses of one key compute once, and the others wait for that; True for\n\
+            coroutine functions if not given.\n\
             weigher, maxweight: a callable value -> int, and the maximum total weight.\n\
             on_evict: called with key, value and cause when an entry has left: 'size', 'expired', 'invalidated',\n\
             'replaced' or 'cleared'.\n\

@@ -1,18 +1,19 @@
 //! One computation that several threads wait for.
 //!
 //! A flight is a small object of ours in a store of its own, under the key that is being computed. Whoever finds one there
-//! waits for its outcome, detached from the interpreter, in a lock of CPython's that a signal interrupts. A thread never waits
-//! where it would close a ring of threads that wait for each other.
+//! waits for its outcome, detached from the interpreter, in a lock of CPython's that a signal interrupts. A greenlet waits in a
+//! lock of its library's (see `threads.rs`), and counts as a thread. A thread never waits where it would close a ring of threads
+//! that wait for each other.
 
+use super::threads::{Holding, PatchedLock, Thread, Threads};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
+use crate::module;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 unsafe extern "C" {
     // Include/pythread.h
-    fn PyThread_get_thread_ident() -> std::ffi::c_ulong;
     fn PyThread_allocate_lock() -> *mut c_void;
     fn PyThread_free_lock(lock: *mut c_void);
     fn PyThread_acquire_lock_timed(lock: *mut c_void, microseconds: i64, interruptible: c_int) -> c_int;
@@ -37,24 +38,12 @@ struct Fields {
     state: Mutex<State>,
 }
 
-/// A thread of a process.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Thread {
-    ident: std::ffi::c_ulong,
-    process: u32,
-}
-
-impl Thread {
-    fn current() -> Self {
-        // SAFETY: has no conditions.
-        Self { ident: unsafe { PyThread_get_thread_ident() }, process: std::process::id() }
-    }
-}
-
 struct State {
     outcome: Option<Outcome>,
     /// The locks that waiting threads sleep in.
     sleepers: Vec<Sleeper>,
+    /// Those of greenlets.
+    greenlets: Vec<PatchedLock>,
 }
 
 /// What has come of a flight.
@@ -75,64 +64,6 @@ struct Sleeper(*mut c_void);
 // SAFETY: such a lock may be released by any thread.
 unsafe impl Send for Sleeper {}
 
-/// What a thread computes that other processes may wait for.
-#[derive(Default)]
-struct Held {
-    count: AtomicU32,
-    /// In which process that is: the child of a fork computes nothing that others wait for.
-    process: AtomicU32,
-}
-
-impl Held {
-    // Relaxed, here and below: only this thread begins, and asks; of what another one has ended it may hear late.
-    fn any(&self) -> bool {
-        self.process.load(Ordering::Relaxed) == std::process::id() && self.count.load(Ordering::Relaxed) > 0
-    }
-}
-
-thread_local! {
-    static HELD: Arc<Held> = Arc::default();
-}
-
-/// While it stands, other processes may wait for the thread that it began in. Then that waits for nobody itself, since nobody
-/// can see whether that would close a ring over several processes. It may end in another thread: that of a coroutine does
-/// which the collector finds there.
-pub struct Holding {
-    /// None: the thread is about to end.
-    held: Option<Arc<Held>>,
-    process: u32,
-}
-
-impl Holding {
-    /// One more computation.
-    pub fn begin() -> Self {
-        let (held, process) = (HELD.try_with(Arc::clone).ok(), std::process::id());
-        if let Some(held) = &held {
-            if held.process.swap(process, Ordering::Relaxed) != process {
-                // This is the only thread yet.
-                held.count.store(0, Ordering::Relaxed);
-            }
-            held.count.fetch_add(1, Ordering::Relaxed);
-        }
-        Self { held, process }
-    }
-
-    /// Whether there is any of this thread's.
-    pub fn any() -> bool {
-        HELD.try_with(|held| held.any()).unwrap_or(true)
-    }
-}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        if let Some(held) = &self.held
-            && self.process == std::process::id()
-        {
-            held.count.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Which thread waits for which thread. Nothing in here runs Python code or waits while it is held.
 static WAITING: Mutex<Vec<Wait>> = Mutex::new(Vec::new());
 
@@ -141,10 +72,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Flight {
-    /// A flight that this thread leads.
+    /// A flight that this thread leads. Reenters: as [`Threads::current`].
     pub fn create(kind: Borrowed<'_>) -> Result<Owned> {
-        let state = State { outcome: None, sleepers: Vec::new() };
-        let fields = Fields { leader: Thread::current(), state: Mutex::new(state) };
+        let leader = module::State::of_type(kind)?.threads.current()?;
+        let state = State { outcome: None, sleepers: Vec::new(), greenlets: Vec::new() };
+        let fields = Fields { leader, state: Mutex::new(state) };
         // SAFETY: a field of a fresh flight.
         unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
     }
@@ -163,30 +95,64 @@ impl Flight {
         self.fields.leader.process != std::process::id()
     }
 
-    /// Tells everybody who waits what has come of it, and everybody who comes later.
+    fn threads(&self) -> Result<&Threads> {
+        // SAFETY: a live object, held by whoever holds the borrow.
+        let this = unsafe { Borrowed::from_ptr(std::ptr::from_ref(self).cast_mut().cast()) };
+        Ok(&module::State::of_instance(this)?.threads)
+    }
+
+    /// Tells everybody who waits what has come of it, and everybody who comes later. No exception is set. Reenters: where
+    /// greenlets wait, as [`PatchedLock::release`].
     pub fn land(&self, outcome: Outcome) {
         let mut state = locked(&self.fields.state);
         let before = state.outcome.replace(outcome);
         let sleepers = std::mem::take(&mut state.sleepers);
+        let greenlets = std::mem::take(&mut state.greenlets);
         drop(state);
         drop(before);
         for Sleeper(lock) in sleepers {
             // SAFETY: held by its thread, which frees it only after it has got it back.
             unsafe { PyThread_release_lock(lock) };
         }
+        let Ok(threads) = self.threads() else { unreachable!("its type has a module") };
+        greenlets.iter().for_each(|lock| lock.release(threads));
     }
 
     /// Waits for the outcome. None where this thread must compute for itself: it leads this flight, or the leader waits, over
-    /// however many others, for this thread; or another process may wait for it. Reenters: signal handlers, which may raise.
+    /// however many others, for this thread; or another process may wait for it; or it is a greenlet that can't wait. Reenters:
+    /// signal handlers and other greenlets, which may raise.
     pub fn wait(&self) -> Result<Option<Outcome>> {
-        let wait = Wait { who: Thread::current(), whom: self.fields.leader, sleeps: true };
+        let threads = self.threads()?;
+        let who = threads.current()?;
+        let lock = threads.lock()?;
+        let wait = Wait { who, whom: self.fields.leader, sleeps: true };
         // When the interpreter ends, leaders don't go on.
-        if compat::is_finalizing() || Holding::any() || !wait.begin() {
+        if compat::is_finalizing() || Holding::any(who) || !wait.begin() {
             return Ok(None);
         }
-        let outcome = self.sleep();
+        let outcome = match lock {
+            Some(lock) => self.sleep_as_greenlet(threads, &lock),
+            None => self.sleep().map(Some),
+        };
         wait.end();
-        outcome.map(Some)
+        outcome
+    }
+
+    fn sleep_as_greenlet(&self, threads: &Threads, lock: &PatchedLock) -> Result<Option<Outcome>> {
+        let mut state = locked(&self.fields.state);
+        if let Some(outcome) = &state.outcome {
+            return Ok(Some(outcome.clone()));
+        }
+        state.greenlets.push(lock.clone());
+        drop(state);
+        let waited = lock.wait(threads);
+        let mut state = locked(&self.fields.state);
+        let own = state.greenlets.iter().position(|other| other.is(lock)).map(|at| state.greenlets.swap_remove(at));
+        let outcome = state.outcome.clone();
+        drop(state);
+        drop(own);
+        // It may have landed while this greenlet was told otherwise.
+        Ok(if waited? { Some(outcome.unwrap_or(Outcome::Abandoned)) } else { outcome })
     }
 
     fn sleep(&self) -> Result<Outcome> {
@@ -281,17 +247,16 @@ impl Wait {
 
 /// A task of this thread is to wait for one of the thread with this number, which may be asleep, waiting for this thread. False if
 /// it has to compute for itself; otherwise [`end_task_wait`] is called in the end, by this thread.
-pub fn begin_task_wait(leader: std::ffi::c_ulong) -> bool {
-    task_wait(leader).begin()
+pub fn begin_task_wait(who: Thread, leader: std::ffi::c_ulong) -> bool {
+    task_wait(who, leader).begin()
 }
 
 /// See [`begin_task_wait`].
-pub fn end_task_wait(leader: std::ffi::c_ulong) {
-    task_wait(leader).end();
+pub fn end_task_wait(who: Thread, leader: std::ffi::c_ulong) {
+    task_wait(who, leader).end();
 }
 
-fn task_wait(leader: std::ffi::c_ulong) -> Wait {
-    let who = Thread::current();
+fn task_wait(who: Thread, leader: std::ffi::c_ulong) -> Wait {
     Wait { who, whom: Thread { ident: leader, ..who }, sleeps: false }
 }
 

@@ -15,4 +15,5 @@ pub mod mapping;
 pub mod method;
 pub mod options;
 pub mod regions;
+pub mod threads;
 pub mod wrapper;

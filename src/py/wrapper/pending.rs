@@ -13,12 +13,13 @@ use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::coroutine_object;
-use crate::py::flight::{self, Holding};
+use crate::py::flight;
 use crate::py::key::{self, Key};
+use crate::py::threads::{Holding, Thread, ident_of};
 use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Token, Waited};
 use pyo3_ffi as py;
 use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_ulong, c_void};
 use std::ptr;
 
 /// Arguments of a call that are kept.
@@ -106,6 +107,7 @@ impl Call {
     /// Asks for the region's lease of this key: True if the call has it, False if another process has, None if there is none to
     /// be had.
     fn lease(&self) -> Result<Owned> {
+        let who = self.thread()?;
         let mut lease = self.ask_for_lease(None)?;
         if let Some(Lease::Theirs(id)) = lease {
             let mut wait = self.waits.take().filter(|wait| wait.lease() == id).unwrap_or_else(|| LeaseWait::new(id));
@@ -117,7 +119,7 @@ impl Call {
         }
         Ok(match lease {
             Some(Lease::Mine(lease)) => {
-                self.lease.set(Some((lease, Holding::begin())));
+                self.lease.set(Some((lease, Holding::begin(who))));
                 object::boolean(true)
             }
             Some(Lease::Theirs(_)) => object::boolean(false),
@@ -140,6 +142,11 @@ impl Call {
         {
             shared.region.end_lease(lease);
         }
+    }
+
+    /// Who is running. Reenters: as [`crate::py::threads::Threads::current`].
+    fn thread(&self) -> Result<Thread> {
+        State::of_instance(self.wrapper().as_object())?.threads.current()
     }
 
     fn wrapper(&self) -> &Wrapper {
@@ -326,8 +333,8 @@ pending_methods! {
     lease = |this, _args| this.lease();
     end_lease = |this, _args| { this.end_lease(); Ok(object::none()) };
     leads = |this, args| first(args).and_then(|flight| leads_flight(this, flight));
-    begin_wait = |_this, args| thread_of(args).map(|thread| object::boolean(flight::begin_task_wait(thread)));
-    end_wait = |_this, args| thread_of(args).map(|thread| { flight::end_task_wait(thread); object::none() });
+    begin_wait = |this, args| leader_of(args).and_then(|leader| begin_task_wait(this, leader));
+    end_wait = |this, args| leader_of(args).and_then(|leader| end_task_wait(this, leader));
     peek = |this, _args| peek_value(this);
     invoke = |this, _args| this.args.with(|args| this.wrapper().call_function(args));
     store = |this, args| store_value(this, args);
@@ -338,15 +345,18 @@ pending_methods! {
     returned = |this, args| first(args).and_then(|value| this.extra()?.copied(value.to_owned()));
 }
 
-/// The number of a thread, as `threading.get_ident()` has it.
-fn thread_of(args: &[Borrowed<'_>]) -> Result<std::ffi::c_ulong> {
-    // SAFETY: a live object, whose type the call checks.
-    let number = unsafe { py::PyLong_AsUnsignedLong(first(args)?.as_ptr()) };
-    // SAFETY: an attached thread.
-    if number == std::ffi::c_ulong::MAX && !unsafe { py::PyErr_Occurred() }.is_null() {
-        return Err(Raised::by_callee());
-    }
-    Ok(number)
+/// The thread that leads, as `threading.get_ident()` has it.
+fn leader_of(args: &[Borrowed<'_>]) -> Result<c_ulong> {
+    ident_of(first(args)?)
+}
+
+fn begin_task_wait(this: &Call, leader: c_ulong) -> Result<Owned> {
+    Ok(object::boolean(flight::begin_task_wait(this.thread()?, leader)))
+}
+
+fn end_task_wait(this: &Call, leader: c_ulong) -> Result<Owned> {
+    flight::end_task_wait(this.thread()?, leader);
+    Ok(object::none())
 }
 
 fn join_flight(this: &Call, flight: Borrowed<'_>) -> Result<Owned> {

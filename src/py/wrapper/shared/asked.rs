@@ -96,7 +96,7 @@ pub struct Asked<'a> {
     wrapper: &'a Wrapper,
     pub(super) extra: &'a Extra,
     pub(super) shared: &'a Shared,
-    state: &'a State,
+    pub(super) state: &'a State,
     /// What makes the key.
     key_args: &'a CallArgs<'a>,
     /// Its hash in the near cache, if that may hold it.

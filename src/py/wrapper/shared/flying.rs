@@ -6,13 +6,15 @@ use super::super::flights::{Errand, Flights};
 use super::Detached;
 use super::asked::{Asked, Look, When};
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
-use crate::py::flight::Holding;
 use crate::py::key::{self, KeyKind};
+use crate::py::threads::{Holding, Threads};
 use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Region, Waited};
 use std::time::Duration;
 
 /// After so long a waiting thread looks whether signals have come.
 const SLICE: Duration = Duration::from_millis(50);
+/// After so long a greenlet looks for the first time, and then after twice that, up to [`SLICE`].
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
 /// A lease of this thread's. Ends when dropped.
 struct Held<'a> {
@@ -70,23 +72,25 @@ impl Errand for Flying<'_> {
         }
         let shared = self.asked.shared;
         let region = &*shared.region;
+        let threads = &self.asked.state.threads;
+        let who = threads.current()?;
         let mut gone = None;
         loop {
             match self.asked.lease(gone) {
                 Lease::Full => return self.compute(may),
                 Lease::Mine(lease) => {
-                    let _held = Held { region, lease, _holding: Holding::begin() };
+                    let _held = Held { region, lease, _holding: Holding::begin(who) };
                     return match self.look_again()? {
                         Some(value) => Ok(value),
                         None => self.compute(may),
                     };
                 }
                 // One of this process is perhaps this very thread's, which then holds it.
-                Lease::Theirs(_) | Lease::Ours(_) if Holding::any() || compat::is_finalizing() => {
+                Lease::Theirs(_) | Lease::Ours(_) if Holding::any(who) || compat::is_finalizing() => {
                     return self.compute(may);
                 }
                 // Ours: another cached function has the region too.
-                Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(region, lease)? {
+                Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(threads, region, lease)? {
                     // It has ended in an error, or in a value that is not stored, or it is not to be waited for any longer.
                     Waited::Over | Waited::StillRunning | Waited::Enough => match self.look_again()? {
                         Some(value) => {
@@ -122,9 +126,24 @@ impl Errand for Flying<'_> {
     }
 }
 
-/// Waits until the lease ends, or its owner is not to be waited for. Reenters: signal handlers, which may raise.
-fn wait_for(region: &Region, lease: LeaseId) -> Result<Waited> {
+/// Waits until the lease ends, or its owner is not to be waited for. Reenters: signal handlers and other greenlets, which may
+/// raise.
+fn wait_for(threads: &Threads, region: &Region, lease: LeaseId) -> Result<Waited> {
     let mut wait = LeaseWait::new(lease);
+    if let Some(lock) = threads.lock()? {
+        let mut nap = SHORTEST_NAP;
+        // Nobody releases the lock: the other greenlets go on for so long.
+        loop {
+            match region.look_at_lease(&mut wait) {
+                Waited::StillRunning if !compat::is_finalizing() => {}
+                waited => return Ok(waited),
+            }
+            if !lock.wait_for(threads, nap.as_secs_f64())? {
+                return Ok(Waited::Enough);
+            }
+            nap = (nap * 2).min(SLICE);
+        }
+    }
     loop {
         match object::detached(|| region.wait_lease(&mut wait, SLICE)) {
             Waited::StillRunning if !compat::is_finalizing() => object::check_signals()?,

@@ -1,0 +1,180 @@
+//! Threads as the program has them: CPython's, or the greenlets that a monkey patch (gevent's, eventlet's) puts in their place.
+//!
+//! Such a patch replaces the functions of `_thread`. What waits has to wait in a lock of the patch then: one of CPython's would stop
+//! all greenlets of its thread, and with them who would release it.
+
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
+use pyo3_ffi as py;
+use std::ffi::c_ulong;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+unsafe extern "C" {
+    // Include/pythread.h
+    fn PyThread_get_thread_ident() -> c_ulong;
+}
+
+/// A thread of a process, or a greenlet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Thread {
+    /// As `threading.get_ident()` has it.
+    pub ident: c_ulong,
+    /// Its number.
+    pub process: u32,
+}
+
+/// How this interpreter's threads are known, and how they wait.
+pub struct Threads {
+    /// `_thread`
+    module: Owned,
+    allocate_lock: Owned,
+    get_ident: Owned,
+    acquire: Owned,
+    release: Owned,
+}
+
+impl Threads {
+    /// Reenters: an import of a module that is part of CPython.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            module: object::module(c"_thread")?,
+            allocate_lock: object::interned(c"allocate_lock")?,
+            get_ident: object::interned(c"get_ident")?,
+            acquire: object::interned(c"acquire")?,
+            release: object::interned(c"release")?,
+        })
+    }
+
+    /// For the collector.
+    pub fn held(&self) -> &Owned {
+        &self.module
+    }
+
+    /// What makes locks, unless it is CPython's own function.
+    fn patch(&self) -> Result<Option<Owned>> {
+        if compat::is_finalizing() {
+            // Modules are being emptied.
+            return Ok(None);
+        }
+        let allocate = self.module.borrow().attr(self.allocate_lock.borrow())?;
+        Ok((allocate.borrow().type_ptr() != &raw mut py::PyCFunction_Type).then_some(allocate))
+    }
+
+    /// Who is running. Reenters: the patch, if there is one.
+    pub fn current(&self) -> Result<Thread> {
+        let process = std::process::id();
+        if self.patch()?.is_none() {
+            // SAFETY: has no conditions.
+            return Ok(Thread { ident: unsafe { PyThread_get_thread_ident() }, process });
+        }
+        let ident = object::call_with(self.module.borrow().attr(self.get_ident.borrow())?.borrow(), &[])?;
+        Ok(Thread { ident: ident_of(ident.borrow())?, process })
+    }
+
+    /// A lock of the patch's, locked, or None without a patch. Reenters: the patch.
+    pub fn lock(&self) -> Result<Option<PatchedLock>> {
+        let Some(allocate) = self.patch()? else { return Ok(None) };
+        let lock = PatchedLock(object::call_with(allocate.borrow(), &[])?);
+        lock.acquire(self, &[])?;
+        Ok(Some(lock))
+    }
+}
+
+/// A number as `threading.get_ident()` returns it.
+pub fn ident_of(number: Borrowed<'_>) -> Result<c_ulong> {
+    // SAFETY: a live object, whose type the call checks.
+    let ident = unsafe { py::PyLong_AsUnsignedLong(number.as_ptr()) };
+    // SAFETY: an attached thread.
+    if ident == c_ulong::MAX && !unsafe { py::PyErr_Occurred() }.is_null() {
+        return Err(Raised::by_callee());
+    }
+    Ok(ident)
+}
+
+/// A lock in which greenlets wait.
+#[derive(Clone)]
+pub struct PatchedLock(Owned);
+
+impl PatchedLock {
+    fn acquire(&self, threads: &Threads, args: &[Borrowed<'_>]) -> Result<bool> {
+        let acquire = self.0.borrow().attr(threads.acquire.borrow())?;
+        object::call_with(acquire.borrow(), args)?.borrow().is_true()
+    }
+
+    /// Waits until another greenlet releases it. False if this one can't wait: it is gevent's loop itself, or nothing is left to run
+    /// that could release it. Reenters: all other greenlets, and what they raise in this one.
+    pub fn wait(&self, threads: &Threads) -> Result<bool> {
+        self.acquire(threads, &[]).map(|_locked| true).or_else(unless_of_gevent)
+    }
+
+    /// Waits for so many seconds. False as above. Reenters: as above.
+    pub fn wait_for(&self, threads: &Threads, seconds: f64) -> Result<bool> {
+        let (blocking, timeout) = (object::boolean(true), object::float(seconds)?);
+        self.acquire(threads, &[blocking.borrow(), timeout.borrow()]).map(|_locked| true).or_else(unless_of_gevent)
+    }
+
+    /// Lets the one go on that waits. Reenters: the patch.
+    pub fn release(&self, threads: &Threads) {
+        let released =
+            self.0.borrow().attr(threads.release.borrow()).and_then(|release| object::call_with(release.borrow(), &[]));
+        if released.is_err() {
+            // SAFETY: an attached thread with an exception set, and a live object.
+            unsafe { py::PyErr_WriteUnraisable(self.0.as_ptr()) };
+        }
+    }
+
+    /// Whether both are the same lock.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.borrow().is(other.0.borrow())
+    }
+}
+
+/// Keeps an exception, unless it is gevent's own way of saying that this greenlet can't wait.
+fn unless_of_gevent(raised: Raised) -> Result<bool> {
+    let error = raised.take();
+    if err::is_ordinary(error.borrow()) {
+        // SAFETY: a live object's type is live.
+        let kind = unsafe { Borrowed::from_ptr(error.borrow().type_ptr().cast()) };
+        let module = kind.attr(object::interned(c"__module__")?.borrow())?;
+        if module.borrow().equals(object::interned(c"gevent.exceptions")?.borrow())? {
+            return Ok(false);
+        }
+    }
+    Err(Raised::again(error.borrow()))
+}
+
+/// Who computes what other processes may wait for. Nothing in here runs Python code or waits while it is held.
+static HOLDERS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+
+fn holders() -> MutexGuard<'static, Vec<Thread>> {
+    HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it stands, other processes may wait for the thread that it began in. Then that waits for nobody itself, since nobody
+/// can see whether that would close a ring over several processes. It may end in another thread: that of a coroutine does
+/// which the collector finds there.
+pub struct Holding(Thread);
+
+impl Holding {
+    /// One more computation of this thread.
+    pub fn begin(who: Thread) -> Self {
+        let mut holders = holders();
+        // The child of a fork computes nothing that others wait for.
+        holders.retain(|holder| holder.process == who.process);
+        holders.push(who);
+        Self(who)
+    }
+
+    /// Whether there is any of this thread's.
+    pub fn any(who: Thread) -> bool {
+        holders().contains(&who)
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        let mut holders = holders();
+        if let Some(at) = holders.iter().position(|&holder| holder == self.0) {
+            holders.swap_remove(at);
+        }
+    }
+}
