@@ -232,6 +232,39 @@ def test_the_report_has_every_cache_with_its_counts_those_that_are_gone_too(fold
         assert lines[rows[name]["line"] - 1] == text
 
 
+DECORATED = """\
+import functools
+def timed(function):
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+@functools.cache
+@timed
+def get(x): return x
+class Thing:
+    @functools.lru_cache
+    @timed
+    @timed
+    def get(self, x): return x
+async def later(x): return x
+partly = functools.cache(functools.partial(later))
+get(1), Thing().get(1)
+"""
+
+
+def test_functions_below_decorators_are_reported_where_they_are_written(folder):
+    program = write(folder / "program.py", DECORATED)
+    by_tamis("run", "--report=json", "--report-file=report.json", "program.py", cwd=folder)
+    rows = {row["name"]: row for row in json.loads((folder / "report.json").read_text())["caches"]}
+    lines = program.read_text().splitlines()
+    for name, text in (("get", "@functools.cache"), ("Thing.get", "    @functools.lru_cache")):
+        row = rows[f"__main__.{name}"]
+        assert (row["file"], lines[row["line"] - 1]) == (str(program), text)
+    (partly,) = (row for row in rows.values() if row["line"] == len(lines) - 1)
+    assert partly["file"] == str(program)
+
+
 @pytest.fixture
 def without_rich(folder: Path) -> Path:
     """Hide rich from the programs of a folder."""

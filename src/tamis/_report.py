@@ -62,6 +62,15 @@ class Record:
         }
 
 
+def _written(function: Any) -> Any:
+    """Return what decorators were put around: their own code stands elsewhere."""
+    seen: list[Any] = []
+    while not any(function is other for other in seen):
+        seen.append(function)
+        function = getattr(function, "__wrapped__", None) or function
+    return function
+
+
 class Registry:
     """All caches that are made while it records."""
 
@@ -72,8 +81,7 @@ class Registry:
 
     def note(self, cache: Any, frame: Any) -> None:
         """Record a cache, made where its function is written, or else by this frame."""
-        function = cache.__wrapped__
-        code = getattr(function, "__code__", None)
+        code = getattr(_written(cache), "__code__", None)
         if code is not None:
             place = (code.co_filename, code.co_firstlineno)
         else:

@@ -7,6 +7,7 @@ signature where `__wrapped__` or `__signature__` leads it elsewhere, and a decor
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -50,19 +51,23 @@ def _own(function: Any) -> _Parameters:
         # beartype's wrappers hand on all arguments as they are, to the function that this default is.
         checked = (function.__kwdefaults__ or {}).get("__beartype_func")
         return _of_code(function.__code__) if checked is None else _own(checked)
-    if isinstance(function, MethodType):
+    # Not isinstance, by which proxies such as wrapt's pass for what they wrap.
+    kind = type(function)
+    if kind is MethodType or (kind.__module__ == _core.__name__ and isinstance(function, MethodType)):
         return _without_first(_own(function.__func__))
-    if isinstance(function, functools.partial) and type(function).__call__ is functools.partial.__call__:
+    if issubclass(kind, functools.partial) and kind.__call__ is functools.partial.__call__:
         return _of_partial(function)
-    if type(function) in _CACHES:
-        return _own(function.__wrapped__)
-    if type(function) is staticmethod:
+    if kind in _CACHES:
+        # Others may have set the attribute anew.
+        inner = getattr(function, "__wrapped__", None)
+        return _own(inner) if any(held is inner for held in gc.get_referents(function)) else _ANY
+    if kind is staticmethod:
         return _own(function.__func__)
-    if isinstance(function, type):
-        makers = (function, type(function).__call__, *(getattr(function, name) for name in ("__new__", "__init__")))
+    if issubclass(kind, type):
+        makers = (function, kind.__call__, *(getattr(function, name) for name in ("__new__", "__init__")))
         return _ANY if any(map(_is_told, makers)) else _shown(function, follow_wrapped=False)
-    call = inspect.getattr_static(type(function), "__call__", None)
-    if type(call) is FunctionType:
+    call = inspect.getattr_static(kind, "__call__", None)
+    if type(call) is FunctionType or type(call) in _CACHES:
         return _without_first(_own(call))
     if hasattr(function, "__wrapped__") or _is_told(function):
         return _ANY

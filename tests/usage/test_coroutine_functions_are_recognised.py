@@ -12,6 +12,7 @@ import warnings
 from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
+from package_tools import package
 from subprocess_tools import run_child
 
 import tamis
@@ -365,6 +366,55 @@ def test_attributes_of_a_cache_can_be_set_and_deleted_as_others_can():
     assert inspect.iscoroutinefunction(cached)
 
 
+class Awaitable:
+    def __await__(self):
+        yield from asyncio.sleep(0).__await__()
+        return [42]
+
+
+@types.coroutine
+def old_style():
+    yield from asyncio.sleep(0).__await__()
+    return [42]
+
+
+@pytest.mark.skipif(not MARKS, reason="inspect.markcoroutinefunction came with 3.12")
+@pytest.mark.parametrize(
+    "make",
+    [
+        Awaitable,
+        old_style,
+        lambda: asyncio.ensure_future(double(21)),
+        lambda: asyncio.gather(double(21)),
+        lambda: double(21),
+        lambda: lru_cache(double)(21),
+    ],
+)
+def test_whatever_a_marked_function_returns_is_awaited(make):
+    cached = lru_cache(marked(lambda: make()))
+
+    async def main():
+        first = await cached()
+        assert first in ([42], [[42]])
+        assert await cached() is first
+        assert await cached.cache_refresh() is not first
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not MARKS, reason="inspect.markcoroutinefunction came with 3.12")
+def test_a_marked_function_that_returns_nothing_to_await_is_an_error_of_its_own():
+    cached = lru_cache(marked(lambda x: x))
+
+    async def main():
+        for _ in range(2):
+            with pytest.raises(TypeError, match="await"):
+                await cached(1)
+
+    asyncio.run(main())
+    assert cached.cache_info().currsize == 0
+
+
 @pytest.mark.skipif(not MARKS, reason="inspect.markcoroutinefunction came with 3.12")
 def test_a_mark_that_inspect_does_not_go_by_makes_no_coroutine_function():
     function = functools.partial(plain)
@@ -439,7 +489,7 @@ def test_decorating_what_is_easily_told_imports_nothing():
 
 
 def test_asgiref_objects_are_coroutine_functions():
-    sync = pytest.importorskip("asgiref.sync")
+    sync = package("asgiref.sync")
     calls = []
 
     def work(x, y=0):
@@ -462,7 +512,7 @@ def test_asgiref_objects_are_coroutine_functions():
 
 
 def test_asgiref_functions_that_are_made_plain_stay_plain():
-    sync = pytest.importorskip("asgiref.sync")
+    sync = package("asgiref.sync")
     cached = lru_cache(sync.async_to_sync(double))
     assert not inspect.iscoroutinefunction(cached)
     assert cached(2) == cached(2) == [4]

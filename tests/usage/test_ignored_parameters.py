@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable
 
 import pytest
+from package_tools import package
 
 from tamis import cache, cached_method, lru_cache
 
@@ -337,6 +338,53 @@ def test_caches_hand_all_arguments_on(inner):
 
     assert count_keys(Thing().method, "x", call(2), call(3)) == 1
     refused(inner(profile), "session")
+
+
+def test_a_cache_that_says_it_wraps_another_function_is_not_believed():
+    for inner in (lru_cache, functools.lru_cache):
+        function = inner(lambda *args: args)
+        functools.update_wrapper(function, lambda session, a: a)
+        refused(function, "a")
+        del function.__wrapped__
+        with pytest.raises(ValueError, match="looked up"):
+            lru_cache(ignore="a")(function)
+
+
+def test_an_object_whose_call_is_cached():
+    class Thing:
+        @lru_cache
+        def __call__(self, a, x):
+            return a
+
+    assert count_keys(Thing(), "x", call(1, 2), call(1, 3), call(2, 2)) == 2
+
+
+def test_decorators_of_packages():
+    wrapt, decorator = package("wrapt"), package("decorator")
+
+    def function(session, a):
+        return a
+
+    @wrapt.decorator
+    def injected(wrapped, instance, args, kwargs):
+        return wrapped("session", *args, **kwargs)
+
+    @decorator.decorator
+    def called(function, *args, **kwargs):
+        return function(*args, **kwargs)
+
+    class Thing:
+        @injected
+        def method(session, self, a):
+            return a
+
+    for made in (injected(function), called(function)):
+        refused(made, "session")
+        refused(made, "a")
+    for made in (Thing().method, injected(Thing().method)):
+        refused(made, "self")
+        refused(made, "a")
+    refused(injected(functools.partial(function)), "a")
 
 
 def test_coroutine_functions():
