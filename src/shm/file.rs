@@ -274,7 +274,20 @@ fn reserve(file: &File, bytes: u64, path: &Path) -> Result<(), OpenError> {
         match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, len) } {
             0 => return Ok(()),
             libc::EINTR => (),
-            error => return Err(OpenError::Io(io::Error::from_raw_os_error(error), what())),
+            error => {
+                let what = format!("{}, where {} are free", what(), free_bytes(file));
+                return Err(OpenError::Io(io::Error::from_raw_os_error(error), what));
+            }
         }
     }
+}
+
+/// How many bytes the file system of this file has left.
+fn free_bytes(file: &File) -> u64 {
+    let mut about = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: an open descriptor, and a place for the answer.
+    unsafe { libc::fstatvfs(file.as_raw_fd(), about.as_mut_ptr()) };
+    // SAFETY: plain numbers, all of them zero if there was no answer.
+    let about = unsafe { about.assume_init() };
+    about.f_bavail.saturating_mul(about.f_frsize)
 }

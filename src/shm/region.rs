@@ -149,7 +149,14 @@ impl Region {
     /// The user's directory in `/dev/shm`, made 0700 if it is not there, and checked.
     pub fn default_dir() -> Result<PathBuf, OpenError> {
         let path = default_path();
-        Directory::open(&path, true).map(|_| path)
+        match Directory::open(&path, true) {
+            Ok(_) => Ok(path),
+            // There may be no such place, or nothing may be written there.
+            Err(OpenError::Io(error, text)) => {
+                Err(OpenError::Io(error, format!("{text} (another directory can be given as path)")))
+            }
+            Err(refused) => Err(refused),
+        }
     }
 
     /// What the region was made for.

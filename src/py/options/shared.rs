@@ -28,8 +28,9 @@ const NOT_SHARED: [(&CStr, &CStr); 4] = [
     (c"clock", c"clock can't be used with backend='shared': all processes go by the machine's monotonic clock"),
 ];
 
-/// `max_bytes` where it is not given: 64 MiB.
-const DEFAULT_MAX_BYTES: u64 = 64 << 20;
+/// `max_bytes` where it is not given: 8 MiB. All of it is reserved, for each function, and the `/dev/shm` of a container has 64 MiB
+/// for all programs in it.
+const DEFAULT_MAX_BYTES: u64 = 8 << 20;
 
 impl SharedOptions {
     /// Reenters: `__fspath__`, attributes of the serializer, `__index__` and the like.

@@ -168,7 +168,13 @@ pub fn raised_for(error: OpenError) -> Raised {
         OpenError::Refused(text) => (libc::EACCES, text),
         OpenError::Io(error, text) => {
             let number = error.raw_os_error().unwrap_or(libc::EIO);
-            (number, format!("{text}: {}", std::io::Error::from_raw_os_error(number)))
+            let hint = match number {
+                libc::ENOSPC | libc::EDQUOT | libc::EFBIG | libc::ENOMEM => {
+                    ": give a smaller max_bytes, or a directory with more room as path"
+                }
+                _ => "",
+            };
+            (number, format!("{text}: {}{hint}", std::io::Error::from_raw_os_error(number)))
         }
         OpenError::Unsupported => (libc::ENOTSUP, "backend='shared' is not there on this system".to_owned()),
     };
