@@ -6,7 +6,7 @@ use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::codec::{self, Serializer};
 use crate::py::libraries::Libraries;
 use crate::py::threads::Threads;
-use crate::py::{awaitable, capsule, decorator, entry, flight, mapping, method, regions, wrapper};
+use crate::py::{awaitable, bound, capsule, decorator, entry, flight, mapping, method, regions, wrapper};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -50,6 +50,14 @@ pub struct State {
     pub method_type: Owned,
     /// The type of cached methods that are coroutine functions.
     pub coroutine_method_type: Owned,
+    /// The type of what their references to instances call.
+    pub forget_type: Owned,
+    /// The type of cached functions and cached methods on an instance.
+    pub bound_method_type: Owned,
+    /// The type of functions on an instance that they don't keep alive.
+    pub weak_method_type: Owned,
+    /// The type of class methods that cached methods are made from.
+    class_method_type: Owned,
     /// The type of computations that threads wait for.
     pub flight_type: Owned,
     /// The type that `tamis.SieveCache` is made of.
@@ -128,6 +136,10 @@ impl State {
             pending_type: wrapper::make_pending_type(module)?,
             method_type: method::make_type(module)?,
             coroutine_method_type: method::make_coroutine_type(module)?,
+            forget_type: method::make_forget_type(module)?,
+            bound_method_type: bound::make_type(module)?,
+            weak_method_type: bound::make_weak_type(module)?,
+            class_method_type: bound::make_class_type(module)?,
             entry_type: entry::make_type(module)?,
             flight_type: flight::make_type(module)?,
             mapping_type: mapping::make_type(module)?,
@@ -213,6 +225,8 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
         add(borrowed, c"async_lru_cache_wrapper", state.coroutine_wrapper_type.clone())?;
         add(borrowed, c"cached_method_wrapper", state.method_type.clone())?;
         add(borrowed, c"async_cached_method_wrapper", state.coroutine_method_type.clone())?;
+        add(borrowed, c"bound_method", state.bound_method_type.clone())?;
+        add(borrowed, c"class_method", state.class_method_type.clone())?;
         add(borrowed, c"SieveCacheBase", state.mapping_type.clone())?;
         add(borrowed, c"BUILD", build_facts()?)?;
         add(borrowed, c"_C_API", capsule::new()?)?;
@@ -292,6 +306,10 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.coroutine_wrapper_type,
         &state.method_type,
         &state.coroutine_method_type,
+        &state.forget_type,
+        &state.bound_method_type,
+        &state.weak_method_type,
+        &state.class_method_type,
         &state.entry_type,
         &state.flight_type,
         &state.ready_type,

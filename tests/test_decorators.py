@@ -466,7 +466,8 @@ def test_it_is_itself_through_the_class_and_a_bound_method_through_an_instance()
     wrapper, holder = Holder.__dict__["method"], Holder()
     assert Holder.method is wrapper
     assert wrapper.__get__(None, Holder) is wrapper
-    assert type(wrapper.__get__(holder, Holder)) is type(wrapper.__get__(holder)) is types.MethodType
+    assert isinstance(wrapper.__get__(holder, Holder), types.MethodType)
+    assert wrapper.__get__(holder) == holder.method
     with pytest.raises(TypeError):
         wrapper.__get__()
 

@@ -89,6 +89,25 @@ impl<'a> CallArgs<'a> {
         (self.positional > 0).then(|| (*first, Self { values, positional: self.positional - 1, ..self }))
     }
 
+    /// Hands `work` these arguments behind another positional one. Keeps them on the stack while they are few.
+    #[inline(always)]
+    pub fn behind<R>(&self, first: Borrowed<'_>, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
+        const FEW: usize = 6;
+        let count = self.values.len() + 1;
+        let mut few = [first; FEW];
+        let mut many = Vec::new();
+        let values = if count <= FEW {
+            few[1..count].copy_from_slice(self.values);
+            &few[..count]
+        } else {
+            many.reserve_exact(count);
+            many.push(first);
+            many.extend_from_slice(self.values);
+            &many[..]
+        };
+        work(&CallArgs { values, positional: self.positional + 1, kwnames: self.kwnames })
+    }
+
     /// What C wants to see of them: pointer, count of positional arguments, names or null.
     pub fn as_raw(&self) -> (*const *mut py::PyObject, usize, *mut py::PyObject) {
         let names = self.kwnames.map_or(std::ptr::null_mut(), Borrowed::as_ptr);

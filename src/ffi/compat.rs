@@ -47,10 +47,18 @@ mod argument;
 #[path = "compat/argument_asked.rs"]
 mod argument;
 
+#[cfg(not(Py_3_13))]
+#[path = "compat/referent_borrowed.rs"]
+mod referents;
+#[cfg(Py_3_13)]
+#[path = "compat/referent_owned.rs"]
+mod referents;
+
 pub use argument::is_only_argument;
 pub use finalizing::is_finalizing;
 pub use int::{Int, small_natural};
 pub use raising::raise;
+pub use referents::referent;
 
 /// Whether, on free-threaded builds, the first bit field of `PyASCIIObject.state` is a byte of its own
 /// (Include/cpython/unicodeobject.h).

@@ -26,6 +26,8 @@ pub enum Kind {
     Ordinary,
     /// `TimeoutError`
     Timeout,
+    /// `ReferenceError`
+    Reference,
 }
 
 impl Kind {
@@ -45,6 +47,8 @@ impl Kind {
             Self::Ordinary => unsafe { py::PyExc_Exception },
             // SAFETY: as above.
             Self::Timeout => unsafe { py::PyExc_TimeoutError },
+            // SAFETY: as above.
+            Self::Reference => unsafe { py::PyExc_ReferenceError },
         }
     }
 }

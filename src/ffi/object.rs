@@ -223,11 +223,19 @@ impl<'a> Borrowed<'a> {
     }
 }
 
+// Include/cpython/classobject.h; pyo3-ffi leaves it out.
 unsafe extern "C" {
-    /// Include/cpython/classobject.h; pyo3-ffi leaves it out.
     fn PyMethod_New(function: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject;
-    /// As above.
+    fn PyMethod_Function(method: *mut py::PyObject) -> *mut py::PyObject;
+    fn PyMethod_Self(method: *mut py::PyObject) -> *mut py::PyObject;
     static mut PyMethod_Type: py::PyTypeObject;
+}
+
+/// `types.MethodType`
+pub fn method_type() -> Borrowed<'static> {
+    let kind = &raw mut PyMethod_Type;
+    // SAFETY: a static type.
+    unsafe { Borrowed::from_ptr(kind.cast()) }
 }
 
 /// Whether it is exactly a `types.MethodType`.
@@ -349,6 +357,21 @@ pub unsafe fn traverse_plain(
     all.map(|object| unsafe { visit(object, arg) }).find(|&stop| stop != 0).unwrap_or(0)
 }
 
+/// The function and the instance of a method, if it is exactly a `types.MethodType`.
+pub fn method_parts(method: Borrowed<'_>) -> Option<(Borrowed<'_>, Borrowed<'_>)> {
+    if !is_method(method) {
+        return None;
+    }
+    // SAFETY: the type has just been seen.
+    let function = unsafe { PyMethod_Function(method.as_ptr()) };
+    // SAFETY: as above.
+    let instance = unsafe { PyMethod_Self(method.as_ptr()) };
+    // SAFETY: what a method holds never changes.
+    let function = unsafe { Borrowed::from_ptr(function) };
+    // SAFETY: as above.
+    Some((function, unsafe { Borrowed::from_ptr(instance) }))
+}
+
 /// `types.MethodType(function, instance)`
 pub fn bound_method(function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Owned> {
     // SAFETY: two live objects; a new reference or null.
@@ -371,6 +394,16 @@ pub fn with_exception_aside(work: impl FnOnce()) {
     unsafe {
         py::PyErr_Restore(kind, value, traceback)
     };
+}
+
+/// The result of calling the method of this name of the first argument with the others. Reenters: the method.
+pub fn call_method(name: &CStr, args: &CallArgs<'_>) -> Result<Owned> {
+    let name = interned(name)?;
+    let (values, positional, kwnames) = args.as_raw();
+    // SAFETY: a live str, and arguments that are held during the call, one positional one at least.
+    let result = unsafe { py::PyObject_VectorcallMethod(name.as_ptr(), values, positional, kwnames) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(result) }
 }
 
 /// The result of calling `callable` with these positional arguments. Reenters: the callable.

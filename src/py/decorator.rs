@@ -62,6 +62,7 @@ impl Options {
             Method::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
         }
         if !function.is_callable() {
+            Method::refuse_descriptor("the first argument must be callable", function)?;
             return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
         }
         let state = State::of_module(module)?;
@@ -244,6 +245,7 @@ fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -
     if is_function && exact::is_bool(options.typed.borrow()) {
         return options.decorate(module, maxsize);
     }
+    Method::refuse_descriptor("Expected first argument to be an integer, a callable, or None", maxsize)?;
     let message =
         c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
     Err(Raised::type_error_naming_type(message, maxsize))

@@ -1,6 +1,7 @@
 //! The Python types and functions.
 
 pub mod awaitable;
+pub mod bound;
 pub mod capsule;
 pub mod codec;
 pub mod coroutine_object;

@@ -161,6 +161,10 @@ class cached_method_wrapper(Generic[_P, _R_co]):
 async_lru_cache_wrapper = lru_cache_wrapper
 async_cached_method_wrapper = cached_method_wrapper
 
+# A class method that a cached method is made from, so that its cache knows the class.
+@final
+class class_method(classmethod[Any, _P, _R_co]): ...
+
 class _MethodDecorator:
     def __call__(self, method: Callable[_P, _R], /) -> cached_method_wrapper[_P, _R]: ...
 

@@ -160,15 +160,19 @@ def ignored(
     Raises ValueError if the function has no such parameter, if it has no signature to look it up in, or if it shows a
     signature in which that parameter is another one.
     """
+    instance = None
     try:
         own, shown = _own(function), _shown(function)
         if is_method:
+            instance = next(iter(own), None)
             own, shown = _without_first(own), _without_first(shown)
     except (ValueError, TypeError) as error:
         raise ValueError(f"ignore needs a function whose parameters can be looked up: {error}") from None
     places: list[int] = []
     rest, keywords, known = -1, set(), None
     for name in names:
+        if name == instance and name not in own:
+            raise ValueError(f"ignore names {name!r}, the instance, which is no part of the key anyway: leave it out")
         if name not in own and name not in shown:
             raise ValueError(f"ignore names {name!r}, which is no parameter: it takes names among {list(shown)}")
         if name in shown and _is_keyword_alone(name, own, shown):

@@ -6,7 +6,7 @@ use crate::core::hash::Hash;
 use crate::core::memory::Local;
 use crate::core::store::{self, Contents};
 use crate::core::view::{Hit, Look, SlotId, Verdict};
-use crate::ffi::object::Borrowed;
+use crate::ffi::object::{Borrowed, Owned};
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_ulong};
@@ -175,6 +175,27 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     /// Everything in it, when nobody else can reach it any more.
     pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
         self.store.into_inner().into_contents()
+    }
+}
+
+/// An object that somebody is to use at once: with the GIL, by a reference that is not counted.
+pub struct Lent(*mut py::PyObject);
+
+impl Lent {
+    /// Lends what a cache holds.
+    ///
+    /// # Safety
+    /// As long as this stands nothing of Python runs, or whoever lets it run has a reference of its own then.
+    #[inline(always)]
+    pub unsafe fn new(object: &Owned) -> Self {
+        Self(object.as_ptr())
+    }
+
+    /// The object.
+    #[inline(always)]
+    pub fn borrow(&self) -> Borrowed<'_> {
+        // SAFETY: not null, and held: see `Lent::new`.
+        unsafe { Borrowed::from_ptr(self.0) }
     }
 }
 

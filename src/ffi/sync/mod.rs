@@ -8,5 +8,6 @@ mod build;
 mod build;
 
 pub use build::{
-    Cache, FREE_THREADED, SharedCount, Store, bump, decref, incref, is_only_reference, lock_mode, prepare, type_flags,
+    Cache, FREE_THREADED, Lent, SharedCount, Store, bump, decref, incref, is_only_reference, lock_mode, prepare,
+    type_flags,
 };

@@ -17,8 +17,9 @@ mod shared;
 
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::dropper::Dropper;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
 use crate::module::State;
+use crate::py::bound::{BoundMethod, callable_tp_descr_get};
 use crate::py::coroutine_object;
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
@@ -56,7 +57,7 @@ pub struct Parts {
     keeper: Keeper,
     /// Of a cached method's instance: the weak reference to it. It leads to nothing that could lead back here.
     instance: Option<Owned>,
-    /// The function, or None once the collector has taken this object apart.
+    /// The function, which then is a weak [`BoundMethod`], or None once the collector has taken this object apart.
     function: UnsafeCell<Owned>,
     /// `typed` as it was given, for `cache_parameters`. As `function`, None in the end.
     typed_given: UnsafeCell<Owned>,
@@ -80,7 +81,7 @@ impl Deref for Wrapper {
     }
 }
 
-/// The one instance whose cache a wrapper is.
+/// The one instance whose cache a wrapper is. The function is then the method on it, weakly bound.
 pub struct OfInstance<'a> {
     /// A `weakref.ref` to it.
     pub reference: Owned,
@@ -181,6 +182,23 @@ impl Wrapper {
     #[inline(always)]
     pub unsafe fn is_for(object: Borrowed<'_>, instance: Borrowed<'_>) -> bool {
         // SAFETY: as the caller says.
+        unsafe { Self::leads_to(object, instance.as_ptr()) }
+    }
+
+    /// Whether the instance whose cache this is, a wrapper, is gone.
+    ///
+    /// # Safety
+    /// As [`Wrapper::is_for`].
+    pub unsafe fn has_lost_its_instance(object: Borrowed<'_>) -> bool {
+        // SAFETY: set up before any extension is imported.
+        let none = unsafe { py::Py_None() };
+        // SAFETY: as the caller says. A reference whose object is gone leads to None.
+        unsafe { Self::leads_to(object, none) }
+    }
+
+    #[inline(always)]
+    unsafe fn leads_to(object: Borrowed<'_>, instance: *mut py::PyObject) -> bool {
+        // SAFETY: as the caller says.
         let this = unsafe { Self::of(object.as_ptr()) };
         let Some(reference) = &this.instance else { return false };
         // SAFETY: a `weakref.ref`, held by the wrapper.
@@ -188,14 +206,23 @@ impl Wrapper {
         // SAFETY: a pointer's place, which is there as long as the reference.
         let place = unsafe { AtomicPtr::from_ptr(place) };
         // Relaxed: compared alone. It is cleared before its instance's address is free for another.
-        place.load(Ordering::Relaxed) == instance.as_ptr()
+        place.load(Ordering::Relaxed) == instance
+    }
+
+    /// Whether this very reference leads to the instance whose cache this is, a wrapper.
+    ///
+    /// # Safety
+    /// As [`Wrapper::is_for`].
+    pub unsafe fn is_known_by(object: Borrowed<'_>, reference: Borrowed<'_>) -> bool {
+        // SAFETY: as the caller says.
+        let this = unsafe { Self::of(object.as_ptr()) };
+        this.instance.as_ref().is_some_and(|known| known.borrow().is(reference))
     }
 
     /// The instance whose cache this is, or None if it is of no instance or that is gone.
     fn live_instance(&self) -> Result<Option<Owned>> {
         let Some(reference) = &self.instance else { return Ok(None) };
-        let instance = object::call_with(reference.borrow(), &[])?;
-        Ok((!instance.borrow().is_none()).then_some(instance))
+        compat::referent(reference.borrow())
     }
 
     /// # Safety
@@ -238,7 +265,12 @@ impl Wrapper {
     fn call_function(&self, args: &CallArgs<'_>) -> Result<Owned> {
         // SAFETY: written in `wrapper_tp_clear` alone, of garbage that nobody calls. Should a finalizer have handed it out
         // again meanwhile, the function is held by its frame, or by `Borrowed::call`.
-        unsafe { &*self.function.get() }.borrow().call(args)
+        let function = unsafe { &*self.function.get() }.borrow();
+        // A cached method's: the instance is found here and not by a call of its own, which would be one level more in a recursion.
+        match self.instance.as_ref().and_then(|_| BoundMethod::from_object(function)) {
+            Some(method) => method.call(args),
+            None => function.call(args),
+        }
     }
 
     /// The function's own result, if it can be stored: no coroutine object. Reenters: the function, and as
@@ -340,21 +372,6 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     unsafe { py::Py_DECREF(kind.cast()) };
 }
 
-unsafe extern "C" fn wrapper_tp_descr_get(
-    object: *mut py::PyObject,
-    instance: *mut py::PyObject,
-    _owner: *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: the slot's own argument.
-    let this = unsafe { Borrowed::from_ptr(object) };
-    if instance.is_null() {
-        return this.to_owned().into_ptr();
-    }
-    // SAFETY: the slot's own argument, and not null.
-    let instance = unsafe { Borrowed::from_ptr(instance) };
-    if instance.is_none() { this.to_owned().into_ptr() } else { object::to_slot(object::bound_method(this, instance)) }
-}
-
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     make_type_with(module, c"tamis._core.lru_cache_wrapper", methods::DOC, ATTRIBUTES.0.as_ptr())
@@ -422,7 +439,7 @@ pub fn make_callable_type(
         slot(py::Py_tp_traverse, traverse),
         slot(py::Py_tp_clear, clear),
         slot(py::Py_tp_call, py::PyVectorcall_Call as *mut c_void),
-        slot(py::Py_tp_descr_get, wrapper_tp_descr_get as *mut c_void),
+        slot(py::Py_tp_descr_get, callable_tp_descr_get as *mut c_void),
         slot(py::Py_tp_members, members.as_mut_ptr().cast()),
         slot(py::Py_tp_methods, methods.cast_mut().cast()),
         slot(py::Py_tp_getset, attributes.cast_mut().cast()),

@@ -16,7 +16,7 @@ use crate::core::memory::Concurrent;
 use crate::core::shared::{After, Back, Departed, Front, Outside, Ticket};
 use crate::core::store;
 use crate::core::view::{Hit, Look, SlotId, Verdict};
-use crate::ffi::object::Borrowed;
+use crate::ffi::object::{Borrowed, Owned};
 use mutex::Mutex;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -385,6 +385,26 @@ fn drop_all<K, V>(departed: Departed<K, V>) -> bool {
     let held = departed.some_is_held();
     departed.for_each(drop);
     held
+}
+
+/// An object that somebody is to use at once: without the GIL, by a reference of its own, since other threads may take it out.
+pub struct Lent(Owned);
+
+impl Lent {
+    /// Lends what a cache holds.
+    ///
+    /// # Safety
+    /// As where there is a GIL.
+    #[inline(always)]
+    pub unsafe fn new(object: &Owned) -> Self {
+        Self(object.clone())
+    }
+
+    /// The object.
+    #[inline(always)]
+    pub fn borrow(&self) -> Borrowed<'_> {
+        self.0.borrow()
+    }
 }
 
 /// The reference count of something of ours that is no Python object.

@@ -2,22 +2,24 @@
 //!
 //! The caches lie in a store of their own under the instances' addresses, so that a call is two hits of the kind that a
 //! cached function has. A weak reference with a callback takes a cache out when its instance dies, which is before the
-//! address can be another's. What is done once for each instance is in `tamis/_method.py`.
+//! address can be another's.
 
-use crate::core::hash::Hash;
-use crate::core::view::Hit;
+mod caches;
+mod forget;
+
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::module::State;
-use crate::py::key::Key;
+use crate::py::bound::BoundMethod;
 use crate::py::libraries;
 use crate::py::options::Options;
 use crate::py::wrapper::{
     ATTRIBUTES, Bound, Entries, OfInstance, Table, Wrapper, Wraps, coroutine_attributes, is_coroutine_function,
     parameters, update_wrapper, without_arguments,
 };
+pub use forget::make_forget_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};
@@ -38,17 +40,13 @@ pub struct Method {
 struct Parts {
     /// The cache of each instance, under its number.
     caches: Entries,
+    sweep_at: caches::SweepAt,
     function: Owned,
     bound: Bound,
     typed: Owned,
     given: Owned,
     /// Whether the function is a coroutine function.
     coroutine: bool,
-}
-
-/// What an instance is known by while it lives: its address, without the bits that are always zero.
-fn number_of(instance: Borrowed<'_>) -> i64 {
-    (instance.as_ptr().addr() >> 4) as i64
 }
 
 impl Method {
@@ -60,12 +58,21 @@ impl Method {
         typed: Borrowed<'_>,
         given: Borrowed<'_>,
     ) -> Result<Owned> {
-        // One that is thrown away, so that what is wrong with the options is said here.
-        drop(Wrapper::decorate(state, function, bound, typed, given, None)?);
-        let caches = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
         let coroutine = is_coroutine_function(function)?;
-        let (function_held, typed, given) = (function.to_owned(), typed.to_owned(), given.to_owned());
-        let parts = Parts { caches, function: function_held, bound, typed, given, coroutine };
+        // A cache that is thrown away, so that what is wrong with the options is said here. The type stands in for an instance.
+        let reference = forget::weak_reference(state.method_type.borrow(), None)?;
+        let of_stand_in = BoundMethod::weakly(state, function, reference.borrow())?;
+        let stand_in = OfInstance { reference, method: function, coroutine };
+        drop(Wrapper::decorate(state, of_stand_in.borrow(), bound, typed, given, Some(stand_in))?);
+        let parts = Parts {
+            caches: Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?,
+            sweep_at: caches::SweepAt::new(),
+            function: function.to_owned(),
+            bound,
+            typed: typed.to_owned(),
+            given: given.to_owned(),
+            coroutine,
+        };
         let parts = boxed(parts).map_err(|OutOfMemory| Raised::no_memory())?;
         let kind = if coroutine { &state.coroutine_method_type } else { &state.method_type };
         // SAFETY: a ready type of ours.
@@ -101,6 +108,12 @@ impl Method {
         Ok(Some((kind.to_owned(), function.to_owned(), is_static.is_true()?)))
     }
 
+    /// Refuses, in these words, what is no function but holds one, and says where the decorator belongs. Reenters: imports.
+    pub fn refuse_descriptor(message: &str, function: Borrowed<'_>) -> Result<()> {
+        let refuse = object::import(c"tamis._method", c"refuse_descriptor")?;
+        object::call_with(refuse.borrow(), &[object::string(message)?.borrow(), function]).map(drop)
+    }
+
     /// Refuses what can't be had for each instance.
     pub fn check_options(options: Option<&Options>) -> Result<()> {
         if options.is_some_and(|options| options.shared.is_some()) {
@@ -120,6 +133,14 @@ impl Method {
         unsafe { &*object.cast::<Self>() }
     }
 
+    /// The object as a cached method, if it is one.
+    pub fn from_object<'a>(state: &State, object: Borrowed<'a>) -> Option<&'a Self> {
+        let kind = object.type_ptr().cast();
+        let is_one = kind == state.method_type.as_ptr() || kind == state.coroutine_method_type.as_ptr();
+        // SAFETY: nobody can derive from the types.
+        is_one.then(|| unsafe { Self::of(object.as_ptr()) })
+    }
+
     fn as_object(&self) -> Borrowed<'_> {
         // SAFETY: a live object, held by whoever holds the borrow.
         unsafe { Borrowed::from_ptr(ptr::from_ref(self).cast_mut().cast()) }
@@ -134,84 +155,11 @@ impl Method {
         }
     }
 
-    /// The cache of this instance. Reenters on its first call: attributes of the function, weak references.
-    #[inline(always)]
-    fn cache_for(&self, instance: Borrowed<'_>) -> Result<Owned> {
-        let parts = self.parts()?;
-        let hash = Hash::of(number_of(instance) as u64);
-        match parts.caches.hit(hash, Key::is_telling_int) {
-            // SAFETY: the values in this store are wrappers.
-            Hit::Value(cache) if unsafe { Wrapper::is_for(cache.borrow(), instance) } => Ok(cache),
-            Hit::Value(_) | Hit::Absent(_) | Hit::Unsure(_) => self.find_or_make(parts, instance, hash),
-        }
-    }
-
-    /// Reenters: as [`Method::cache_for`].
-    #[cold]
-    #[inline(never)]
-    fn find_or_make(&self, parts: &Parts, instance: Borrowed<'_>, hash: Hash) -> Result<Owned> {
-        let _alive = self.as_object().to_owned();
-        parts.caches.welcome(Some(self.as_object()));
-        let find = || parts.caches.change(|store| store.first_candidate(hash).map(|(id, _)| store.value(id).clone()));
-        if let Some(cache) = find() {
-            // SAFETY: the values in this store are wrappers.
-            if unsafe { Wrapper::is_for(cache.borrow(), instance) } {
-                return Ok(cache);
-            }
-            // That of an instance which had this address before: the collector clears weak references that finalizers make
-            // without calling their callbacks.
-            let gone = parts.caches.change_rarely(|store| {
-                let (id, _) = store.first_candidate(hash)?;
-                if store.value(id).borrow().is(cache.borrow()) { store.take_out(id) } else { None }
-            });
-            drop((gone, cache));
-        }
-        let state = State::of_instance(self.as_object())?;
-        let number = object::int(number_of(instance))?;
-        let bound = object::call_with(
-            object::import(c"tamis._method", c"bind")?.borrow(),
-            &[self.as_object(), parts.function.borrow(), instance, number.borrow()],
-        )?;
-        let &[bound, reference] = exact::tuple_items(bound.borrow()) else {
-            return Err(Raised::type_error(c"tamis._method.bind must return two values"));
-        };
-        let (reference, method) = (reference.to_owned(), parts.function.borrow());
-        let of_instance = Some(OfInstance { reference, method, coroutine: parts.coroutine });
-        let (typed, given) = (parts.typed.borrow(), parts.given.borrow());
-        let cache = Wrapper::decorate(state, bound, parts.bound, typed, given, of_instance)?;
-        // Another thread may have made one meanwhile: the first stays.
-        let entry = (Key::of_telling_int(number_of(instance)), cache.clone());
-        let stored = parts.caches.change(|store| {
-            if store.first_candidate(hash).is_some() {
-                Ok(Some(entry))
-            } else {
-                let (key, cache) = entry;
-                store.insert(hash, key, cache).map(|_none| None).map_err(|(key, cache, _)| (key, cache))
-            }
-        });
-        match stored {
-            Ok(None) => Ok(cache),
-            Ok(Some(_second)) => find().map_or(Ok(cache), Ok),
-            Err(_entry) => Err(Raised::no_memory()),
-        }
-    }
-
     /// A new dict of the options.
     fn parameters(&self, state: &State) -> Result<Owned> {
         let parts = self.parts()?;
         let maxsize = parts.bound.entries().map_or_else(|| Ok(object::none()), |most| object::count(most as u64))?;
         parameters(state, maxsize.borrow(), parts.typed.borrow(), Some(parts.given.borrow()))
-    }
-
-    /// Drops the cache of an instance that is gone. Reenters: finalizers of its entries.
-    fn forget(&self, number: i64) -> Result<Owned> {
-        let hash = Hash::of(number as u64);
-        let gone = self.parts()?.caches.change_rarely(|store| {
-            let (id, _) = store.first_candidate(hash)?;
-            store.take_out(id)
-        });
-        drop(gone);
-        Ok(object::none())
     }
 }
 
@@ -230,14 +178,11 @@ unsafe extern "C" fn method_vectorcall(
         return ptr::null_mut();
     }
     // SAFETY: there is an argument, held by the caller.
-    let cache = match this.cache_for(unsafe { Borrowed::first_of(args) }) {
-        Ok(cache) => cache,
-        Err(_raised) => return ptr::null_mut(),
-    };
+    let instance = unsafe { Borrowed::first_of(args) };
     // SAFETY: behind the first argument are so many others, held by the caller.
     let rest = unsafe { args.add(1) };
-    // SAFETY: a wrapper, held by us during the call.
-    unsafe { Wrapper::call_directly(cache.borrow(), rest, positional - 1, kwnames) }
+    // SAFETY: as above.
+    unsafe { this.call(instance, rest, positional - 1, kwnames) }
 }
 
 unsafe extern "C" fn method_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
@@ -314,35 +259,24 @@ unsafe extern "C" fn cache_for(object: *mut py::PyObject, instance: *mut py::PyO
     object::to_slot(this.cache_for(unsafe { Borrowed::from_ptr(instance) }))
 }
 
-unsafe extern "C" fn forget(object: *mut py::PyObject, number: *mut py::PyObject) -> *mut py::PyObject {
-    // SAFETY: a method of the type, called on an instance of it.
-    let this = unsafe { Method::of(object) };
-    let _alive = this.as_object().to_owned();
-    // SAFETY: the one argument of a function called with METH_O.
-    let number = exact::telling_value(unsafe { Borrowed::from_ptr(number) });
-    object::to_slot(
-        number.map_or_else(|| Err(Raised::type_error(c"_forget takes an int")), |number| this.forget(number)),
-    )
-}
-
 unsafe extern "C" fn cache_parameters(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a method of the type, called on an instance of it.
     let this = unsafe { Method::of(object) };
     object::to_slot(State::of_instance(this.as_object()).and_then(|state| this.parameters(state)))
 }
 
-const fn with_one(name: &'static CStr, function: py::PyCFunction, doc: &'static CStr) -> py::PyMethodDef {
-    py::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
-        ml_flags: py::METH_O,
-        ml_doc: doc.as_ptr(),
-    }
+unsafe extern "C" fn copy(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: a method of the type, called on an instance of it.
+    unsafe { Method::of(object) }.as_object().to_owned().into_ptr()
 }
 
-static METHODS: Table<py::PyMethodDef, 6> = Table([
-    with_one(c"cache_for", cache_for, c"cache_for($self, instance, /)\n--\n\nThe cache of one instance."),
-    with_one(c"_forget", forget, c"Drop the cache of an instance that is gone."),
+static METHODS: Table<py::PyMethodDef, 7> = Table([
+    without_arguments(
+        c"cache_for",
+        cache_for,
+        py::METH_O,
+        c"cache_for($self, instance, /)\n--\n\nThe cache of one instance.",
+    ),
     without_arguments(
         c"cache_parameters",
         cache_parameters,
@@ -351,6 +285,8 @@ static METHODS: Table<py::PyMethodDef, 6> = Table([
     ),
     libraries::METHODS[0],
     libraries::METHODS[1],
+    without_arguments(c"__copy__", copy, py::METH_NOARGS, c"The cached method itself."),
+    without_arguments(c"__deepcopy__", copy, py::METH_O, c"The cached method itself."),
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     unsafe { std::mem::zeroed() },
 ]);
