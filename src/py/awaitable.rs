@@ -54,6 +54,13 @@ impl Ready {
     }
 }
 
+/// Whether the object is one of these, of any interpreter's type.
+pub fn is_ready(object: Borrowed<'_>) -> bool {
+    const OURS: py::destructor = ready_tp_dealloc;
+    // SAFETY: a live object's type is live.
+    unsafe { (*object.type_ptr()).tp_dealloc }.map(|dealloc| dealloc as usize) == Some(OURS as usize)
+}
+
 impl KeptStop {
     /// Ends an iteration with this value, the one that it was first called with.
     #[inline(always)]

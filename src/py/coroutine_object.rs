@@ -2,8 +2,10 @@
 //! find it used up.
 //!
 //! A coroutine object is what `collections.abc.Coroutine` has for an instance, and a generator that `types.coroutine` has made one.
-//! Our own are among them. Futures and tasks are not: they can be awaited again and again.
+//! Our own are among them, but for what a hit returns where it is the awaited result of another call: that can be awaited again and
+//! again, as futures and tasks can.
 
+use super::awaitable;
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object, sync};
 use pyo3_ffi as py;
 use std::ffi::CStr;
@@ -31,7 +33,7 @@ pub fn refuse_awaited(value: Borrowed<'_>) -> Result<()> {
     let message =
         c"a cached coroutine function has returned a coroutine object when it was awaited, which can be awaited only \
         once and so can't be stored: await it inside of the function";
-    refuse(value, message, |_| true)
+    if awaitable::is_ready(value) { Ok(()) } else { refuse(value, message, |_| true) }
 }
 
 #[inline(always)]

@@ -9,6 +9,7 @@ use crate::module::State;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_void};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Modules that something is told to. `tamis/_libraries.py` has a function for each.
@@ -24,8 +25,9 @@ const NAMES: [&CStr; 6] = [
 
 /// What an interpreter knows of other libraries.
 pub struct Libraries {
-    /// `functools._lru_cache_wrapper`, if there is one that is a type.
-    class: Option<Owned>,
+    /// `functools._lru_cache_wrapper`, if there is one that is a type. Found when it is first asked for: importing tamis imports
+    /// nothing else.
+    class: OnceLock<Option<Owned>>,
     /// Of [`NAMES`].
     names: Vec<Owned>,
     /// A bit for each library that has been told.
@@ -33,15 +35,24 @@ pub struct Libraries {
 }
 
 impl Libraries {
-    /// Reenters: an import of a module that is part of CPython.
+    /// Nothing is told to anybody yet.
     pub fn new() -> Result<Self> {
         let names = NAMES.iter().map(|name| object::interned(name)).collect::<Result<_>>()?;
-        Ok(Self { class: functools_type(), names, told: AtomicU32::new(0) })
+        Ok(Self { class: OnceLock::new(), names, told: AtomicU32::new(0) })
     }
 
     /// For the collector.
     pub fn held(&self) -> Option<&Owned> {
-        self.class.as_ref()
+        self.class.get()?.as_ref()
+    }
+
+    /// Reenters at first: an import of a module that is part of CPython.
+    fn class(&self) -> Option<&Owned> {
+        if self.class.get().is_none() {
+            // Outside of the cell, which another thread may be filling: an import may wait for that.
+            drop(self.class.set(functools_type()));
+        }
+        self.held()
     }
 
     /// Tells those that have been imported since the last time. Whether there was one. Reenters where there is one: an import of
@@ -102,7 +113,7 @@ unsafe extern "C" fn class(object: *mut py::PyObject, _: *mut c_void) -> *mut py
     object::to_slot(State::of_instance(this).map(|state| {
         // beartype asks this first.
         state.libraries.tell();
-        state.libraries.class.clone().unwrap_or_else(|| kind_of(this).to_owned())
+        state.libraries.class().cloned().unwrap_or_else(|| kind_of(this).to_owned())
     }))
 }
 
