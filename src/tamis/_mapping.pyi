@@ -1,33 +1,18 @@
 from collections.abc import Callable, Iterator, MutableMapping
-from datetime import timedelta
-from typing import Any, ClassVar, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypedDict, TypeVar
+from typing import Any, ClassVar, SupportsIndex, TypeVar, overload
 
 from typing_extensions import Self
 
-from tamis._info import CacheInfo
+from tamis._info import CacheInfo, _Cause, _MappingStats, _Number, _Seconds
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-
-_Number: TypeAlias = SupportsFloat | SupportsIndex
-_Seconds: TypeAlias = _Number | timedelta
-_Cause: TypeAlias = Literal["size", "expired", "invalidated", "replaced", "cleared"]
-
-class _Stats(TypedDict):
-    hits: int
-    misses: int
-    evictions: int
-    expirations: int
-    invalidations: int
-    stale_hits: int
-    coalesced: int
-    currsize: int
-    weight: int
+_T = TypeVar("_T")
 
 class SieveCache(MutableMapping[_K, _V]):
     def __init__(
         self,
-        maxsize: int | None,
+        maxsize: SupportsIndex | None,
         *,
         ttl: _Seconds | Callable[[_V], _Seconds | None] | None = None,
         weigher: Callable[[_V], _Number] | None = None,
@@ -42,9 +27,14 @@ class SieveCache(MutableMapping[_K, _V]):
     def __contains__(self, key: object, /) -> bool: ...
     def __iter__(self) -> Iterator[_K]: ...
     def __len__(self) -> int: ...
+    # As in collections.abc.Mapping at run time, where typeshed's takes no keyword any more.
+    @overload
+    def get(self, key: _K, /) -> _V | None: ...
+    @overload
+    def get(self, key: _K, /, default: _V | _T) -> _V | _T: ...
     def get_or_compute(self, key: _K, factory: Callable[[], _V], /) -> _V: ...
     def info(self) -> CacheInfo: ...
-    def stats(self) -> _Stats: ...
+    def stats(self) -> _MappingStats: ...
     def copy(self) -> Self: ...
     def __copy__(self) -> Self: ...
     def __setstate__(self, state: tuple[Any, ...], /) -> None: ...
