@@ -76,6 +76,8 @@ pub struct State {
     pub run: Imported,
     /// The same for `cache_refresh`.
     pub refresh: Imported,
+    /// What makes the bytes of keys that are of other than built-in types.
+    pub pickle_key: Imported,
     /// What is told of cached functions that die. Held for moments in which no Python code runs.
     on_death: Mutex<Option<Shared<Owned>>>,
     /// The functions of `pickle`, once a shared cache needed them.
@@ -150,6 +152,7 @@ impl State {
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             run: Imported::new(c"tamis._async", c"run"),
             refresh: Imported::new(c"tamis._async", c"refresh"),
+            pickle_key: Imported::new(c"tamis._pickled", c"dumps"),
             on_death: Mutex::new(None),
             pickle: OnceLock::new(),
         })
@@ -299,8 +302,9 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
-    let imported =
-        [&state.cache_info_class, &state.run, &state.refresh].into_iter().filter_map(|name| name.object.get());
+    let imported = [&state.cache_info_class, &state.run, &state.refresh, &state.pickle_key]
+        .into_iter()
+        .filter_map(|name| name.object.get());
     let types = [
         &state.wrapper_type,
         &state.coroutine_wrapper_type,
@@ -374,9 +378,9 @@ const ON_DEATH: py::PyMethodDef = py::PyMethodDef {
     ml_doc: c"Have a callable told of each cached function that dies: its id, and its last cache_stats().".as_ptr(),
 };
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 13]> = {
+static FUNCTIONS: Tables<[py::PyMethodDef; 14]> = {
     let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
-    let [dumps, loads, key, call] = codec::FUNCTIONS;
+    let [dumps, canonical, loads, key, call] = codec::FUNCTIONS;
     let [list, entries, clear, remove] = regions::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     let end = unsafe { std::mem::zeroed() };
@@ -386,6 +390,7 @@ static FUNCTIONS: Tables<[py::PyMethodDef; 13]> = {
         cached_method,
         ON_DEATH,
         dumps,
+        canonical,
         loads,
         key,
         call,

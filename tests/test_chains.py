@@ -135,8 +135,7 @@ print("released")
 """
 
 
-# Inside of something: an awaitable itself is a coroutine object, which is not stored.
-@pytest.mark.parametrize("hit", ["(f(number, None),)", "[f(number, None)]"])
+@pytest.mark.parametrize("hit", ["f(number, None)", "(f(number, None),)", "[f(number, None)]"])
 @pytest.mark.parametrize("options", ["", "ttl=100", "copy=lambda value: value"])
 def test_chain_of_awaitables_of_hits_is_dropped_without_a_stack_overflow(hit, options):
     assert run_child(AWAITABLES.format(hit=hit, options=options)) == "released\n"

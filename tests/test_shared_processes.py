@@ -150,31 +150,6 @@ def test_keys_meet_whatever_the_hash_seed(tmp_path):
     assert printed == ["computed\n", "", ""]
 
 
-def test_programs_with_one_name_do_not_share(tmp_path):
-    def child(path):
-        from tamis import cache
-
-        @cache(backend="shared", path=path)
-        def f(x):
-            return "result of the first"
-
-        print(f(1))
-
-    def other(path):
-        from tamis import cache
-
-        @cache(backend="shared", path=path)
-        def f(x):
-            return "result of the second"
-
-        print(f(1))
-
-    assert run_function(child, str(tmp_path)).split()[-1] == "first"
-    assert run_function(other, str(tmp_path)).split()[-1] == "second"
-    assert run_function(child, str(tmp_path)).split()[-1] == "first"
-    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 2
-
-
 SCRIPT = """
 import multiprocessing, sys
 from tamis import cache

@@ -1,106 +1,85 @@
 """The name of the region that a cached function has where it is given none.
 
 Two functions share a region only if they come from one place and would do the same: module, qualified name, source
-file, code, defaults, and what they close over. So two programs' ``__main__.f`` never meet, and neither do two releases.
+file, and all that ``_identity.py`` reaches. So two programs' ``__main__.f`` never meet, and neither do two releases.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sys
 from functools import partial
-from types import CodeType, FunctionType, MethodType
-from typing import Any
+from types import FunctionType, MethodType
 
-from tamis import _core
+from tamis import _callables, _classes, _objects
+from tamis._canonical import Nameless
+from tamis._identity import Walk, explained
+from tamis._sources import plain_name
+
+# As typing.TYPE_CHECKING is for type checkers.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
 # The layout of what is digested.
-_VERSION = "1"
+_VERSION = "2"
+# Options that decide which calls are the same, or what comes back from the bytes.
+_OPTIONS = "key", "ignore", "serializer"
+_DEPTH = 100
+
+__all__ = ["region_name"]
+assert _callables
+assert _classes
+assert _objects
 
 
-def region_name(function: Any) -> str:
+def region_name(function: Any, options: Mapping[str, Any] | None = None) -> str:
     """Return the function's name, readable, with a digest of all that makes it this function."""
-    digest = hashlib.blake2b(digest_size=16)
-    _add(digest, _VERSION, sys.implementation.cache_tag)
-    innermost = _add_function(digest, function)
+    *_, innermost = _chain(function)
+    mentioned: frozenset[str] = frozenset()
+    while True:
+        walk = Walk(innermost, mentioned)
+        digest = _digest(walk, function, options or {})
+        if not walk.unmentioned & walk.words:
+            break
+        # Code that asks for an attribute may be found behind the function that has it.
+        mentioned = frozenset(walk.words)
     name = getattr(innermost, "__qualname__", type(innermost).__qualname__)
-    module = _module_of(innermost) or type(innermost).__module__
-    return f"{module}.{name}-{digest.hexdigest()}"
+    module = getattr(innermost, "__module__", None) or type(innermost).__module__
+    return f"{plain_name(module)}.{name}-{digest.hex()}"
 
 
-def _module_of(function: Any) -> str | None:
-    # In processes that multiprocessing spawns, the program's main module has another name.
-    module: str | None = getattr(function, "__module__", None)
-    return "__main__" if module == "__mp_main__" else module
+def _digest(walk: Walk, function: Any, options: Mapping[str, Any]) -> bytes:
+    if type(walk.innermost) is FunctionType:
+        namespace = walk.innermost.__globals__
+        for name in (namespace.get("__name__"), namespace.get("__package__")):
+            if isinstance(name, str) and name:
+                walk.program.own.add(name.partition(".")[0])
+    try:
+        walk.put(_VERSION, str(sys.implementation.cache_tag))
+        walk.item(function)
+        for name in _OPTIONS:
+            if options.get(name) is not None:
+                walk.put(name)
+                walk.step(f"has the option {name}", options[name])
+        return walk.digest()
+    except Nameless as error:
+        why = str(error) or "has nothing that is the same in every process"
+        raise TypeError(explained(function, walk.path, why)) from error.__cause__
+    except RecursionError:
+        raise TypeError(explained(function, [], "depends on what is nested too deep to be looked through")) from None
 
 
-def _add(digest: Any, *parts: object) -> None:
-    """Add each part behind its length, so that no two lists of parts look alike."""
-    for part in parts:
-        content = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(content))
-        digest.update(content)
-
-
-def _add_function(digest: Any, function: Any) -> Any:
-    while isinstance(function, partial | MethodType):
+def _chain(function: Any) -> Iterator[Any]:
+    """A callable, and what it wraps, to the innermost."""
+    for _ in range(_DEPTH):
+        yield function
         if isinstance(function, partial):
-            _add_values(digest, "partial", *function.args, *sorted(function.keywords.items()))
             function = function.func
-        else:
-            _add_values(digest, "method", function.__self__)
+        elif isinstance(function, MethodType):
             function = function.__func__
-    _add(digest, _module_of(function), getattr(function, "__qualname__", None))
-    if not isinstance(function, FunctionType):
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None:
-            return _add_function(digest, wrapped)
-        # Of C, or an instance with __call__.
-        _add_values(digest, "callable", type(function).__module__, type(function).__qualname__)
-        call = type(function).__dict__.get("__call__")
-        if isinstance(call, FunctionType):
-            _add_code(digest, call.__code__)
-            _add_values(digest, function)
-        return function
-    _add_code(digest, function.__code__, whole=True)
-    _add_values(digest, "defaults", *(function.__defaults__ or ()), *sorted((function.__kwdefaults__ or {}).items()))
-    for cell in function.__closure__ or ():
-        try:
-            _add_values(digest, "cell", cell.cell_contents)
-        except ValueError:  # empty: the function's own name, or __class__
-            _add(digest, "empty cell")
-    return function
-
-
-def _add_code(digest: Any, code: CodeType, *, whole: bool = False) -> None:
-    if whole:
-        file = code.co_filename
-        _add(digest, file if file.startswith("<") else os.path.abspath(file))
-    _add(digest, code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)
-    _add(
-        digest,
-        code.co_argcount,
-        code.co_posonlyargcount,
-        code.co_kwonlyargcount,
-        getattr(code, "co_exceptiontable", b""),
-    )
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _add(digest, "code", constant.co_name)
-            _add_code(digest, constant)
         else:
-            _add_values(digest, "constant", constant)
-
-
-def _add_values(digest: Any, *values: object) -> None:
-    """Add values by the bytes that a key has for them, which are the same in every process, or else by their type."""
-    for value in values:
-        try:
-            _add(digest, type(value).__qualname__, _core._key((value,), {}, True))
-        except Exception:
-            # No bytes: a lock, a connection, a function inside of a function.
-            if isinstance(value, FunctionType):
-                _add_code(digest, value.__code__)
-            else:
-                _add(digest, "unserializable", type(value).__module__, type(value).__qualname__)
+            wrapped = getattr(function, "__wrapped__", None)
+            if wrapped is None:
+                return
+            function = wrapped

@@ -46,7 +46,7 @@ fn encode_any(
 ) -> Result<Encoded> {
     let start = out.len();
     if serializer.is_none() {
-        let mut encoder = Encoder { out: Out { bytes: out, most }, seen: Seen::default() };
+        let mut encoder = Encoder { out: Out { bytes: out, most }, seen: Seen::default(), canonical: false };
         match encoder.item(value, 0) {
             Ok(()) => return Ok(Encoded::Done),
             Err(Stop::TooLarge) => return Ok(Encoded::TooLarge),
@@ -65,6 +65,22 @@ fn encode_any(
     let written = out.byte(tag).and_then(|()| out.slice(bytes.content()));
     object::with_exception_aside(|| drop(bytes));
     Ok(if written.is_ok() { Encoded::Done } else { Encoded::TooLarge })
+}
+
+/// Appends bytes that are the same in every process, and the same for no two values that differ by more than the order of a set.
+///
+/// False, with `out` as it was, where the value is not of exact built-in types alone, or holds a mutable object twice, or nests
+/// deeper than [`MOST_DEPTH`], or takes more bytes than `out` may become long. Runs no Python code.
+pub fn encode_canonical(value: Borrowed<'_>, out: &mut Vec<u8>, most: usize) -> bool {
+    let start = out.len();
+    let mut encoder = Encoder { out: Out { bytes: out, most }, seen: Seen::default(), canonical: true };
+    match encoder.item(value, 0) {
+        Ok(()) => return true,
+        Err(Stop::Raised(raised)) => drop(raised.take()),
+        Err(Stop::TooLarge | Stop::Other) => {}
+    }
+    out.truncate(start);
+    false
 }
 
 /// Why the compact form ends here.
@@ -93,6 +109,8 @@ type Step = std::result::Result<(), Stop>;
 struct Encoder<'a> {
     out: Out<'a>,
     seen: Seen,
+    /// Whether the items of sets are sorted by their bytes: their own order differs with the hash seed.
+    canonical: bool,
 }
 
 impl Encoder<'_> {
@@ -201,10 +219,22 @@ impl Encoder<'_> {
         let count = plain::size_of_set(value);
         self.out.counted(tag, count)?;
         let mut seen = 0;
+        let mut sorted = Vec::new();
         for item in plain::set_items(value)? {
-            self.item(item?.borrow(), depth + 1)?;
+            let item = item?;
             seen += 1;
+            if !self.canonical {
+                self.item(item.borrow(), depth + 1)?;
+                continue;
+            }
+            // What is hashable holds no mutable object of a built-in type.
+            let mut bytes = Vec::new();
+            let out = Out { bytes: &mut bytes, most: self.out.most };
+            Encoder { out, seen: Seen::default(), canonical: true }.item(item.borrow(), depth + 1)?;
+            sorted.push(bytes);
         }
+        sorted.sort_unstable();
+        sorted.iter().try_for_each(|bytes| self.out.slice(bytes))?;
         if seen == count { Ok(()) } else { Err(Stop::Other) }
     }
 }

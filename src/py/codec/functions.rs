@@ -1,7 +1,7 @@
 //! The codec as functions of the module, for tests and for looking into regions.
 
 use super::decode::decode_call;
-use super::{Decoded, Encoded, decode, encode, encode_call};
+use super::{Decoded, Encoded, decode, encode, encode_call, encode_canonical};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
 use crate::module::State;
 use crate::py::functions::{function, functions};
@@ -19,6 +19,13 @@ fn dumps(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         Encoded::TooLarge => Err(Raised::no_memory()),
         Encoded::Unserializable(exception) => Err(Raised::again(exception.borrow())),
     }
+}
+
+/// `_canonical(value)`: bytes that are the same in every process, or None where it is not of exact built-in types alone.
+fn canonical(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let [value] = *args.values() else { return Err(Raised::type_error(c"_canonical() takes one value")) };
+    let mut bytes = Vec::new();
+    if encode_canonical(value, &mut bytes, NO_BOUND) { plain::bytes(&bytes) } else { Ok(object::none()) }
 }
 
 /// `_loads(bytes)`: a tuple of the value and whether it is immutable, or None if the bytes are damaged.
@@ -67,14 +74,20 @@ fn content<'a>(args: &CallArgs<'a>) -> Result<&'a [u8]> {
 
 functions! {
     dumps_fastcall calls dumps;
+    canonical_fastcall calls canonical;
     loads_fastcall calls loads;
     key_fastcall calls key;
     call_fastcall calls call;
 }
 
 /// The module's private functions.
-pub const FUNCTIONS: [py::PyMethodDef; 4] = [
+pub const FUNCTIONS: [py::PyMethodDef; 5] = [
     function(c"_dumps", dumps_fastcall, c"The bytes of a value, as shared caches store it."),
+    function(
+        c"_canonical",
+        canonical_fastcall,
+        c"Bytes of a value that are the same in every process, or None where it is not of exact built-in types alone.",
+    ),
     function(c"_loads", loads_fastcall, c"(value, immutable) of such bytes, or None where they are damaged."),
     function(c"_key", key_fastcall, c"The bytes of the key of a call with these args, kwargs and typed."),
     function(c"_call", call_fastcall, c"(args, ((name, value), ...)) of such bytes, or None where they are damaged."),

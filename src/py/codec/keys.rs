@@ -3,8 +3,10 @@
 //! They say the same in every process, whatever its string hash seed. Numbers that are equal are written alike: an integral
 //! float or complex number as the integer, -0.0 as 0. A NaN equals nothing in Python, and finds itself by identity; here NaNs
 //! meet where their bits are the same. The items of a frozenset are sorted by their bytes. What is not of these exact
-//! types is told by its type's name and the bytes that pickle or the serializer makes of it.
+//! types is told by its type's name and the bytes that the serializer makes of it; without one, by those of the codec, with the
+//! items of sets sorted, or of `tamis/_pickled.py`.
 
+use super::encode_canonical;
 use super::others::{self, Serialized, Serializer};
 use super::{MOST_DEPTH, Out, TooLarge, tag};
 use crate::ffi::err::{self, Kind};
@@ -182,7 +184,15 @@ impl Encoder<'_> {
     /// Reenters: pickle or the serializer.
     #[cold]
     fn other(&mut self, value: Borrowed<'_>) -> Step {
-        let bytes = match others::serialize(self.state, self.serializer, value)? {
+        if self.serializer.is_none() {
+            let mut bytes = Vec::new();
+            if encode_canonical(value, &mut bytes, self.out.most) {
+                self.out.byte(tag::OTHER)?;
+                self.type_of(value)?;
+                return Ok(self.out.sized(tag::BYTES, &bytes)?);
+            }
+        }
+        let bytes = match others::serialize_key(self.state, self.serializer, value)? {
             Serialized::Bytes(bytes) => bytes,
             Serialized::Refused(exception) if err::is_want_of_room(exception.borrow()) => {
                 return Err(Raised::again(exception.borrow()).into());
@@ -198,7 +208,8 @@ impl Encoder<'_> {
         Ok(written?)
     }
 
-    /// The name of a value's type, with that of its module.
+    /// The name of a value's type, with that of its module. The program's main module has another one in processes that
+    /// multiprocessing spawns.
     fn type_of(&mut self, value: Borrowed<'_>) -> Step {
         // SAFETY: a live object's type is live.
         let kind = unsafe { Borrowed::from_ptr(value.type_ptr().cast()) };
@@ -208,7 +219,11 @@ impl Encoder<'_> {
             if !exact::is_str(name.borrow()) {
                 return Err(Raised::with(Kind::Type, c"the type %R has no name", kind).into());
             }
-            self.item(name.borrow(), 0)?;
+            if exact::characters(name.borrow()).is_some_and(|name| name.bytes == b"__mp_main__") {
+                self.item(object::interned(c"__main__")?.borrow(), 0)?;
+            } else {
+                self.item(name.borrow(), 0)?;
+            }
         }
         Ok(())
     }

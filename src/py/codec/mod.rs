@@ -13,7 +13,7 @@ mod names;
 mod others;
 
 pub use decode::{Decoded, decode};
-pub use encode::{Encoded, encode};
+pub use encode::{Encoded, encode, encode_canonical};
 pub use functions::FUNCTIONS;
 pub use keys::encode_call;
 pub use names::Names;

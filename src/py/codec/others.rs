@@ -59,6 +59,18 @@ pub fn serialize(state: &State, serializer: Option<&Serializer>, value: Borrowed
             object::call_with(state.pickle()?.dumps.borrow(), &[value, protocol.borrow()])
         }
     };
+    serialized(answer)
+}
+
+/// As [`serialize`], by bytes that are the same in every process, and that nothing has to load.
+pub fn serialize_key(state: &State, serializer: Option<&Serializer>, value: Borrowed<'_>) -> Result<Serialized> {
+    match serializer {
+        Some(_) => serialize(state, serializer, value),
+        None => serialized(object::call_with(state.pickle_key.get()?, &[value])),
+    }
+}
+
+fn serialized(answer: Result<Owned>) -> Result<Serialized> {
     match answer {
         Ok(bytes) if plain::bytes_of_instance(bytes.borrow()).is_some() => Ok(Serialized::Bytes(Content(bytes))),
         Ok(other) => Err(Raised::type_error_naming_type(

@@ -107,7 +107,7 @@ impl Extra {
         let would_share = options.shared.is_some();
         let shared = match options.shared.take() {
             // Without entries there is nothing to share.
-            Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, bound)?),
+            Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, given, bound)?),
             _ => None,
         };
         let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, method, names)).transpose()?;

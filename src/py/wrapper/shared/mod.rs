@@ -45,13 +45,13 @@ impl Wait for Detached {
 }
 
 impl Shared {
-    /// Opens the region. Reenters: attributes of the function, imports.
-    pub fn open(function: Borrowed<'_>, options: SharedOptions, bound: Bound) -> Result<Self> {
+    /// Opens the region. `given` are all options as they were given. Reenters: what the function depends on, imports.
+    pub fn open(function: Borrowed<'_>, options: SharedOptions, given: Borrowed<'_>, bound: Bound) -> Result<Self> {
         let name = match options.name {
             Some(name) => name,
             None => {
                 let helper = object::import(c"tamis._shared", c"region_name")?;
-                object::call_with(helper.borrow(), &[function])?
+                object::call_with(helper.borrow(), &[function, given])?
             }
         };
         let name = object::text(name.borrow())?;

@@ -1,0 +1,341 @@
+"""The identity of functions, and of what is made of functions."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from functools import partial, partialmethod
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+
+from tamis import _core
+from tamis._canonical import Nameless, code_digest, codes_in, codes_of, functions_in, names_in, words_in
+from tamis._identity import HANDLERS, Walk
+from tamis._objects import add_family, found_under, version_of
+from tamis._sources import plain_name
+
+# As typing.TYPE_CHECKING is for type checkers.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+NO_PLACE = (
+    "was defined in an interactive session, a notebook or a string: "
+    "nothing tells in another process whether it is the same"
+)
+_TYPED = "<stdin", "<console", "<input", "<python-input", "<ipython-input", "ipython-input"
+_CACHES = (
+    *(_core.lru_cache_wrapper, _core.async_lru_cache_wrapper),
+    *(_core.cached_method_wrapper, _core.async_cached_method_wrapper),
+)
+_FUNCTOOLS = functools.singledispatch.__globals__
+
+
+def _is_typed(name: str) -> bool:
+    """Whether code with this name of a file was typed into a session or a notebook."""
+    folder, file = os.path.split(name)
+    _, kernel, number = os.path.basename(folder).rpartition("ipykernel_")
+    return file.startswith(_TYPED) or (kernel != "" and number.isdigit())
+
+
+def _is_no_file(name: str) -> bool:
+    """Whether code with this name of a file was read from none."""
+    return (name.startswith("<") and not name.startswith("<frozen ")) or _is_typed(name)
+
+
+def is_session(namespace: Mapping[str, Any]) -> bool:
+    """Tell whether these are the globals of an interactive session, of a notebook, or of `python -c`."""
+    main = sys.modules.get("__main__")
+    file = namespace.get("__file__")
+    has_file = namespace.get("__spec__") is not None or (isinstance(file, str) and not _is_no_file(file))
+    return main is not None and namespace is vars(main) and not has_file
+
+
+def _place(walk: Walk, function: FunctionType) -> str:
+    """Return the file that a function comes from, or nothing. Refuse one of which nothing says where it comes from.
+
+    Others than the innermost cached one may come from a string, as those that dataclasses are made of: all that they
+    use counts as it is. Not so in a session, which goes on to change that.
+    """
+    namespace, code = function.__globals__, function.__code__
+    file = code.co_filename
+    if is_session(namespace) or _is_typed(file):
+        raise Nameless(NO_PLACE)
+    if _is_no_file(file):
+        # cloudpickle leaves out where code comes from; the module's source may have it.
+        found = walk.program.source_of(namespace, code)
+        if found is None and function is walk.innermost:
+            raise Nameless(NO_PLACE)
+        return "" if found is None else os.path.abspath(str(namespace.get("__file__")))
+    # A script that was compiled before may be without its source.
+    compiled = str(namespace.get("__file__"))
+    is_imported = namespace.get("__spec__") is not None or getattr(sys, "frozen", False)
+    if not (is_imported or os.path.exists(file) or (compiled.endswith(".pyc") and os.path.exists(compiled))):
+        if function is walk.innermost:
+            raise Nameless(NO_PLACE)
+        return ""
+    return os.path.abspath(file)
+
+
+def _function(walk: Walk, function: FunctionType) -> None:
+    place = _place(walk, function)
+    if walk.path and _by_reference(walk, function):
+        return
+    if walk.number(function):
+        return
+    if function.__globals__ is _FUNCTOOLS and "registry" in vars(function):
+        _single_dispatch(walk, function)
+        return
+    code = function.__code__
+    walk.put("function", plain_name(function.__module__), function.__qualname__, code_digest(code))
+    walk.words |= words_in(code)
+    if walk.program.is_near_module(function.__globals__):
+        walk.program.live.append(code)
+        walk.put("file", place)
+        _globals(walk, function)
+    _defaults(walk, function)
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        if not walk.number(cell):
+            try:
+                contents = cell.cell_contents
+            except ValueError:  # the function's own name, or __class__, which are bound later
+                walk.put("empty cell")
+            else:
+                walk.step(f"closes over {name!r}", contents)
+    _annotations(walk, function)
+    _attributes(walk, vars(function))
+
+
+def _defaults(walk: Walk, function: FunctionType) -> None:
+    code = function.__code__
+    defaults = function.__defaults__ or ()
+    named = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+    walk.put("defaults", *named)
+    for name, value in zip(named, defaults, strict=True):
+        walk.step(f"has for {name!r} the default", value)
+    only_named = sorted((function.__kwdefaults__ or {}).items())
+    walk.put("defaults by name", *(name for name, _ in only_named))
+    for name, value in only_named:
+        if str(id(value)) in name:
+            raise Nameless("has a parameter whose name is an address, and another one in every process")
+        walk.step(f"has for {name!r} the default", value)
+
+
+def _attributes(walk: Walk, attributes: Mapping[str, Any]) -> None:
+    if "__wrapped__" in attributes:
+        walk.step("wraps", attributes["__wrapped__"])
+    for name in sorted(attributes):
+        if name.startswith("__"):
+            continue
+        if name in walk.mentioned:
+            walk.put("attribute", name)
+            walk.step(f"has the attribute {name!r}", attributes[name])
+        else:
+            walk.unmentioned.add(name)
+    walk.put("attributes end")
+
+
+def _annotations(walk: Walk, function: FunctionType) -> None:
+    """Decorators may read them. From 3.14 on they are a function, whose code says enough."""
+    annotate = getattr(function, "__annotate__", None)
+    if annotate is not None:
+        walk.put("annotate", code_digest(annotate.__code__) if type(annotate) is FunctionType else b"")
+        return
+    for name, value in function.__annotations__.items():
+        walk.put("annotation", name, _annotation(value))
+
+
+def _annotation(value: Any) -> str:
+    kind = type(value)
+    if isinstance(value, type) and kind.__module__ != "types":
+        return f"{plain_name(value.__module__)}.{value.__qualname__}"
+    shown = f"{kind.__module__}.{kind.__qualname__}"
+    if kind is str or kind.__module__ in ("types", "typing", "builtins"):
+        try:
+            said = repr(value)
+        except Exception:
+            return shown
+        # An address, or the order of a set.
+        if "0x" not in said and "{" not in said:
+            return said.replace("__mp_main__.", "__main__.")
+    return shown
+
+
+def _globals(walk: Walk, function: FunctionType) -> None:
+    """Names of its module count by the module's source, and those that are not in there by what they are now."""
+    namespace, code = function.__globals__, function.__code__
+    if not names_in(code):
+        return
+    from tamis._statements import loaded_by
+
+    source = walk.program.source_of(namespace, code)
+    if source is not None:
+        walk.program.need(source, names_in(code))
+    walk.program.need_imports(code, namespace)
+    names = {name for name in names_in(code) if name in namespace and not name.startswith("__")}
+    others = {name for name in names if source is None or not source.binds(name)}
+    if others:
+        # Not those that are attributes.
+        others &= {name for each in codes_in(code) for name in loaded_by(each)}
+    for name in sorted(others):
+        walk.put("global", name)
+        walk.step(f"reads the global {name!r}", namespace[name])
+
+
+def _by_reference(walk: Walk, function: FunctionType) -> bool:
+    """Add a function that can be imported by its name: that name, its code, and what its module's source says of it."""
+    if found_under(function.__module__, function.__qualname__) is not function:
+        return False
+    # A decorated function's own globals may be those of the decorator's module.
+    namespace = vars(sys.modules[function.__module__])
+    module = plain_name(function.__module__)
+    if walk.program.is_near_module(namespace):
+        source = walk.program.source_of(namespace)
+        root = function.__qualname__.partition(".")[0]
+        if source is None or root not in source.bound:
+            return False
+        walk.program.need(source, {root})
+    walk.put("function by name", module, function.__qualname__, version_of(module), *codes_of(function))
+    for each in functions_in(function):
+        walk.words |= words_in(each.__code__)
+    return True
+
+
+def _single_dispatch(walk: Walk, function: FunctionType) -> None:
+    """The wrapper of `functools.singledispatch`, which keeps in its closure what it has found so far."""
+    walk.put("singledispatch", plain_name(function.__module__), function.__qualname__)
+    walk.unordered("dispatches to", vars(function)["registry"].items())
+
+
+# ---- what is made of functions --------------------------------------------------------------------------------------
+
+
+def _partial(walk: Walk, value: partial[Any]) -> None:
+    if walk.number(value):
+        return
+    walk.put("partial")
+    walk.step("is of", type(value))
+    walk.step("calls", value.func)
+    walk.items("has the argument", value.args)
+    _keywords(walk, value.keywords)
+    _attributes(walk, vars(value))
+
+
+def _partial_method(walk: Walk, value: partialmethod[Any]) -> None:
+    walk.put("partialmethod")
+    walk.step("calls", value.func)
+    walk.items("has the argument", value.args)
+    _keywords(walk, value.keywords)
+
+
+def _keywords(walk: Walk, keywords: Mapping[str, Any]) -> None:
+    walk.put("keywords", *keywords)
+    for name, value in list(keywords.items()):
+        walk.step(f"has the argument {name!r}", value)
+
+
+def _method(walk: Walk, method: MethodType) -> None:
+    walk.put("method")
+    walk.step("calls", method.__func__)
+    walk.step("is bound to", method.__self__)
+
+
+def _held(kind: str, *names: str) -> Any:
+    """Return what looks at objects that are made of others, by the attributes that hold those."""
+
+    def handler(walk: Walk, value: Any) -> None:
+        if walk.number(value):
+            return
+        walk.put(kind)
+        for name in names:
+            walk.step(f"has as its {name}", getattr(value, name, None))
+
+    return handler
+
+
+def _builtin(walk: Walk, function: Any) -> None:
+    """A function of C: of a module, or bound to an object."""
+    owner = function.__self__
+    if owner is None or type(owner) is ModuleType:
+        module = function.__module__ or getattr(owner, "__name__", "")
+        walk.put("builtin", str(module), function.__qualname__, version_of(str(module)))
+    elif found_under(function.__module__, function.__qualname__) is function:
+        walk.put("builtin", function.__module__, function.__qualname__, version_of(function.__module__))
+    else:
+        walk.put("bound", function.__name__)
+        walk.step("is bound to", owner)
+
+
+def _descriptor(walk: Walk, descriptor: Any) -> None:
+    walk.put("descriptor", descriptor.__name__)
+    walk.step("is of", descriptor.__objclass__)
+
+
+def _compiled(walk: Walk, function: Any) -> None:
+    """A function that Cython compiled: it can be told by its name, unless it was made by another one."""
+    name = function.__qualname__
+    if "<" in name:
+        raise Nameless
+    walk.put("compiled", plain_name(function.__module__), name, version_of(function.__module__))
+
+
+def _cache(walk: Walk, value: Any) -> None:
+    """A cache of functools or of tamis: what it returns depends on which calls are the same for it."""
+    if walk.number(value):
+        return
+    walk.put("cache", type(value).__name__)
+    parameters = value.cache_parameters()
+    for name in ("typed", "key", "ignore"):
+        if name in parameters:
+            walk.put(name)
+            walk.step(f"has the option {name}", parameters[name])
+    _attributes(walk, vars(value))
+
+
+def _proxy(walk: Walk, value: Any) -> None:
+    """A function that wrapt has decorated."""
+    if walk.number(value):
+        return
+    walk.put("wrapt", *(f"{each.__module__}.{each.__qualname__}" for each in type(value).__mro__))
+    for name in ("_self_wrapper", "_self_enabled", "_self_instance", "__wrapped__"):
+        walk.put(name)
+        walk.step(f"has the attribute {name!r}", getattr(value, name, None))
+
+
+def _code(walk: Walk, code: CodeType) -> None:
+    walk.put("code", code_digest(code))
+    walk.words |= words_in(code)
+
+
+HANDLERS.update({FunctionType: _function, MethodType: _method, CodeType: _code, BuiltinFunctionType: _builtin})
+HANDLERS.update(dict.fromkeys((MethodDescriptorType, WrapperDescriptorType, ClassMethodDescriptorType), _descriptor))
+HANDLERS.update(dict.fromkeys((GetSetDescriptorType, MemberDescriptorType), _descriptor))
+HANDLERS.update(
+    {
+        MethodWrapperType: _held("method wrapper", "__name__", "__self__"),
+        staticmethod: _held("staticmethod", "__func__"),
+        classmethod: _held("classmethod", "__func__"),
+        property: _held("property", "fget", "fset", "fdel"),
+        functools.cached_property: _held("cached property", "func"),
+        functools.singledispatchmethod: _held("singledispatchmethod", "func", "dispatcher"),
+        partialmethod: _partial_method,
+    }
+)
+add_family(lambda kind: issubclass(kind, partial), _partial)
+add_family(lambda kind: issubclass(kind, _CACHES), _cache)
+add_family(lambda kind: kind.__module__ == "functools" and kind.__name__ == "_lru_cache_wrapper", _cache)
+add_family(lambda kind: kind.__name__ == "cython_function_or_method", _compiled)
+add_family(lambda kind: any(each.__name__ == "_FunctionWrapperBase" for each in kind.__mro__), _proxy)

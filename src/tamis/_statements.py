@@ -1,0 +1,199 @@
+"""A module's code, taken apart into its statements.
+
+The code of a module runs from top to bottom, and the stack is empty between two statements. So a statement ends where
+the stack is empty and no jump leads across; a compound statement is one, with all that is in it. Where a new version's
+code should puzzle this, statements come out longer than they are: then more counts than has to.
+"""
+
+from __future__ import annotations
+
+import dis
+from bisect import bisect_left
+from itertools import pairwise
+from types import CodeType
+
+from tamis._canonical import code_digest, constant, digest, names_in, text
+
+# As typing.TYPE_CHECKING is for type checkers.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+_BY_NAME = frozenset(dis.hasname)
+_CONSTANTS = frozenset(dis.hasconst)
+_UNKNOWN = getattr(dis, "UNKNOWN", dis)
+_RETURNS = "RETURN_VALUE", "RETURN_CONST"
+_LEAVING = (*_RETURNS, "JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "RAISE_VARARGS", "RERAISE")
+_STORES = "STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"
+_LOADS = "LOAD_NAME", "LOAD_GLOBAL"
+_ATTRIBUTES = "LOAD_ATTR", "LOAD_METHOD"
+_LITERALS = "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"
+_CHANGES = "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR"
+_OF_CLASSES = "__firstlineno__", "__static_attributes__"
+_IGNORED = "NOP", "CACHE", "EXTENDED_ARG", "RESUME"
+# Code of more bytes than this is one statement: a generated table.
+_LONGEST = 1 << 18
+_IMPORT_NAME = dis.opmap["IMPORT_NAME"]
+_STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
+
+
+class Import:
+    """An import statement: how many dots, the module, the names that it takes out of it, and those used of it."""
+
+    def __init__(self, level: int, module: str, names: tuple[str, ...] | None) -> None:
+        self.level = level
+        self.module = module
+        self.names = names
+        self.used: set[str] = set()
+
+
+class Statement:
+    """A statement of a module: what it binds and may change, and what it reads."""
+
+    def __init__(self, code: CodeType, instructions: list[dis.Instruction]) -> None:
+        # How many constants and names the module has shows in none of the others.
+        instructions = [each for each in instructions if each.opname not in _IGNORED]
+        stored = [str(each.argval) for each in instructions if each.opname in _STORES]
+        self.stores = set(stored)
+        # Each time that a name is bound, and those where it is to a constant.
+        self.bindings = stored
+        self.literals = [
+            str(b.argval) for a, b in pairwise(instructions) if a.opname in _LITERALS and b.opname == "STORE_NAME"
+        ]
+        self.codes = [each.argval for each in instructions if type(each.argval) is CodeType]
+        self.names = {str(each.argval) for each in instructions if each.opcode in _BY_NAME}
+        self.is_of_main = "__name__" in self.names and any(each.argval == "__main__" for each in instructions)
+        self.touches = self._touches(instructions)
+        for each in self.codes:
+            self.names |= names_in(each)
+        self.imports = list(_imports(instructions))
+        offsets = [each.offset for each in instructions]
+        self._parts = [_part(code, each, at, offsets) for at, each in enumerate(instructions)]
+        self._digest: bytes | None = None
+
+    def _touches(self, instructions: list[dis.Instruction]) -> set[str]:
+        """Return the names of objects that the statement may change: `table[key] = …`, `function.register(…)`."""
+        if self.is_of_main:
+            # What a script does with its functions.
+            return set()
+        loaded = {str(each.argval) for each in instructions if each.opname in _LOADS}
+        if any(each.opname in _CHANGES for each in instructions):
+            return loaded
+        return {str(a.argval) for a, b in pairwise(instructions) if a.opname in _LOADS and b.opname in _ATTRIBUTES}
+
+    def digest(self) -> bytes:
+        """Return a digest of what it does, wherever in the module it stands."""
+        if self._digest is None:
+            self._digest = digest(*map(_whole, self._parts))
+        return self._digest
+
+
+def _part(code: CodeType, instruction: dis.Instruction, at: int, offsets: list[int]) -> bytes | CodeType:
+    value = instruction.argval
+    if type(value) is CodeType:
+        return value
+    if instruction.opcode in _JUMPS:
+        # How many instructions further: offsets depend on how many constants and names the module has.
+        argument = b"%d" % (bisect_left(offsets, value) - at)
+    elif instruction.opcode in _CONSTANTS:
+        # dis does not know the names of keyword arguments on 3.11.
+        argument = constant(code.co_consts[instruction.arg or 0] if value is _UNKNOWN else value)
+    elif isinstance(value, str):
+        argument = text(value)
+    else:
+        argument = repr(instruction.arg).encode()
+    return text(instruction.opname) + b" " + argument
+
+
+def _whole(part: bytes | CodeType) -> bytes:
+    return part if isinstance(part, bytes) else b"code" + code_digest(part)
+
+
+def class_parts(code: CodeType) -> list[bytes]:
+    """Return what a class body does, without its first line, and with its attributes' names in order.
+
+    CPython 3.13 has these in the order of a set, which differs with the hash seed.
+    """
+    counted = [each for each in dis.get_instructions(code) if each.opname not in _IGNORED]
+    offsets = [each.offset for each in counted]
+    parts = []
+    for at, (instruction, following) in enumerate(zip(counted, [*counted[1:], counted[-1]], strict=True)):
+        if following.opname == "STORE_NAME" and following.argval in _OF_CLASSES:
+            value = instruction.argval
+            part: bytes | CodeType = constant(tuple(sorted(value)) if isinstance(value, tuple) else None)
+        else:
+            part = _part(code, instruction, at, offsets)
+        parts.append(_whole(part))
+    return parts
+
+
+def statements_of(code: CodeType) -> list[Statement]:
+    """Return the statements of a module's code, in their order."""
+    instructions = list(dis.get_instructions(code))
+    if len(code.co_code) > _LONGEST:
+        return [Statement(code, instructions)]
+    return [Statement(code, each) for each in _split(instructions)]
+
+
+def _split(instructions: list[dis.Instruction]) -> Iterator[list[dis.Instruction]]:
+    # How many values are on the stack; not known behind what never goes on.
+    depth: int | None = 0
+    depths: dict[int, int] = {}
+    end = 0
+    statement: list[dis.Instruction] = []
+    for instruction in instructions:
+        offset = instruction.offset
+        is_handler = depth is None and instruction.opname == "PUSH_EXC_INFO"
+        depth = depths.get(offset, depth)
+        # A branch of the last statement returns: what follows is its other branch.
+        is_branch = offset in depths and statement and statement[-1].opname in _RETURNS
+        is_begun = statement and statement[-1].opname != "EXTENDED_ARG"
+        if is_begun and not depth and offset >= end and not is_branch:
+            yield statement
+            statement = []
+        statement.append(instruction)
+        depth = depth or int(is_handler)
+        if instruction.opcode in _JUMPS and instruction.argval > offset:
+            effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=True)
+            depths.setdefault(instruction.argval, max(depth + effect, 0))
+            end = max(end, instruction.argval)
+        depth = max(depth + dis.stack_effect(instruction.opcode, instruction.arg, jump=False), 0)
+        if instruction.opname in _LEAVING:
+            depth = None
+    if statement:
+        yield statement
+
+
+def _imports(instructions: list[dis.Instruction]) -> Iterator[Import]:
+    values: list[object] = []
+    for instruction in instructions:
+        if instruction.opcode == _IMPORT_NAME:
+            level, names = values[-2:] if len(values) > 1 else (0, None)
+            yield Import(
+                level if isinstance(level, int) else 0,
+                str(instruction.argval),
+                names if isinstance(names, tuple) else None,
+            )
+        if instruction.opname not in _IGNORED:
+            # 3.14 has an instruction of its own for small numbers, and 3.15 one for None.
+            values.append(instruction.argval)
+
+
+def imports_of(code: CodeType) -> list[Import]:
+    """Return the imports that a function does when it runs, without those of functions in it."""
+    return list(_imports(list(dis.get_instructions(code)))) if _IMPORT_NAME in code.co_code[::2] else []
+
+
+def stored_in(code: CodeType) -> set[str]:
+    """Return the globals that a function binds when it runs."""
+    if _STORE_GLOBAL not in code.co_code[::2]:
+        return set()
+    return {str(each.argval) for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
+
+
+def loaded_by(code: CodeType) -> set[str]:
+    """Return the globals that a function reads, without those of functions in it."""
+    return {
+        str(each.argval) for each in dis.get_instructions(code) if each.opname in _LOADS or "OR_GLOBALS" in each.opname
+    }
