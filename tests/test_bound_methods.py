@@ -8,9 +8,11 @@ import functools
 import gc
 import inspect
 import pickle
+import pydoc
 import sys
 import threading
 import types
+import typing
 import weakref
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -164,7 +166,8 @@ def test_it_passes_for_a_bound_method(method_name):
     assert method.__doc__ == vars(Shop)[method_name].__doc__
     assert method.__doc__.startswith("Look ")
     assert method.__wrapped__ is vars(Shop)[method_name].__wrapped__
-    assert method.__annotations__ == {}
+    # From 3.14 on functools' caches have none either, but __annotate__.
+    assert getattr(method, "__annotations__", {}) == {}
     assert repr(method) == repr(types.MethodType(method.__func__, shop))
     assert f"bound method Shop.{method_name} of <" in repr(method)
     assert inspect.signature(method) == inspect.signature(shop.plain)
@@ -516,6 +519,27 @@ def test_class_methods_hand_the_class_on():
     assert not Base.shared.__func__.cache_contains(Derived, 5)
     assert Base.below.__func__.cache_for(Base) is not Base.below.__func__.cache_for(Derived)
     assert str(inspect.signature(Base.own)) == "(x)"
+    if not CHAINS_CLASS_METHODS:
+        with pytest.raises(AttributeError, match="where @cached_method stands above @classmethod"):
+            Base.below.cache_info()
+
+
+def test_the_method_of_the_class_says_where_the_caches_are():
+    for name in ("cache_info", "cache_clear", "cache_put"):
+        assert not hasattr(Shop.stock, name)
+        with pytest.raises(AttributeError, match=rf"cache_for\(instance\) has '{name}', and so has the method on an"):
+            getattr(Shop.stock, name)
+        assert hasattr(Shop.price, name)
+        assert hasattr(Shop().stock, name)
+    with pytest.raises(AttributeError, match="no attribute 'cache_nothing'"):
+        Shop.stock.cache_nothing()
+    assert Shop.stock.cache_parameters()["maxsize"] == 10
+
+
+def test_documentation_and_hints_are_those_of_the_function(method_name):
+    method = getattr(Shop(), method_name)
+    assert f"method {method_name} in module" in pydoc.render_doc(method)
+    assert typing.get_type_hints(method) == typing.get_type_hints(Shop().plain)
 
 
 def test_static_methods_have_no_instance():

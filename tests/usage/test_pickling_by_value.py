@@ -304,3 +304,50 @@ def test_functools_own_caches_are_pickled_as_before():
     loaded = dill.loads(dill.dumps(local))
     assert type(loaded) is functools._lru_cache_wrapper
     assert (loaded(2), loaded.cache_info().maxsize) == (4, 3)
+
+
+CLASS = """
+import tamis
+
+class Account:
+    def __init__(self, owner):
+        self.owner = owner
+
+    @tamis.cached_method(maxsize=5, key=lambda day: day)
+    def balance(self, day):
+        return f"{self.owner} on {day}"
+
+    @tamis.lru_cache
+    def shared(self, x):
+        return self.owner, x
+
+    @tamis.cached_method
+    @classmethod
+    def make(cls, owner):
+        return cls(owner)
+
+class Derived(Account):
+    @tamis.cached_method
+    def balance(self, day):
+        return "derived " + super().balance(day)
+
+account, derived = Account("ann"), Derived("bob")
+"""
+
+
+@in_both
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("Account.balance, account", "assert sent[0](sent[1], 'Monday') == 'ann on Monday'"),
+        ("Account.balance, account", "assert sent[0].cache_for(sent[1]).cache_info().maxsize == 5"),
+        ("account.balance", "assert sent('Monday') == 'ann on Monday' and sent.cache_contains('Monday')"),
+        ("account.shared", "assert sent(1) == ('ann', 1) and sent.cache_contains(1)"),
+        ("Account", "assert sent.make('bob').balance('Monday') == 'bob on Monday'"),
+        ("Account", "assert sent.make('bob') is sent.make('bob') and sent.make.cache_info().hits == 1"),
+        ("Account.make", "assert sent('bob').owner == 'bob'"),
+        ("derived.balance", "assert sent('Monday') == 'derived bob on Monday'"),
+    ],
+)
+def test_methods_of_a_class_of_main_go(pickler: str, what: str, code: str):
+    ship(pickler, f"{CLASS}\nsent = {what}\n", ["sent"], code)

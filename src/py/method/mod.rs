@@ -252,6 +252,37 @@ unsafe extern "C" fn method_tp_dealloc(object: *mut py::PyObject) {
     unsafe { py::Py_DECREF(kind.cast()) };
 }
 
+/// As every object's, with advice for those who ask the method for what the cache of an instance has.
+unsafe extern "C" fn method_tp_getattro(object: *mut py::PyObject, name: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: the slot's own arguments.
+    let found = unsafe { py::PyObject_GenericGetAttr(object, name) };
+    // SAFETY: a live object.
+    if !found.is_null() || unsafe { py::PyUnicode_Check(name) } == 0 {
+        return found;
+    }
+    // SAFETY: a str and a terminated string.
+    let is = |known: &&CStr| unsafe { py::PyUnicode_CompareWithASCIIString(name, known.as_ptr()) == 0 };
+    if OF_CACHES.iter().any(is) && Raised::by_callee().unless(Kind::Attribute).is_ok() {
+        let message =
+            c"a cached method has a cache for each instance: cache_for(instance) has %R, and so has the method on an \
+            instance; a class method has it where @cached_method stands above @classmethod";
+        // SAFETY: the slot's own argument.
+        let _raised = Raised::with(Kind::Attribute, message, unsafe { Borrowed::from_ptr(name) });
+    }
+    ptr::null_mut()
+}
+
+/// What the cache of one instance has besides.
+const OF_CACHES: [&CStr; 7] = [
+    c"cache_clear",
+    c"cache_contains",
+    c"cache_info",
+    c"cache_invalidate",
+    c"cache_put",
+    c"cache_refresh",
+    c"cache_stats",
+];
+
 unsafe extern "C" fn cache_for(object: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a method of the type, called on an instance of it.
     let this = unsafe { Method::of(object) };
@@ -329,7 +360,12 @@ fn make_type_with(module: Borrowed<'_>, name: &'static CStr, attributes: *const 
         DOC,
         size_of::<Method>(),
         offsets,
-        [method_tp_dealloc as *mut c_void, method_tp_traverse as *mut c_void, method_tp_clear as *mut c_void],
+        &[
+            (py::Py_tp_dealloc, method_tp_dealloc as *mut c_void),
+            (py::Py_tp_traverse, method_tp_traverse as *mut c_void),
+            (py::Py_tp_clear, method_tp_clear as *mut c_void),
+            (py::Py_tp_getattro, method_tp_getattro as *mut c_void),
+        ],
         (METHODS.0.as_ptr(), attributes),
     )
 }

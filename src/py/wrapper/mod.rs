@@ -400,7 +400,11 @@ fn make_type_with(
         doc,
         size_of::<Wrapper>(),
         offsets,
-        [wrapper_tp_dealloc as *mut c_void, wrapper_tp_traverse as *mut c_void, wrapper_tp_clear as *mut c_void],
+        &[
+            (py::Py_tp_dealloc, wrapper_tp_dealloc as *mut c_void),
+            (py::Py_tp_traverse, wrapper_tp_traverse as *mut c_void),
+            (py::Py_tp_clear, wrapper_tp_clear as *mut c_void),
+        ],
         (methods::TABLE.0.as_ptr(), attributes),
     )
 }
@@ -415,17 +419,16 @@ pub struct Offsets {
     pub weakrefs: usize,
 }
 
-/// Makes a type whose instances are called by vectorcall and bind as methods do. `functions` are dealloc, traverse and clear.
+/// Makes a type whose instances are called by vectorcall and bind as methods do. Among `functions` are dealloc, traverse and clear.
 pub fn make_callable_type(
     module: Borrowed<'_>,
     name: &'static CStr,
     doc: &'static CStr,
     size: usize,
     offsets: Offsets,
-    functions: [*mut c_void; 3],
+    functions: &[(c_int, *mut c_void)],
     (methods, attributes): (*const py::PyMethodDef, *const py::PyGetSetDef),
 ) -> Result<Owned> {
-    let [dealloc, traverse, clear] = functions;
     let mut members = [
         object::member(c"__vectorcalloffset__", offsets.vectorcall),
         object::member(c"__dictoffset__", offsets.dict),
@@ -433,18 +436,17 @@ pub fn make_callable_type(
         // SAFETY: a table of C pointers and numbers, for which zero ends the list.
         unsafe { std::mem::zeroed() },
     ];
-    let mut slots = [
-        slot(py::Py_tp_doc, doc.as_ptr().cast_mut().cast()),
-        slot(py::Py_tp_dealloc, dealloc),
-        slot(py::Py_tp_traverse, traverse),
-        slot(py::Py_tp_clear, clear),
-        slot(py::Py_tp_call, py::PyVectorcall_Call as *mut c_void),
-        slot(py::Py_tp_descr_get, callable_tp_descr_get as *mut c_void),
-        slot(py::Py_tp_members, members.as_mut_ptr().cast()),
-        slot(py::Py_tp_methods, methods.cast_mut().cast()),
-        slot(py::Py_tp_getset, attributes.cast_mut().cast()),
-        slot(0, ptr::null_mut()),
+    let own = [
+        (py::Py_tp_doc, doc.as_ptr().cast_mut().cast()),
+        (py::Py_tp_call, py::PyVectorcall_Call as *mut c_void),
+        (py::Py_tp_descr_get, callable_tp_descr_get as *mut c_void),
+        (py::Py_tp_members, members.as_mut_ptr().cast()),
+        (py::Py_tp_methods, methods.cast_mut().cast()),
+        (py::Py_tp_getset, attributes.cast_mut().cast()),
+        (0, ptr::null_mut()),
     ];
+    let mut slots: Vec<_> =
+        functions.iter().copied().chain(own).map(|(slot, pfunc)| py::PyType_Slot { slot, pfunc }).collect();
     let flags = py::Py_TPFLAGS_DEFAULT
         | py::Py_TPFLAGS_HAVE_GC
         | py::Py_TPFLAGS_HAVE_VECTORCALL
@@ -452,8 +454,4 @@ pub fn make_callable_type(
         | py::Py_TPFLAGS_IMMUTABLETYPE
         | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
     object::type_from_slots(module, name, size, flags, &mut slots)
-}
-
-const fn slot(slot: c_int, pfunc: *mut c_void) -> py::PyType_Slot {
-    py::PyType_Slot { slot, pfunc }
 }
