@@ -20,7 +20,11 @@ import pytest
 import tamis
 from tamis import lru_cache
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
+    # Two functions of one name stand for those of two processes here.
+    pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
+]
 
 # Whether rich is there is for the table alone.
 NO_RICH = "import sys; sys.modules['rich'] = None; sys.argv[0] = 'tamis'; from tamis._cli import main; main()"

@@ -28,7 +28,11 @@ from subprocess_tools import run_child, run_function
 from tamis import cache, cached_method, lru_cache
 from tamis._shared import region_name
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
+    # Two functions of one name stand for those of two processes here.
+    pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
+]
 
 
 class Colour(enum.IntEnum):

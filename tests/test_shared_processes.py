@@ -20,7 +20,11 @@ from subprocess_tools import run_function
 
 from tamis import lru_cache
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
+    # Two functions of one name stand for those of two processes here.
+    pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
+]
 
 SECONDS = 60.0
 

@@ -68,6 +68,9 @@ pub const FREE_THREADED_INTERNED_IS_A_BYTE: bool = cfg!(Py_3_14);
 #[allow(dead_code, reason = "for free-threaded builds")]
 pub const LAZY_COUNTS: bool = cfg!(Py_3_14);
 
+/// Whether exceptions have notes (PEP 678).
+pub const NOTES: bool = cfg!(Py_3_11);
+
 /// The bytes before the characters of a compact string that is not ASCII: `sizeof(PyCompactUnicodeObject)`.
 pub const COMPACT_STR_HEAD: usize =
     size_of::<py::PyASCIIObject>() + if cfg!(Py_3_12) { 2 } else { 3 } * size_of::<usize>();

@@ -197,7 +197,7 @@ impl Raised {
     }
 
     /// Whether the exception is one of this kind.
-    fn is(&self, kind: Kind) -> bool {
+    pub fn is(&self, kind: Kind) -> bool {
         // SAFETY: an attached thread with an exception set, as `self` says.
         unsafe { py::PyErr_ExceptionMatches(kind.class()) != 0 }
     }

@@ -17,4 +17,5 @@ pub mod method;
 pub mod options;
 pub mod regions;
 pub mod threads;
+pub mod unhashable;
 pub mod wrapper;

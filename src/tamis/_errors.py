@@ -1,6 +1,13 @@
-"""What is said where an option is wrong. Imported on the way to an exception, and never before."""
+"""What is said where an option or an argument is wrong. Imported on the way to an exception, and never before."""
 
 from __future__ import annotations
+
+from types import CodeType, FunctionType
+
+# As typing.TYPE_CHECKING is for type checkers.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # What other caches call these options, and what people write who remember them half.
 _MEANT = {
@@ -55,3 +62,57 @@ def _meant(name: str, known: tuple[str, ...]) -> str | None:
 
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def explain_unhashable(
+    error: Any,
+    function: object,
+    values: tuple[Any, ...],
+    positional: int,
+    names: tuple[str, ...] | None,
+    key_values: tuple[Any, ...],
+) -> None:
+    """Add a note to the error of an argument that can't be hashed: which it is, and what can be done.
+
+    Positional values come first, those with names last. What makes the key may be others: those that are not ignored,
+    or the one that the option key has returned.
+    """
+    culprit = next((value for value in key_values if not _is_hashable(value)), None)
+    place = next((place for place, value in enumerate(values) if value is culprit), -1)
+    if culprit is None:
+        if "hash" not in str(error):
+            return
+        note = f"an argument can't be hashed{_WAYS_OUT} leaves some out"
+    elif place < 0:
+        note = f"what the option key returned can't be hashed: it is, or has in it, a {type(culprit).__qualname__!r}"
+    elif place >= positional and names is not None:
+        note = _note_on(names[place - positional])
+    else:
+        named = _parameter(function, place)
+        note = _note_on(named) if named else f"positional argument {place + 1} can't be hashed{_WAYS_OUT} leaves it out"
+        if place == 0 and named == "self":
+            note += "; cached_method has a cache for each instance, which need not be hashable"
+    note = f"tamis: {note}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+_WAYS_OUT = "; the option key makes a hashable key of the arguments, and ignore"
+
+
+def _note_on(name: str) -> str:
+    return f"argument {name!r} can't be hashed{_WAYS_OUT}={name!r} leaves it out"
+
+
+def _is_hashable(value: object) -> bool:
+    """Tell whether there is a hash, as far as types can tell."""
+    found = type(value).__hash__
+    if found is tuple.__hash__:
+        return all(map(_is_hashable, value))  # type: ignore[call-overload]
+    return found is not None
+
+
+def _parameter(function: object, place: int) -> str | None:
+    """Name the parameter that takes this positional argument, if that can be told."""
+    code: CodeType | None = function.__code__ if type(function) is FunctionType else None
+    return code.co_varnames[place] if code is not None and place < code.co_argcount else None

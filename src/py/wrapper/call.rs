@@ -160,11 +160,12 @@ unsafe extern "C" fn call_single_by_slot<const TYPED: bool>(
     argument: Borrowed<'_>,
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let _alive = unsafe { Wrapper::of(callable) }.keep_alive();
+    let this = unsafe { Wrapper::of(callable) };
+    let _alive = this.keep_alive();
     match exact::hash(argument) {
         // SAFETY: one argument, as this function got it.
         Ok(hash) => unsafe { call_single_hashed::<TYPED>(callable, args, argument, Hash::of(hash)) },
-        Err(_raised) => ptr::null_mut(),
+        Err(raised) => this.explain_unhashable(raised, &CallArgs::of_positional(&[argument])),
     }
 }
 
@@ -300,8 +301,9 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // From here on: the arguments' `__hash__` may take the caller's reference away.
     let _alive = this.keep_alive();
-    let Ok(hash) = key::hash(&args, KeyKind::of_calls(TYPED)) else {
-        return ptr::null_mut();
+    let hash = match key::hash(&args, KeyKind::of_calls(TYPED)) {
+        Ok(hash) => hash,
+        Err(raised) => return this.explain_unhashable(raised, &args),
     };
     let result = match this.hit(hash, |key| key.compare(&args, KeyKind::of_calls(TYPED)) == Verdict::Same) {
         Hit::Value(value) => return value.into_ptr(),

@@ -7,7 +7,7 @@ use super::{Bound, Wrapper, methods};
 use crate::core::view::Hit;
 use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
-use crate::py::key::{self, Key};
+use crate::py::key::Key;
 
 impl Wrapper {
     /// The wrapper that this object is, if it is one.
@@ -43,7 +43,7 @@ impl Wrapper {
     }
 
     fn find(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
-        let hash = key::hash(args, self.kind)?;
+        let hash = self.hash_of(args, args)?;
         if let Hit::Value(value) = self.hit(hash, |key| key.compare(args, self.kind) == Verdict::Same) {
             return Ok(Some(value));
         }
@@ -58,7 +58,7 @@ impl Wrapper {
     fn find_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         self.cache.welcome(self.owner());
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = self.hash_of(args, key_args)?;
             let now = extra.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             let copied = |inside: Owned| extra.copied(extra.outward(&inside).clone()).map(Some);

@@ -12,8 +12,9 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::coroutine_object;
 use crate::py::info;
-use crate::py::key::{self, Key};
+use crate::py::key::Key;
 use crate::py::libraries;
+use crate::py::unhashable;
 use crate::shm::Stats;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int};
@@ -78,7 +79,7 @@ impl Keeper {
         if let Some(extra) = self.extra() {
             return self.contains_optioned(extra, args);
         }
-        let hash = key::hash(args, self.kind)?;
+        let hash = unhashable::hash(None, args, args, self.kind)?;
         self.locate(hash, args, &mut Contains)
     }
 
@@ -90,7 +91,7 @@ impl Keeper {
         if let Some(extra) = self.extra() {
             return self.invalidate_optioned(extra, args);
         }
-        let hash = key::hash(args, self.kind)?;
+        let hash = unhashable::hash(None, args, args, self.kind)?;
         let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
         if was_there {
             self.invalidated();
@@ -129,7 +130,7 @@ impl Wrapper {
         if let Some(extra) = self.extra() {
             return self.put_optioned(extra, args, value);
         }
-        let hash = key::hash(args, self.kind)?;
+        let hash = self.hash_of(args, args)?;
         self.keep(args, hash, (Key::new(args, self.kind)?, value.to_owned()), true)
     }
 
@@ -146,7 +147,7 @@ impl Wrapper {
             return self.refresh_optioned(extra, args);
         }
         // First, so that a function is not called for arguments under which nothing can be stored.
-        let hash = key::hash(args, self.kind)?;
+        let hash = self.hash_of(args, args)?;
         let value = self.result_to_store(args)?;
         self.keep(args, hash, (Key::new(args, self.kind)?, value.clone()), true)?;
         Ok(value)

@@ -15,6 +15,7 @@ mod optioned;
 mod pending;
 mod shared;
 
+use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::dropper::Dropper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
@@ -23,6 +24,7 @@ use crate::py::bound::{BoundMethod, callable_tp_descr_get};
 use crate::py::coroutine_object;
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
+use crate::py::unhashable;
 pub use attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
 pub use extra::Extra;
 pub use flights::{Errand, Flights};
@@ -147,6 +149,11 @@ impl Wrapper {
         // SAFETY: as above. The other fields are zero, as they should be.
         unsafe { place.write(parts) };
         update_wrapper(state, object.borrow(), function, coroutine)?;
+        // SAFETY: a whole wrapper, held here.
+        if let Some((extra, _region)) = unsafe { Self::of(object.as_ptr()) }.extra_shared() {
+            let claim = object::import(c"tamis._names", c"claim")?;
+            object::call_with(claim.borrow(), &[object.borrow(), function, extra.given()])?;
+        }
         Ok(object)
     }
 
@@ -258,6 +265,23 @@ impl Wrapper {
     fn as_object(&self) -> Borrowed<'_> {
         // SAFETY: this is a live object, held by whoever holds the borrow.
         unsafe { Borrowed::from_ptr(ptr::from_ref(self).cast_mut().cast()) }
+    }
+
+    /// The hash of what makes the key of a call. Reenters: `__hash__`.
+    #[inline(always)]
+    fn hash_of(&self, args: &CallArgs<'_>, key_args: &CallArgs<'_>) -> Result<Hash> {
+        // SAFETY: as in `call_function`, and held by the wrapper, which whoever calls this holds.
+        let function = unsafe { &*self.function.get() }.borrow();
+        unhashable::hash(Some(function), args, key_args, self.kind)
+    }
+
+    /// An argument of a call of the hit path could not be hashed: says which. Reenters: an import, attributes of types.
+    #[cold]
+    #[inline(never)]
+    fn explain_unhashable(&self, raised: Raised, args: &CallArgs<'_>) -> *mut py::PyObject {
+        // SAFETY: as in `call_function`, and held by the wrapper, which whoever calls this holds.
+        let function = unsafe { &*self.function.get() }.borrow();
+        object::to_slot(Err(unhashable::explained(raised, Some(function), args, args)))
     }
 
     /// The function's own result. Reenters: the function.

@@ -13,8 +13,9 @@ use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
 use crate::py::entry::{Entry, Terms};
-use crate::py::key::{self, Key};
+use crate::py::key::Key;
 use crate::py::options::{Clock, Copy};
+use crate::py::unhashable;
 use pyo3_ffi as py;
 
 /// Which clock a hit reads, so that it need not look.
@@ -117,7 +118,7 @@ impl Wrapper {
     #[inline(never)]
     fn call_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = self.hash_of(args, key_args)?;
             let now = extra.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             if let Hit::Value(value) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
@@ -249,7 +250,7 @@ impl Keeper {
     /// `cache_contains` with options. Reenters: `key`, `clock`, `__hash__` and `__eq__` of arguments.
     pub fn contains_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = unhashable::hash(None, args, key_args, self.kind)?;
             self.locate(hash, key_args, &mut IsGood(extra.options.now()?))
         })
     }
@@ -257,7 +258,7 @@ impl Keeper {
     /// `cache_invalidate` with options. Reenters: as [`Keeper::contains_optioned`], `on_evict`, finalizers.
     pub fn invalidate_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = unhashable::hash(None, args, key_args, self.kind)?;
             let now = extra.options.now()?;
             // First, so that nobody who comes now gets a result of before.
             self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
@@ -274,7 +275,7 @@ impl Keeper {
     /// [`Keeper::keep_optioned`], `key`, `copy`, `__hash__` of arguments.
     pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = unhashable::hash(None, args, key_args, self.kind)?;
             let value = extra.copied(value.to_owned())?;
             self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
             self.keep_optioned(extra, key_args, hash, &value, true)
@@ -292,7 +293,7 @@ impl Wrapper {
             return self.refresh_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = self.hash_of(args, key_args)?;
             let value = self.result_to_store(args)?;
             self.keep_computed(extra, key_args, hash, &value, true)?;
             extra.copied(value)

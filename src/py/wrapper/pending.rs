@@ -14,7 +14,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::module::State;
 use crate::py::coroutine_object;
 use crate::py::flight;
-use crate::py::key::{self, Key};
+use crate::py::key::Key;
 use crate::py::threads::{Holding, Thread, ident_of};
 use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Token, Waited};
 use pyo3_ffi as py;
@@ -199,7 +199,7 @@ impl Wrapper {
             return self.call_coroutine_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = self.hash_of(args, key_args)?;
             let now = extra.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
@@ -227,7 +227,7 @@ impl Wrapper {
             return self.refresh_coroutine_shared(extra, shared, args);
         }
         extra.with_key_args(args, |key_args| {
-            let hash = key::hash(key_args, self.kind)?;
+            let hash = self.hash_of(args, key_args)?;
             self.pending(Task::Refresh, args, key_args, hash, None)
         })
     }
