@@ -90,8 +90,8 @@ def _dump(kind: type[_Pickler], value: Any, sets: _Sets | None) -> bytes:
 class _Pickler(pickle.Pickler):
     sets: _Sets | None
 
-    # Asked about all objects but those of built-in types.
-    def reducer_override(self, obj: Any) -> Any:
+    # Asked about all objects but those of built-in types. Some stubs of pickle forget that it is a method.
+    def reducer_override(self, obj: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         kind = type(obj)
         if issubclass(kind, set | frozenset):
             if kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ in _SET_REDUCE:
