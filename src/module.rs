@@ -5,6 +5,7 @@ use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
 use crate::py::codec::{self, Serializer};
 use crate::py::libraries::Libraries;
+use crate::py::task_flight::{self, Waits};
 use crate::py::threads::Threads;
 use crate::py::{awaitable, bound, capsule, decorator, entry, flight, mapping, method, regions, wrapper};
 use pyo3_ffi as py;
@@ -44,8 +45,14 @@ pub struct State {
     pub entry_type: Owned,
     /// The type of what hits of coroutine functions return.
     pub ready_type: Owned,
-    /// The type of their calls that are no hits.
-    pub pending_type: Owned,
+    /// The type of what their other calls return.
+    pub coroutine_type: Owned,
+    /// The type of computations that tasks wait for.
+    pub task_flight_type: Owned,
+    /// The type of what contexts remember of these.
+    pub led_type: Owned,
+    /// Held by tasks that are about to wait.
+    pub task_waits: Waits,
     /// The type of cached methods.
     pub method_type: Owned,
     /// The type of cached methods that are coroutine functions.
@@ -72,10 +79,14 @@ pub struct State {
     pub threads: Threads,
     /// `tamis.CacheInfo`
     pub cache_info_class: Imported,
-    /// What computes the result of a coroutine function.
-    pub run: Imported,
-    /// The same for `cache_refresh`.
-    pub refresh: Imported,
+    /// The context variable that says what the running task leads.
+    pub leading: Imported,
+    /// What wakes tasks that wait.
+    pub wake: Imported,
+    /// A coroutine that awaits anything.
+    pub awaiting: Imported,
+    /// `sys.get_coroutine_origin_tracking_depth`
+    pub origin_depth: Owned,
     /// What makes the bytes of keys that are of other than built-in types.
     pub pickle_key: Imported,
     /// What is told of cached functions that die. Held for moments in which no Python code runs.
@@ -135,7 +146,10 @@ impl State {
             wrapper_type: wrapper::make_type(module)?,
             coroutine_wrapper_type: wrapper::make_coroutine_type(module)?,
             ready_type: awaitable::make_type(module)?,
-            pending_type: wrapper::make_pending_type(module)?,
+            coroutine_type: wrapper::make_coroutine_call_type(module)?,
+            task_flight_type: task_flight::make_type(module)?,
+            led_type: task_flight::make_led_type(module)?,
+            task_waits: Waits::default(),
             method_type: method::make_type(module)?,
             coroutine_method_type: method::make_coroutine_type(module)?,
             forget_type: method::make_forget_type(module)?,
@@ -150,8 +164,10 @@ impl State {
             libraries: Libraries::new()?,
             threads: Threads::new()?,
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
-            run: Imported::new(c"tamis._async", c"run"),
-            refresh: Imported::new(c"tamis._async", c"refresh"),
+            leading: Imported::new(c"tamis._async", c"_leading"),
+            wake: Imported::new(c"tamis._async", c"wake"),
+            awaiting: Imported::new(c"tamis._async", c"awaiting"),
+            origin_depth: object::import(c"sys", c"get_coroutine_origin_tracking_depth")?,
             pickle_key: Imported::new(c"tamis._pickled", c"dumps"),
             on_death: Mutex::new(None),
             pickle: OnceLock::new(),
@@ -302,9 +318,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
-    let imported = [&state.cache_info_class, &state.run, &state.refresh, &state.pickle_key]
-        .into_iter()
-        .filter_map(|name| name.object.get());
+    let imported = [&state.cache_info_class, &state.leading, &state.wake, &state.awaiting, &state.pickle_key]
+        .map(|name| name.object.get());
     let types = [
         &state.wrapper_type,
         &state.coroutine_wrapper_type,
@@ -317,7 +332,10 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         &state.entry_type,
         &state.flight_type,
         &state.ready_type,
-        &state.pending_type,
+        &state.coroutine_type,
+        &state.task_flight_type,
+        &state.led_type,
+        &state.origin_depth,
         &state.mapping_type,
     ];
     // Nobody is inside the lock while the collector runs.
@@ -328,7 +346,7 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
         .into_iter()
         .chain(state.libraries.held())
         .chain([state.threads.held()])
-        .chain(imported.chain(on_death).map(|Shared(object)| object))
+        .chain(imported.into_iter().flatten().chain(on_death).map(|Shared(object)| object))
         .chain(pickle)
     {
         // SAFETY: the collector's own function and argument, and a live object.

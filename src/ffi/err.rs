@@ -28,6 +28,12 @@ pub enum Kind {
     Timeout,
     /// `ReferenceError`
     Reference,
+    /// `RuntimeError`
+    Runtime,
+    /// `GeneratorExit`
+    GeneratorExit,
+    /// `StopIteration`
+    StopIteration,
 }
 
 impl Kind {
@@ -49,6 +55,12 @@ impl Kind {
             Self::Timeout => unsafe { py::PyExc_TimeoutError },
             // SAFETY: as above.
             Self::Reference => unsafe { py::PyExc_ReferenceError },
+            // SAFETY: as above.
+            Self::Runtime => unsafe { py::PyExc_RuntimeError },
+            // SAFETY: as above.
+            Self::GeneratorExit => unsafe { py::PyExc_GeneratorExit },
+            // SAFETY: as above.
+            Self::StopIteration => unsafe { py::PyExc_StopIteration },
         }
     }
 }
@@ -227,6 +239,15 @@ impl Raised {
         unsafe { py::PyErr_WriteUnraisable(callable.as_ptr()) };
         Ok(())
     }
+
+    /// `StopIteration` may not leave a coroutine, which it would end: `RuntimeError` then, as in PEP 479.
+    pub fn unless_stop_iteration(self) -> Self {
+        if !self.is(Kind::StopIteration) {
+            return self;
+        }
+        let stop = self.take();
+        Self::new(Kind::Runtime, c"coroutine raised StopIteration").caused_by(stop)
+    }
 }
 
 /// Whether this exception is an `Exception`. The others (KeyboardInterrupt, SystemExit) end a thread or a task.
@@ -253,4 +274,30 @@ pub fn traceback_of(exception: Borrowed<'_>) -> Owned {
     let traceback = unsafe { py::PyException_GetTraceback(exception.as_ptr()) };
     // SAFETY: a new reference.
     if traceback.is_null() { super::object::none() } else { unsafe { Owned::from_ptr(traceback) } }
+}
+
+/// Raises what the arguments of a coroutine's `throw` say: an instance; or a class, with a value and a traceback if there are any.
+#[cold]
+pub fn raise_given(args: &[Borrowed<'_>]) -> Raised {
+    let Some(&kind) = args.first() else { return Raised::type_error(c"throw takes an exception") };
+    // SAFETY: a live object.
+    if unsafe { py::PyExceptionInstance_Check(kind.as_ptr()) } != 0 {
+        return Raised::again(kind);
+    }
+    // SAFETY: a live object.
+    if unsafe { py::PyExceptionClass_Check(kind.as_ptr()) } == 0 {
+        let message = c"exceptions must be classes or instances deriving from BaseException, not %.200s";
+        return Raised::type_error_naming_type(message, kind);
+    }
+    let value = args.get(1).map_or_else(object::none, |&value| Borrowed::to_owned(value));
+    // SAFETY: a class and a value, None or an instance or its argument.
+    unsafe { py::PyErr_SetObject(kind.as_ptr(), value.as_ptr()) };
+    let raised = Raised(());
+    match args.get(2).filter(|traceback| !traceback.is_none()) {
+        Some(&traceback) => {
+            let exception = raised.take();
+            Raised::again_with(exception.borrow(), traceback)
+        }
+        None => raised,
+    }
 }

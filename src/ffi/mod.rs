@@ -3,6 +3,7 @@
 pub mod args;
 pub mod clock;
 pub mod compat;
+pub mod coroutine;
 pub mod dropper;
 pub mod err;
 pub mod exact;
@@ -11,6 +12,7 @@ pub mod plain;
 #[allow(dead_code, reason = "from 3.14 on CPython looks by itself")]
 pub mod stack;
 pub mod sync;
+pub mod thread;
 
 pub use args::CallArgs;
 pub use err::Raised;

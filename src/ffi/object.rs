@@ -437,6 +437,18 @@ pub fn import(name: &CStr, attribute: &CStr) -> Result<Owned> {
     module(name)?.borrow().attr(interned(attribute)?.borrow())
 }
 
+/// The module of this name, if it has been imported.
+pub fn imported(name: &CStr) -> Result<Option<Owned>> {
+    // SAFETY: a live str; a new reference, or null, with an exception set if something failed.
+    let module = unsafe { py::PyImport_GetModule(interned(name)?.as_ptr()) };
+    match NonNull::new(module) {
+        Some(module) => Ok(Some(Owned(module))),
+        // SAFETY: an attached thread.
+        None if unsafe { py::PyErr_Occurred() }.is_null() => Ok(None),
+        None => Err(Raised::by_callee()),
+    }
+}
+
 /// `dict[name] = value`, in a dict whose keys are `str`.
 pub fn set_item(dict: &Owned, name: &Owned, value: Borrowed<'_>) -> Result<()> {
     // SAFETY: a live dict, and live objects.

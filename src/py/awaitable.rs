@@ -1,7 +1,7 @@
 //! What a hit of a cached coroutine function returns: a coroutine that is through already.
 
 use crate::ffi::dropper::Link;
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, exact, object, sync};
+use crate::ffi::{Borrowed, Owned, Result, compat, err, exact, object, sync};
 use crate::py::wrapper::Table;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// `Py_am_send` of Include/typeslots.h; the older pyo3-ffi leaves it out.
-const PY_AM_SEND: c_int = 81;
+pub const PY_AM_SEND: c_int = 81;
 
 /// A coroutine that returns this value at once, to whoever awaits it, and as often.
 #[repr(C)]
@@ -129,7 +129,7 @@ fn stop_iteration(value: Borrowed<'_>) -> Result<Owned> {
 }
 
 /// Raises a `StopIteration` of its own for a caller that may be Python code.
-fn stop_with(value: Borrowed<'_>) -> *mut py::PyObject {
+pub fn stop_with(value: Borrowed<'_>) -> *mut py::PyObject {
     if let Ok(stop) = stop_iteration(value) {
         compat::raise(stop.borrow());
     }
@@ -185,31 +185,13 @@ unsafe extern "C" fn ready_send(object: *mut py::PyObject, _sent: *mut py::PyObj
 
 unsafe extern "C" fn ready_throw(
     _object: *mut py::PyObject,
-    args: *const *mut py::PyObject,
+    args: *mut *mut py::PyObject,
     count: py::Py_ssize_t,
-    _kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    if count < 1 {
-        let _raised = Raised::type_error(c"throw takes an exception");
-        return ptr::null_mut();
-    }
-    // SAFETY: so many arguments, held by the caller.
-    let kind = unsafe { Borrowed::first_of(args) };
-    // SAFETY: a live object.
-    if unsafe { py::PyExceptionInstance_Check(kind.as_ptr()) } != 0 {
-        let _raised = Raised::again(kind);
-        return ptr::null_mut();
-    }
-    // SAFETY: a live object.
-    if unsafe { py::PyExceptionClass_Check(kind.as_ptr()) } == 0 {
-        let _raised = Raised::type_error(c"throw takes an exception");
-        return ptr::null_mut();
-    }
+    let count = count as usize;
     // SAFETY: so many arguments, held by the caller; `Borrowed` is a pointer in all but name.
-    let args = unsafe { std::slice::from_raw_parts(args.cast::<Borrowed<'_>>(), count as usize) };
-    let value = args.get(1).map_or_else(object::none, |&value| Borrowed::to_owned(value));
-    // SAFETY: a class and a value, None or an instance or its argument.
-    unsafe { py::PyErr_SetObject(kind.as_ptr(), value.as_ptr()) };
+    let args = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(args.cast::<Borrowed<'_>>(), count) } };
+    let _raised = err::raise_given(args);
     ptr::null_mut()
 }
 
@@ -217,19 +199,47 @@ unsafe extern "C" fn ready_close(_object: *mut py::PyObject, _: *mut py::PyObjec
     object::none().into_ptr()
 }
 
+/// `__class__`: that of coroutines, for who asks by `isinstance`, as `inspect.iscoroutine` does. `type()` tells the truth.
+pub unsafe extern "C" fn class(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
+    let class = &raw mut py::PyCoro_Type;
+    // SAFETY: a static type of CPython's.
+    unsafe { Borrowed::from_ptr(class.cast()) }.to_owned().into_ptr()
+}
+
+unsafe extern "C" fn no(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
+    object::boolean(false).into_ptr()
+}
+
+unsafe extern "C" fn nothing(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
+    object::none().into_ptr()
+}
+
+/// An attribute of a coroutine.
+pub const fn getter(name: &'static CStr, get: py::getter) -> py::PyGetSetDef {
+    py::PyGetSetDef { name: name.as_ptr(), get: Some(get), set: None, doc: ptr::null(), closure: ptr::null_mut() }
+}
+
+static READY_ATTRIBUTES: Table<py::PyGetSetDef, 7> = Table([
+    getter(c"__class__", class),
+    getter(c"cr_await", nothing),
+    getter(c"cr_frame", nothing),
+    getter(c"cr_origin", nothing),
+    getter(c"cr_running", no),
+    getter(c"cr_suspended", no),
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    unsafe { std::mem::zeroed() },
+]);
+
 static READY_METHODS: Table<py::PyMethodDef, 4> = Table([
     method(c"send", py::PyMethodDefPointer { PyCFunction: ready_send }, py::METH_O),
-    method(
-        c"throw",
-        py::PyMethodDefPointer { PyCFunctionFastWithKeywords: ready_throw },
-        py::METH_FASTCALL | py::METH_KEYWORDS,
-    ),
+    method(c"throw", py::PyMethodDefPointer { PyCFunctionFast: ready_throw }, py::METH_FASTCALL),
     method(c"close", py::PyMethodDefPointer { PyCFunction: ready_close }, py::METH_NOARGS),
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     unsafe { std::mem::zeroed() },
 ]);
 
-const fn method(name: &'static CStr, function: py::PyMethodDefPointer, flags: c_int) -> py::PyMethodDef {
+/// A method of a coroutine.
+pub const fn method(name: &'static CStr, function: py::PyMethodDefPointer, flags: c_int) -> py::PyMethodDef {
     py::PyMethodDef { ml_name: name.as_ptr(), ml_meth: function, ml_flags: flags, ml_doc: ptr::null() }
 }
 
@@ -247,6 +257,7 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
             (py::Py_tp_iter, ready_await as *mut c_void),
             (py::Py_tp_iternext, ready_next as *mut c_void),
             (py::Py_tp_methods, READY_METHODS.0.as_ptr().cast_mut().cast()),
+            (py::Py_tp_getset, READY_ATTRIBUTES.0.as_ptr().cast_mut().cast()),
         ],
     )
 }

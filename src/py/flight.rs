@@ -6,7 +6,7 @@
 //! that wait for each other.
 
 use super::threads::{Holding, PatchedLock, Thread, Threads};
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
 use crate::module;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
@@ -57,6 +57,34 @@ pub enum Outcome {
     Abandoned,
 }
 
+impl Outcome {
+    /// The objects that it holds, for the collector.
+    pub fn held(&self) -> impl Iterator<Item = &Owned> {
+        let (first, second) = match self {
+            Self::Value(value) => (Some(value), None),
+            Self::Error(error, traceback) => (Some(error), Some(traceback)),
+            Self::Abandoned => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+
+    /// That of a computation with this result, and the result. Reenters: nothing but the class of an exception.
+    pub fn of(result: Result<Owned>) -> (Self, std::result::Result<Owned, Owned>) {
+        match result {
+            Ok(value) => (Self::Value(value.clone()), Ok(value)),
+            Err(raised) => {
+                let error = raised.take();
+                // Others concern the leader's thread or task alone.
+                let outcome = match err::is_ordinary(error.borrow()) {
+                    true => Self::Error(error.clone(), err::traceback_of(error.borrow())),
+                    false => Self::Abandoned,
+                };
+                (outcome, Err(error))
+            }
+        }
+    }
+}
+
 /// A lock of CPython's, held while its thread is to sleep.
 #[derive(Clone, Copy, PartialEq)]
 struct Sleeper(*mut c_void);
@@ -92,7 +120,7 @@ impl Flight {
 
     /// Whether its leader was left behind by a fork.
     pub fn is_of_another_process(&self) -> bool {
-        self.fields.leader.process != std::process::id()
+        self.fields.leader.is_of_another_process()
     }
 
     fn threads(&self) -> Result<&Threads> {
@@ -245,19 +273,15 @@ impl Wait {
     }
 }
 
-/// A task of this thread is to wait for one of the thread with this number, which may be asleep, waiting for this thread. False if
-/// it has to compute for itself; otherwise [`end_task_wait`] is called in the end, by this thread.
-pub fn begin_task_wait(who: Thread, leader: std::ffi::c_ulong) -> bool {
-    task_wait(who, leader).begin()
+/// A task of this thread is to wait for one of another thread, which may be asleep, waiting for this thread. False if it has to
+/// compute for itself; otherwise [`end_task_wait`] is called in the end, for the same two.
+pub fn begin_task_wait(who: Thread, whom: Thread) -> bool {
+    Wait { who, whom, sleeps: false }.begin()
 }
 
 /// See [`begin_task_wait`].
-pub fn end_task_wait(who: Thread, leader: std::ffi::c_ulong) {
-    task_wait(who, leader).end();
-}
-
-fn task_wait(who: Thread, leader: std::ffi::c_ulong) -> Wait {
-    Wait { who, whom: Thread { ident: leader, ..who }, sleeps: false }
+pub fn end_task_wait(who: Thread, whom: Thread) {
+    Wait { who, whom, sleeps: false }.end();
 }
 
 unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {

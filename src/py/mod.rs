@@ -16,6 +16,7 @@ pub mod mapping;
 pub mod method;
 pub mod options;
 pub mod regions;
+pub mod task_flight;
 pub mod threads;
 pub mod unhashable;
 pub mod wrapper;

@@ -22,6 +22,13 @@ pub struct Thread {
     pub process: u32,
 }
 
+impl Thread {
+    /// Whether a fork has left it behind.
+    pub fn is_of_another_process(self) -> bool {
+        self.process != std::process::id()
+    }
+}
+
 /// How this interpreter's threads are known, and how they wait.
 pub struct Threads {
     /// `_thread`

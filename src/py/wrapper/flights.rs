@@ -8,7 +8,7 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, err};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::key::Key;
@@ -220,18 +220,7 @@ impl Keeper {
 fn lead(flights: &Flights, flight: &Owned, hash: Hash, errand: &impl Errand) -> Result<Owned> {
     // Invalidating, putting and clearing take a flight out, whose result is of before that.
     let may_store = || flights.has(hash, flight.borrow());
-    let (outcome, result) = match errand.lead(&may_store) {
-        Ok(value) => (Outcome::Value(value.clone()), Ok(value)),
-        Err(raised) => {
-            let error = raised.take();
-            // Others concern the leader's thread or task alone.
-            let outcome = match err::is_ordinary(error.borrow()) {
-                true => Outcome::Error(error.clone(), err::traceback_of(error.borrow())),
-                false => Outcome::Abandoned,
-            };
-            (outcome, Err(error))
-        }
-    };
+    let (outcome, result) = Outcome::of(errand.lead(&may_store));
     // First, so that nobody joins who comes after the outcome.
     flights.remove(hash, flight);
     // SAFETY: a flight.

@@ -3,6 +3,9 @@
 mod actions;
 mod attributes;
 mod call;
+mod coroutine_call;
+mod coroutine_protocol;
+mod coroutine_steps;
 mod direct;
 mod extra;
 mod flights;
@@ -12,7 +15,6 @@ mod mapped;
 mod methods;
 mod miss;
 mod optioned;
-mod pending;
 mod shared;
 
 use crate::core::hash::Hash;
@@ -26,13 +28,13 @@ use crate::py::key::KeyKind;
 use crate::py::options::Options;
 use crate::py::unhashable;
 pub use attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
+pub use coroutine_protocol::make_type as make_coroutine_call_type;
 pub use extra::Extra;
 pub use flights::{Errand, Flights};
 pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
 pub use mapped::Item;
 pub use methods::{Table, parameters, with_arguments, without_arguments};
-pub use pending::make_type as make_pending_type;
 use pyo3_ffi as py;
 pub use shared::{Detached, all_counts, busy, raised_for};
 use std::cell::UnsafeCell;
@@ -115,6 +117,10 @@ impl Wrapper {
             Some(instance) => instance.coroutine,
             None => is_coroutine_function(function)?,
         };
+        if coroutine {
+            // As above, and where calls nest too deep for an import.
+            [&state.leading, &state.wake, &state.awaiting].into_iter().try_for_each(|name| name.get().map(drop))?;
+        }
         let extra = match Options::parse(given, coroutine)? {
             Some(options) => {
                 let method = instance.as_ref().map(|instance| instance.method);

@@ -3,9 +3,9 @@
 
 use super::actions::{Found, IsGood, Put, Read, TakeOut};
 use super::call::is_single;
+use super::coroutine_call::coroutine_vectorcall;
 use super::extra::{Cause, Extra, entry};
 use super::flights::Call;
-use super::pending::coroutine_vectorcall;
 use super::{Bound, Keeper, Wrapper, shared};
 use crate::core::clock::Time;
 use crate::core::hash::Hash;

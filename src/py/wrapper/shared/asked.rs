@@ -1,8 +1,8 @@
 //! One call of a shared cache, known by its key's bytes.
 
 use super::super::Wrapper;
+use super::super::coroutine_call::{Stale, Task};
 use super::super::extra::Extra;
-use super::super::pending::{Stale, Task};
 use super::{Detached, Shared, busy, near};
 use crate::core::clock::Time;
 use crate::core::hash::Hash;
