@@ -26,7 +26,7 @@ fn number_of(instance: Borrowed<'_>) -> i64 {
 pub struct SweepAt(AtomicUsize);
 
 impl SweepAt {
-    const FIRST: usize = 64;
+    const FIRST: usize = 8;
 
     /// Before the first sweep.
     pub const fn new() -> Self {
@@ -70,7 +70,7 @@ impl Method {
     fn find<T>(parts: &Parts, instance: Borrowed<'_>, take: impl FnOnce(&Owned) -> T) -> Option<T> {
         // SAFETY: the values in this store are wrappers.
         let take = |cache: &Owned| unsafe { Wrapper::is_for(cache.borrow(), instance) }.then(|| take(cache));
-        match parts.caches.hit_with(Hash::of(number_of(instance) as u64), Key::is_telling_int, take) {
+        match parts.caches.find_with(Hash::of(number_of(instance) as u64), Key::is_telling_int, take) {
             Hit::Value(found) => Some(found),
             Hit::Absent(_) | Hit::Unsure(_) => None,
         }
