@@ -21,7 +21,6 @@ Made of the docstrings, by `make docs-reference`. What options mean in practice,
 OPTIONS = {"lru_cache", "cache", "cached_method"}
 
 SIGNATURES = {
-    "SieveCache": "(maxsize, *, ttl=None, weigher=None, maxweight=None, on_evict=None)",
     "SieveCache.pop": "(key, /[, default])",
 }
 

@@ -7,6 +7,7 @@ import gc
 import sys
 import sysconfig
 import threading
+import time
 import tracemalloc
 import weakref
 from typing import Any
@@ -216,6 +217,16 @@ def test_lookup_returns_stale_entries_and_leaves_the_refresh_to_a_call(api):
     assert api.lookup(f, 1) is None
     assert api.contains(f, 1) is False
     assert api.invalidate(f, 1) is False
+
+
+def test_options_that_are_none_or_misspelt_are_what_they_are_in_python(api):
+    f = api.make(len, {"ttl": None, "copy": None, "weigher": None, "maxweight": None, "clock": None, "backend": None})
+    assert api.call(f, "ab") == 2
+    assert f.cache_parameters() == {"maxsize": 128, "typed": False}
+    with pytest.raises(TypeError, match="did you mean 'maxsize'"):
+        api.make(len, {"max_size": 3})
+    with pytest.raises(ValueError, match="clock needs ttl or tti"):
+        api.make(len, {"clock": time.monotonic})
 
 
 def test_options_reach_every_function(api):

@@ -56,7 +56,7 @@ impl Header {
         if name.len() > at::NAME_WORDS * 8 {
             return Err(invalid(libc::ENAMETOOLONG, "the name of a shared cache"));
         }
-        let geometry = Geometry::of(config).ok_or_else(|| invalid(libc::EFBIG, "max_bytes"))?;
+        let geometry = Geometry::of(config).ok_or_else(|| invalid(libc::EFBIG, "a region has 32 GiB at most"))?;
         let (boot, namespace) = (boot(), namespace());
         Ok(Self { name: name.into(), config: *config, geometry, seed: random()?, boot, namespace })
     }

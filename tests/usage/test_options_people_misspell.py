@@ -124,6 +124,19 @@ def test_region_that_holds_nothing_is_refused_with_the_least_size(tmp_path):
     assert tamis.cache(backend="shared", path=tmp_path, max_bytes=64 << 10, name="least")(len)("ab") == 2
 
 
+def test_mapping_s_signature_has_all_options():
+    signature = inspect.signature(tamis.SieveCache)
+    assert list(signature.parameters) == ["maxsize", "ttl", "weigher", "maxweight", "on_evict"]
+    signature.bind(10, ttl=60)
+    with pytest.raises(TypeError):
+        signature.bind(10, 60)
+
+    class Own(tamis.SieveCache):
+        pass
+
+    assert inspect.signature(Own) == signature
+
+
 @EVERY_DECORATOR
 def test_signature_has_all_options(decorator):
     signature = inspect.signature(decorator)

@@ -448,6 +448,10 @@ unsafe extern "C" fn mapping_sq_contains(object: *mut py::PyObject, key: *mut py
     this.contains(unsafe { Borrowed::from_ptr(key) }).map_or(-1, c_int::from)
 }
 
+/// `SieveCacheBase.__doc__`, with the signature that subclasses have too.
+const DOC: &CStr = c"SieveCacheBase(maxsize, *, ttl=None, weigher=None, maxweight=None, on_evict=None)\n--\n\n\
+    What tamis.SieveCache is made of.";
+
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let mut members = [
@@ -457,7 +461,7 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     ];
     let slot = |slot: c_int, pfunc: *mut c_void| py::PyType_Slot { slot, pfunc };
     let mut slots = [
-        slot(py::Py_tp_doc, c"What tamis.SieveCache is made of.".as_ptr().cast_mut().cast()),
+        slot(py::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
         slot(py::Py_tp_new, mapping_tp_new as *mut c_void),
         slot(py::Py_tp_init, mapping_tp_init as *mut c_void),
         slot(py::Py_tp_dealloc, mapping_tp_dealloc as *mut c_void),
