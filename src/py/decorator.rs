@@ -379,7 +379,7 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
         ml_doc: c"cached_method($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
             ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
             backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
-            Decorator for methods, with one cache for each instance, which goes with it.\n\n\
+            Decorator for methods, with one cache for each instance, which is freed with it.\n\n\
             Takes lru_cache's arguments. Instances need not be hashable, and are not kept alive."
             .as_ptr(),
     },

@@ -3,6 +3,7 @@
 # pyright: reportIncompatibleVariableOverride=false
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import _lru_cache_wrapper
 from typing import (
     Any,
     Concatenate,
@@ -147,7 +148,8 @@ class _MaybeBound(_Cached[_G_co], Generic[_F_co, _G_co]):
     @overload
     def __call__(_self: _MaybeBound[Callable[_P, _R], Any], *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
 
-class lru_cache_wrapper(_Cached[_F_co]):
+# isinstance() takes it for functools' type.
+class lru_cache_wrapper(_Cached[_F_co], _lru_cache_wrapper[Any]):  # pyright: ignore[reportGeneralTypeIssues]
     __call__: _Call[_F_co]
     __wrapped__: _Call[_F_co]
     @overload

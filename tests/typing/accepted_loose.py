@@ -1,6 +1,9 @@
 """What type checkers must accept where they are not strict: programs that are not annotated, or only in part."""
 
+from __future__ import annotations
+
 import functools
+from typing import Any
 
 import tamis
 from tamis import cache, cached_method, lru_cache
@@ -120,3 +123,14 @@ def use(function, value):
 
 
 use(lambda number: number, 3)
+
+
+# By the name that functools' stubs have for the type, as isinstance() takes it.
+def clear_all(functions: list[functools._lru_cache_wrapper[Any]]) -> None:
+    for function in functions:
+        function.cache_clear()
+
+
+clear_all([bare, in_part])
+one: functools._lru_cache_wrapper[int] = lru_cache(maxsize=3)(len)
+assert isinstance(one, functools._lru_cache_wrapper)
