@@ -59,9 +59,8 @@ def _is_importable(cache: Any) -> bool:
 def _by_value(cache: Any) -> tuple[Any, ...]:
     function = cache.__wrapped__
     state = dict(vars(cache))
-    # What decorating sets. The rest is set again: a function that names its own cache is not whole when that is made.
+    # The rest is what decorating sets, too, but a function that names its own cache is not whole when that is made.
     state.pop("__wrapped__", None)
-    state.pop("__annotate__", None)
     return rebuild, (_DECORATORS[type(cache)], function, cache.cache_parameters()), state
 
 
