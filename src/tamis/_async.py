@@ -48,7 +48,7 @@ async def awaiting(awaitable: Awaitable[Any]) -> Any:
 
 def origin(depth: int) -> tuple[tuple[str, int, str], ...]:
     """Return what cr_origin is of a coroutine that the calling function makes."""
-    frames = []
+    frames: list[tuple[str, int, str]] = []
     frame = sys._getframe(1)
     while frame is not None and len(frames) < depth:
         frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
