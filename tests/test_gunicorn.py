@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,8 @@ def test_workers_of_a_preloaded_server_share_a_cache_whatever_happens_to_them(tm
             if randomly.random() < 0.2:
                 server.send_signal(signal.SIGHUP)  # new workers
             elif workers and is_child(worker := randomly.choice(workers), server.pid):
-                os.kill(worker, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has just ended by itself
+                    os.kill(worker, signal.SIGKILL)
         load.stop()
         assert load.wrong == []
         assert load.answers > 100
