@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections import deque
 from functools import partial, partialmethod
 from types import (
     BuiltinFunctionType,
+    CellType,
     ClassMethodDescriptorType,
     CodeType,
     FunctionType,
@@ -24,7 +26,7 @@ from tamis import _core
 from tamis._canonical import Nameless, code_digest, codes_in, codes_of, functions_in, names_in, words_in
 from tamis._identity import HANDLERS, Walk
 from tamis._objects import add_family, found_under, version_of
-from tamis._sources import plain_name
+from tamis._sources import contents, plain_name
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -41,6 +43,7 @@ _CACHES = (
     *(_core.lru_cache_wrapper, _core.async_lru_cache_wrapper),
     *(_core.cached_method_wrapper, _core.async_cached_method_wrapper),
 )
+_CONTAINERS = list, set, dict, deque
 _FUNCTOOLS = functools.singledispatch.__globals__
 
 
@@ -58,10 +61,9 @@ def _is_no_file(name: str) -> bool:
 
 def is_session(namespace: Mapping[str, Any]) -> bool:
     """Tell whether these are the globals of an interactive session, of a notebook, or of `python -c`."""
-    main = sys.modules.get("__main__")
     file = namespace.get("__file__")
     has_file = namespace.get("__spec__") is not None or (isinstance(file, str) and not _is_no_file(file))
-    return main is not None and namespace is vars(main) and not has_file
+    return namespace is contents(sys.modules.get("__main__")) and not has_file
 
 
 def _place(walk: Walk, function: FunctionType) -> str:
@@ -108,15 +110,26 @@ def _function(walk: Walk, function: FunctionType) -> None:
         _globals(walk, function)
     _defaults(walk, function)
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        if not walk.number(cell):
-            try:
-                contents = cell.cell_contents
-            except ValueError:  # the function's own name, or __class__, which are bound later
-                walk.put("empty cell")
-            else:
-                walk.step(f"closes over {name!r}", contents)
+        _cell(walk, code, name, cell)
     _annotations(walk, function)
     _attributes(walk, vars(function))
+
+
+def _cell(walk: Walk, code: CodeType, name: str, cell: CellType) -> None:
+    try:
+        held = cell.cell_contents
+    except ValueError:  # the function's own name, or __class__, which are bound later
+        walk.put("empty cell")
+        return
+    if type(held) in _CONTAINERS:
+        from tamis._statements import only_adds_to
+
+        if only_adds_to(code, name):
+            # It says what has been called so far, and decides nothing.
+            walk.put("added to", type(held).__name__)
+            return
+    if not walk.number(cell):
+        walk.step(f"closes over {name!r}", held)
 
 
 def _defaults(walk: Walk, function: FunctionType) -> None:
@@ -200,7 +213,7 @@ def _by_reference(walk: Walk, function: FunctionType) -> bool:
     if found_under(function.__module__, function.__qualname__) is not function:
         return False
     # A decorated function's own globals may be those of the decorator's module.
-    namespace = vars(sys.modules[function.__module__])
+    namespace = contents(sys.modules[function.__module__])
     module = plain_name(function.__module__)
     if walk.program.is_near_module(namespace):
         source = walk.program.source_of(namespace)

@@ -8,7 +8,7 @@ from tamis._callables import NO_PLACE, is_session
 from tamis._canonical import Nameless
 from tamis._identity import Walk
 from tamis._objects import add_family, found_under, version_of
-from tamis._sources import plain_name
+from tamis._sources import contents, plain_name
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -31,20 +31,20 @@ def _class(walk: Walk, kind: type) -> None:
     if not kind.__flags__ & _HEAP_TYPE:
         walk.put(version_of(module))
         return
-    imported = sys.modules.get(module)
-    if imported is not None and is_session(vars(imported)):
+    namespace = contents(sys.modules.get(module))
+    if is_session(namespace):
         raise Nameless(NO_PLACE)
-    if imported is not None and found_under(module, kind.__qualname__) is kind and _by_reference(walk, kind, imported):
+    if found_under(module, kind.__qualname__) is kind and _by_reference(walk, kind, namespace):
         return
     _as_it_is(walk, kind)
 
 
-def _by_reference(walk: Walk, kind: type, module: Any) -> bool:
+def _by_reference(walk: Walk, kind: type, namespace: dict[str, Any]) -> bool:
     """Add a class that can be imported by its name: what its source says of it, or the version of its package."""
-    if not walk.program.is_near_module(vars(module)):
-        walk.put(version_of(module.__name__))
+    if not walk.program.is_near_module(namespace):
+        walk.put(version_of(kind.__module__))
         return True
-    source = walk.program.source_of(vars(module))
+    source = walk.program.source_of(namespace)
     root = kind.__qualname__.partition(".")[0]
     if source is None or root not in source.bound:
         return False

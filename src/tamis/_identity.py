@@ -13,6 +13,7 @@ from types import FunctionType, MethodType
 from tamis import _core
 from tamis._canonical import Nameless, codes_of, digester, framed, text
 from tamis._program import Program
+from tamis._sources import contents
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # So many objects are looked at before it is too much.
 _MOST = 1_000_000
+# So many steps deep: some 600 of Python's calls.
+_DEEPEST = 150
 _NOT_SMALL = 1 << 20
 
 HANDLERS: dict[type, Callable[[Walk, Any], None]] = {}
@@ -92,6 +95,8 @@ class Walk:
     def step(self, phrase: str, value: Any) -> None:
         """Add a value; errors say by the phrase how one came to it."""
         self.path.append((phrase, value))
+        if len(self.path) > _DEEPEST:
+            raise Nameless("is nested too deep to be looked through")
         self.item(value)
         self.path.pop()
 
@@ -170,7 +175,7 @@ def _dict(walk: Walk, value: Any) -> None:
         walk.put("plain", content)
         return
     module = sys.modules.get(plain) if type(plain := value.get("__name__")) is str else None
-    if module is not None and vars(module) is value:
+    if contents(module) is value:
         walk.step("is what is in", module)
     elif not walk.number(value):
         pairs = list(value.items())
@@ -213,6 +218,9 @@ def explained(root: Any, path: list[tuple[str, Any]], why: str) -> str:
     """Return an error's message: how one comes from the cached callable to what has no name, and what to do."""
     said = described(root)
     for at, (phrase, value) in enumerate(path):
-        said += f"{', which' if at else ''} {phrase} ({described(value)})"
+        if at < 4 or at >= len(path) - 4:
+            said += f"{', which' if at else ''} {phrase} ({described(value)})"
+        elif at == 4:
+            said += " ..."
     said += f"{', which' if path else ''} {why}"
     return f"a shared cache has to be given a name here, by name=...: {said}"

@@ -9,7 +9,7 @@ from types import MappingProxyType, ModuleType
 
 from tamis._canonical import Nameless
 from tamis._identity import FAMILIES, HANDLERS, Walk
-from tamis._sources import plain_name
+from tamis._sources import contents, plain_name
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -25,18 +25,16 @@ _COPIED = {"__doc__", "__annotations__", "__annotate__", "__type_params__"}
 
 def version_of(module: str) -> str:
     """Return the version that the package of a module says it has."""
-    package = sys.modules.get(module.partition(".")[0])
-    version = vars(package).get("__version__") if package is not None else None
+    version = contents(sys.modules.get(module.partition(".")[0])).get("__version__")
     return version if isinstance(version, str) else ""
 
 
 def found_under(module: Any, name: str) -> Any:
     """Return what is found under a name, as pickle would find it, or None."""
-    imported = sys.modules.get(module) if isinstance(module, str) else None
-    if imported is None or "<" in name:
+    if not isinstance(module, str) or "<" in name:
         return None
     first, *rest = name.split(".")
-    found = vars(imported).get(first)
+    found = contents(sys.modules.get(module)).get(first)
     try:
         for part in rest:
             found = getattr(found, part)
@@ -50,7 +48,7 @@ def _module(walk: Walk, module: ModuleType) -> None:
     if sys.modules.get(name) is not module:
         raise Nameless
     walk.put("module", plain_name(name))
-    if not walk.program.is_near_module(vars(module)):
+    if not walk.program.is_near_module(contents(module)):
         walk.put(version_of(name))
 
 
@@ -76,7 +74,7 @@ def _instance(walk: Walk, value: Any) -> None:
     kind = type(value)
     if value is os.environ or hasattr(kind, "__next__"):
         raise Nameless
-    if value is vars(sys.modules.get("random", sys)).get("_inst"):
+    if value is contents(sys.modules.get("random", sys)).get("_inst"):
         # Its state is another one in every process, and nobody counts on it.
         walk.put("random numbers")
         return
@@ -120,7 +118,7 @@ def _global(walk: Walk, value: Any, name: str) -> None:
     module = str(getattr(value, "__module__", ""))
     if found_under(module, name) is value:
         walk.put("global", plain_name(module), name, version_of(module))
-    elif any(vars(each).get(name) is value for each in list(sys.modules.values()) if type(each) is ModuleType):
+    elif any(contents(each).get(name) is value for each in list(sys.modules.values())):
         # Which module is found first differs from process to process.
         walk.put("global", type(value).__module__, type(value).__qualname__, name)
     else:

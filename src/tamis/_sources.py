@@ -29,6 +29,15 @@ def plain_name(module: str | None) -> str:
     return "__main__" if module in MAIN else str(module)
 
 
+def contents(module: Any) -> dict[str, Any]:
+    """Return what is in a module, without having one imported that waits for that."""
+    try:
+        found = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 class Source:
     """The code of a module."""
 
@@ -100,7 +109,7 @@ def namespace_of(name: str) -> dict[str, Any] | None:
     """Return a module's globals, or those that it would have at the beginning of its import."""
     module = sys.modules.get(name)
     if module is not None:
-        return vars(module)
+        return contents(module)
     parent, _, _ = name.rpartition(".")
     within = namespace_of(parent) if parent else None
     path: Any = None
@@ -121,8 +130,8 @@ def namespace_of(name: str) -> dict[str, Any] | None:
 
 def is_folder(name: str) -> bool:
     """Whether a package is a mere folder, without a file of its own."""
-    module = sys.modules.get(name)
-    return module is not None and hasattr(module, "__path__") and getattr(module, "__file__", None) is None
+    found = contents(sys.modules.get(name))
+    return "__path__" in found and found.get("__file__") is None
 
 
 def package_of(namespace: Mapping[str, Any]) -> str | None:

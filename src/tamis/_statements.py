@@ -12,7 +12,7 @@ from bisect import bisect_left
 from itertools import pairwise
 from types import CodeType
 
-from tamis._canonical import code_digest, constant, digest, names_in, text
+from tamis._canonical import code_digest, codes_in, constant, digest, names_in, text
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -31,6 +31,8 @@ _ATTRIBUTES = "LOAD_ATTR", "LOAD_METHOD"
 _LITERALS = "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"
 _CHANGES = "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR"
 _OF_CLASSES = "__firstlineno__", "__static_attributes__"
+# Methods of containers that return None, whatever is in there.
+_ADDING = "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "update"
 _IGNORED = "NOP", "CACHE", "EXTENDED_ARG", "RESUME"
 # Code of more bytes than this is one statement: a generated table.
 _LONGEST = 1 << 18
@@ -190,6 +192,17 @@ def stored_in(code: CodeType) -> set[str]:
     if _STORE_GLOBAL not in code.co_code[::2]:
         return set()
     return {str(each.argval) for each in dis.get_instructions(code) if each.opname == "STORE_GLOBAL"}
+
+
+def only_adds_to(code: CodeType, name: str) -> bool:
+    """Tell whether a function does no more with a container that it closes over than put things in."""
+    for each in codes_in(code):
+        for instruction, following in pairwise(dis.get_instructions(each)):
+            if "DEREF" in instruction.opname and instruction.argval == name:
+                is_added_to = following.opname in _ATTRIBUTES and following.argval in _ADDING
+                if instruction.opname != "LOAD_DEREF" or not is_added_to:
+                    return False
+    return True
 
 
 def loaded_by(code: CodeType) -> set[str]:

@@ -290,6 +290,71 @@ def test_one_function_is_one_function_however_often_it_is_made(shared):
     assert calls == [1]
 
 
+def test_list_that_the_function_only_adds_to_says_nothing(shared):
+    calls, kinds, table = [], set(), {}
+
+    def make(rate):
+        @shared()
+        @timed
+        def convert(x):
+            calls.append(x)
+            kinds.add(type(x))
+            table.update(x=[calls.append(x) for _ in "a"])
+            return x * rate
+
+        return convert
+
+    assert [make(rate)(1) for rate in (2, 3, 2, 3)] == [2, 3, 2, 3]
+    assert calls == [1] * 4
+
+
+def test_list_that_the_function_reads_counts(shared):
+    for use in (len, lambda items: items[0], list):
+        items = [1, 2]
+
+        def make(items, use):
+            @shared()
+            def f(x):
+                items.append(x)
+                return use(items)
+
+            return f
+
+        first = make(items, use)(5)
+        assert make([7], use)(5) != first
+
+
+def test_list_that_another_function_reads_counts(shared):
+    def make(items):
+        def read():
+            return list(items)
+
+        def f(x):
+            items.append(x)
+            return read()
+
+        return shared()(f)
+
+    assert make([1])(5) == [1, 5]
+    assert make([2])(5) == [2, 5]
+
+
+def test_deep_nesting_is_refused_and_breaks_nothing(shared):
+    deep = None
+    for _ in range(100_000):
+        deep = [deep, Account(1)]
+    limit = sys.getrecursionlimit()
+    try:
+        for limit_now in (limit, 1_000_000):
+            sys.setrecursionlimit(limit_now)
+            with pytest.raises(TypeError, match=r"name=.*nested too deep"):
+                shared()(lambda x: (x, deep))
+    finally:
+        sys.setrecursionlimit(limit)
+        while deep:
+            deep = deep[0]
+
+
 def test_recursive_function_in_a_closure(shared):
     def make(factor):
         @shared()
