@@ -89,7 +89,10 @@ def _place(walk: Walk, function: FunctionType) -> str:
         if function is walk.innermost:
             raise Nameless(NO_PLACE)
         return ""
-    return os.path.abspath(file)
+    # Compiled code may have been moved since, or say where it was relative to.
+    origin = str(getattr(namespace.get("__spec__"), "origin", None) or compiled)
+    stems = {os.path.splitext(os.path.basename(each))[0] for each in (file, origin)}
+    return os.path.abspath(origin if len(stems) == 1 else file)
 
 
 def _function(walk: Walk, function: FunctionType) -> None:

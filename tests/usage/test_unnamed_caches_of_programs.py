@@ -152,6 +152,21 @@ def test_module_without_its_source(program):
     assert [program.run("script.pyc", seed=seed) for seed in ("0", "1")] == ["computed 1\n", ""]
 
 
+def test_compiled_module_that_was_moved_is_of_its_new_place(program):
+    program.write(module=MODULE)
+    elsewhere = program.folder / "elsewhere"
+    elsewhere.mkdir()
+    command = ["-m", "compileall", "-q", "-b", "module.py"]
+    program.run(*command)
+    (program.folder / "module.py").unlink()
+    (elsewhere / "module.pyc").write_bytes((program.folder / "module.pyc").read_bytes())
+    code = "import sys; sys.path[0] = sys.argv[1]; import module; module.f(1)"
+    here, there = str(program.folder), str(elsewhere)
+    printed = [program.run("-c", code, where, directory=at) for where in (here, there) for at in (here, there)]
+    assert printed == ["computed 1\n", "", "computed 1\n", ""]
+    assert program.count() == 2
+
+
 def test_module_in_an_archive(program):
     archive = program.folder / "program.zip"
     with zipfile.ZipFile(archive, "w") as file:
