@@ -11,6 +11,7 @@ TRACES ?=
 # Passed on to pytest and to the benchmarks.
 ARGS ?=
 # In how many processes the tests in Python run. By default in one, where all of them run: some fork, which Python warns of beside threads.
+# Several have one hash seed, so that they name the tests alike.
 JOBS ?=
 # What `make fuzz` reads: region or codec.
 TARGET ?= region
@@ -62,7 +63,7 @@ test-sanitizers: tools ## run the core's tests under ThreadSanitizer and Address
 
 test-python: venv ## build, and run the tests in Python
 	@$(PIP) '.[$(EXTRAS)]'
-	$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
+	$(if $(JOBS),PYTHONHASHSEED=$$(date +%S)) $(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
 
 test-capi-valgrind: venv ## run all functions of the C API under valgrind
 	@command -v valgrind >/dev/null || { echo "tamis: the command 'valgrind' was not found" >&2; exit 2; }
