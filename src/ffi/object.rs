@@ -166,26 +166,63 @@ impl<'a> Borrowed<'a> {
     /// functools' caches, and not where it calls it by vectorcall, as it calls ours. So each call from here is a level.
     #[inline(always)]
     pub fn call(self, args: &CallArgs<'_>) -> Result<Owned> {
-        let _level = Level::enter()?;
-        if self.type_ptr() == &raw mut py::PyFunction_Type { self.call_directly(args) } else { self.call_held(args) }
-    }
-
-    #[inline(never)]
-    fn call_held(self, args: &CallArgs<'_>) -> Result<Owned> {
-        // Python functions are held by their frames; C code may run on after its object is gone.
-        let _held = self.to_owned();
         let (values, positional, kwnames) = args.as_raw();
-        // SAFETY: the arguments of a call that has not returned. The result is checked: C code may break the rules.
-        let result = unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) };
+        // SAFETY: arguments that are held during the call.
+        let result = unsafe { self.call_in_place(values, positional, kwnames) };
         // SAFETY: a new reference, or null with an exception set.
         unsafe { Owned::from_call(result) }
     }
 
-    /// Calls a Python function as `PyObject_Vectorcall` does it, without its checks for C functions
-    /// (Include/internal/pycore_call.h).
+    /// The same: a new reference, or null with an exception set. It takes nothing of its caller's stack. Reenters: the object.
+    ///
+    /// # Safety
+    /// Arguments as vectorcall has them, during the call.
     #[inline(always)]
-    fn call_directly(self, args: &CallArgs<'_>) -> Result<Owned> {
-        let (values, positional, kwnames) = args.as_raw();
+    pub unsafe fn call_in_place(
+        self,
+        values: *const *mut py::PyObject,
+        positional: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
+        let Ok(_level) = Level::enter() else { return std::ptr::null_mut() };
+        if self.type_ptr() == &raw mut py::PyFunction_Type {
+            // SAFETY: as the caller says.
+            unsafe { self.call_function_in_place(values, positional, kwnames) }
+        } else {
+            // SAFETY: as the caller says.
+            unsafe { self.call_held(values, positional, kwnames) }
+        }
+    }
+
+    /// Calls an object of any type. Reenters: the object.
+    ///
+    /// # Safety
+    /// As [`Borrowed::call_in_place`].
+    #[inline(never)]
+    pub unsafe fn call_held(
+        self,
+        values: *const *mut py::PyObject,
+        positional: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
+        // Python functions are held by their frames; C code may run on after its object is gone.
+        let _held = self.to_owned();
+        // SAFETY: as the caller says. The result is checked: C code may break the rules.
+        unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) }
+    }
+
+    /// Calls a Python function as `PyObject_Vectorcall` does it, without its checks for C functions
+    /// (Include/internal/pycore_call.h). A new reference, or null with an exception set. Reenters: the function.
+    ///
+    /// # Safety
+    /// The arguments of a call that has not returned.
+    #[inline(always)]
+    pub unsafe fn call_function_in_place(
+        self,
+        values: *const *mut py::PyObject,
+        positional: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
         let kind = self.type_ptr();
         let mut function = None;
         // SAFETY: a live object's type is live.
@@ -197,14 +234,12 @@ impl<'a> Borrowed<'a> {
             // SAFETY: as above.
             function = unsafe { *place.cast::<Option<py::vectorcallfunc>>() };
         }
-        let result = match function {
+        match function {
             // SAFETY: the object's own function, and the arguments of a call that has not returned.
             Some(function) => unsafe { function(self.as_ptr(), values, positional, kwnames) },
             // SAFETY: the arguments of a call that has not returned.
             None => unsafe { py::PyObject_Vectorcall(self.as_ptr(), values, positional, kwnames) },
-        };
-        // SAFETY: a new reference, or null with an exception set.
-        unsafe { Owned::from_call(result) }
+        }
     }
 
     /// `bool(object)`. Reenters: `__bool__`, `__len__`.

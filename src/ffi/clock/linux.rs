@@ -41,12 +41,15 @@ fn read(clock: libc::clockid_t) -> Time {
 }
 
 /// `CLOCK_MONOTONIC`: exact to the nanosecond.
+#[inline(never)]
 pub fn exact() -> Time {
     read(libc::CLOCK_MONOTONIC)
 }
 
 /// `CLOCK_MONOTONIC_COARSE`: the same time as of the last tick of the kernel, 1 to 10 ms ago at most. A quarter of the cost.
-#[inline(always)]
+///
+/// Not a part of its callers: the place for the answer would keep them on the stack for as long as what they jump to runs.
+#[inline(never)]
 pub fn coarse() -> Time {
     read(libc::CLOCK_MONOTONIC_COARSE)
 }

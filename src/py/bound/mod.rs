@@ -113,9 +113,32 @@ impl BoundMethod {
 
     /// The function's result for its instance and these arguments. Reenters: the function.
     #[inline(always)]
-    pub fn call(&self, args: &CallArgs<'_>) -> Result<Owned> {
+    fn call(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let instance = self.instance()?;
         args.behind(instance.borrow(), |args| self.function().call(args))
+    }
+
+    /// The same: a new reference, or null with an exception set. The caller counts the level of recursion. Reenters: the function.
+    ///
+    /// # Safety
+    /// The arguments of a call that has not returned.
+    #[inline(always)]
+    pub unsafe fn call_in_place(
+        &self,
+        args: *const *mut py::PyObject,
+        positional: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
+        let Ok(instance) = self.instance() else { return ptr::null_mut() };
+        let function = self.function();
+        // SAFETY: as the caller says.
+        let args = unsafe { CallArgs::new(args, positional, kwnames) };
+        args.behind(instance.borrow(), |args| {
+            let (args, positional, kwnames) = args.as_raw();
+            let _held = function.to_owned();
+            // SAFETY: arguments that are held during the call.
+            unsafe { py::PyObject_Vectorcall(function.as_ptr(), args, positional, kwnames) }
+        })
     }
 }
 

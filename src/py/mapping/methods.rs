@@ -1,6 +1,7 @@
 //! The methods of mappings.
 
 use super::Mapping;
+use super::compute::get_or_compute;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::py::wrapper::{Keeper, Table, with_arguments, without_arguments};
 use pyo3_ffi as py;
@@ -75,10 +76,6 @@ methods! {
     });
     setdefault = |this, args| with_default(&args, c"setdefault() takes a key, and a default (None)")
         .and_then(|(key, default)| this.set_default(key, default.unwrap_or(object::none().borrow())));
-    get_or_compute = |this, args| match (args.values(), args.kwnames().map_or(0, |names| exact::tuple_items(names).len())) {
-        (&[key, factory], 0) => this.get_or_compute(key, factory),
-        _ => Err(Raised::type_error(c"get_or_compute() takes a key and a factory, by position")),
-    };
     peek = |this, args| match *args.values() {
         [key] => this.peek(key),
         _ => Err(Raised::type_error(c"_peek() takes a key")),

@@ -2,12 +2,12 @@
 //!
 //! `tamis/_mapping.py` makes `SieveCache` of it, with what `collections.abc.MutableMapping` can do with these methods.
 
+mod compute;
 mod methods;
 mod state;
 
-use super::coroutine_object;
 use super::key::{self, Key, KeyKind};
-use super::wrapper::{Errand, Flights, Keeper};
+use super::wrapper::{Flights, Keeper};
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::dropper::Dropper;
@@ -225,22 +225,6 @@ impl Mapping {
         flights.get().ok_or_else(|| Raised::type_error(NOT_MADE))
     }
 
-    /// `get_or_compute(key, factory)`. Reenters: as [`Mapping::set`], the factory, signal handlers.
-    fn get_or_compute(&self, key: Borrowed<'_>, factory: Borrowed<'_>) -> Result<Owned> {
-        if !factory.is_callable() {
-            let message = c"get_or_compute() takes a factory that is called without arguments, not %.200s";
-            return Err(Raised::type_error_naming_type(message, factory));
-        }
-        let keeper = self.keeper()?;
-        self.with_key(key, |args, hash| match keeper.find(args, hash)? {
-            Some(value) => Ok(value),
-            None => {
-                let errand = Computation { mapping: self, keeper, args, hash, factory: factory.to_owned() };
-                keeper.fly(self.flights()?, args, hash, &errand)
-            }
-        })
-    }
-
     /// Reenters: as [`Mapping::set`].
     fn set_default(&self, key: Borrowed<'_>, default: Borrowed<'_>) -> Result<Owned> {
         if let Some(value) = self.find(key)? {
@@ -276,52 +260,6 @@ impl Mapping {
         object::set_item(&stats, &name, coalesced.borrow())?;
         object::set_item(&stats, &size, object::count(self.keeper()?.good_len()? as u64)?.borrow())?;
         Ok(stats)
-    }
-}
-
-/// A call of `get_or_compute`.
-struct Computation<'a> {
-    mapping: &'a Mapping,
-    keeper: &'a Keeper,
-    args: &'a CallArgs<'a>,
-    hash: Hash,
-    factory: Owned,
-}
-
-impl Errand for Computation<'_> {
-    fn look_again(&self) -> Result<Option<Owned>> {
-        let found = self.keeper.peek(self.args, self.hash)?;
-        if found.is_some() {
-            self.keeper.cache.count_hit();
-        }
-        Ok(found)
-    }
-
-    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
-        self.keeper.cache.count_miss();
-        let factory = self.factory.borrow();
-        let value = coroutine_object::result_of(factory, object::call_with(factory, &[])?)?;
-        if !may() {
-            return Ok(self.keeper.peek(self.args, self.hash)?.unwrap_or(value));
-        }
-        self.keeper.set_default(self.args, self.hash, value, true)
-    }
-
-    fn hand_out(&self, value: Owned) -> Result<Owned> {
-        Ok(value)
-    }
-
-    fn share(&self, value: Owned) -> Result<Owned> {
-        Ok(value)
-    }
-
-    fn count(&self, hit: bool) {
-        if hit { self.keeper.cache.count_hit() } else { self.keeper.cache.count_miss() }
-    }
-
-    fn count_coalesced(&self) {
-        // Relaxed: a number alone.
-        self.mapping.parts().coalesced.fetch_add(1, Ordering::Relaxed);
     }
 }
 

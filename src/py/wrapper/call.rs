@@ -9,7 +9,7 @@ use super::miss::{miss_any, miss_int, miss_single, settle_any, settle_single, un
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, Look, SlotId};
 use crate::ffi::exact::{self, Verdict};
-use crate::ffi::{Borrowed, CallArgs, Owned, compat, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, compat};
 use crate::py::key::{self, Key, KeyKind};
 use pyo3_ffi as py;
 use std::ptr;
@@ -298,19 +298,20 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // From here on: the arguments' `__hash__` may take the caller's reference away.
     let _alive = this.keep_alive();
-    let hash = match key::hash(&args, KeyKind::of_calls(TYPED)) {
+    let hash = match key::hash(&view, KeyKind::of_calls(TYPED)) {
         Ok(hash) => hash,
-        Err(raised) => return this.explain_unhashable(raised, &args),
+        Err(raised) => return this.explain_unhashable(raised, &view),
     };
-    let result = match this.hit(hash, |key| key.compare(&args, KeyKind::of_calls(TYPED)) == Verdict::Same) {
-        Hit::Value(value) => return value.into_ptr(),
-        Hit::Absent(generation) => this.miss_of(&args, hash, Some(generation)),
-        Hit::Unsure(id) => this.settle(&args, hash, id),
-    };
-    object::to_slot(result)
+    match this.hit(hash, |key| key.compare(&view, KeyKind::of_calls(TYPED)) == Verdict::Same) {
+        Hit::Value(value) => value.into_ptr(),
+        // SAFETY: this function's own arguments.
+        Hit::Absent(generation) => unsafe { miss_any(callable, args, nargsf, kwnames, hash, generation) },
+        // SAFETY: this function's own arguments.
+        Hit::Unsure(id) => unsafe { settle_any(callable, args, nargsf, kwnames, hash, id) },
+    }
 }
 
 /// Whether there is one argument, a positional one: the count, doubled to lose the flag in its highest bit, is 2.

@@ -181,14 +181,21 @@ impl Extra {
         }
     }
 
-    /// Runs `work` on the arguments that make the key. Reenters: `key`.
-    pub(super) fn with_key_args<R>(
+    /// What the option `key` makes of these arguments, if there is one. Reenters: `key`.
+    #[inline(always)]
+    pub(super) fn make_key(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        self.options.key.as_ref().map(|key| key.borrow().call(args)).transpose()
+    }
+
+    /// Runs `work` on the arguments that make the key, where this is what [`Extra::make_key`] has returned. Reenters: as `work` does.
+    #[inline(always)]
+    pub(super) fn with_made<R>(
         &self,
+        made: Option<&Owned>,
         args: &CallArgs<'_>,
         work: impl FnOnce(&CallArgs<'_>) -> Result<R>,
     ) -> Result<R> {
-        if let Some(key) = &self.options.key {
-            let made = key.borrow().call(args)?;
+        if let Some(made) = made {
             let values = [made.borrow()];
             return work(&CallArgs::of_positional(&values));
         }
@@ -196,6 +203,15 @@ impl Extra {
             None => work(args),
             Some(ignored) => ignored.with_rest(args, work),
         }
+    }
+
+    /// Runs `work` on the arguments that make the key. Reenters: `key`.
+    pub(super) fn with_key_args<R>(
+        &self,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(&CallArgs<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.with_made(self.make_key(args)?.as_ref(), args, work)
     }
 
     /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.

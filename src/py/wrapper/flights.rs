@@ -132,14 +132,12 @@ pub trait Errand {
     /// The stored result itself, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does,
     /// but for `copy`.
     fn look_again(&self) -> Result<Option<Owned>>;
-    /// Computes the result, and counts a miss. Stores it if it `may` be stored then. Reenters: whatever computes.
-    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned>;
-    /// The result for all who wait. Another flight may have landed after this caller's look, and before its own flight began.
-    /// Reenters: as the two above.
-    fn lead(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
-        self.look_again()?.map_or_else(|| self.compute(may), Ok)
+    /// What is there by now for the one who leads: another flight may have landed after this caller's look, and before its own flight
+    /// began. Reenters: as [`Errand::look_again`].
+    fn look_as_leader(&self) -> Result<Option<Owned>> {
+        self.look_again()
     }
-    /// What this caller gets of the result that it computed or found. Reenters: `copy`.
+    /// What this caller gets of a result that it found. Reenters: `copy`.
     fn hand_out(&self, value: Owned) -> Result<Owned>;
     /// What this caller gets of the result that another one computed. Reenters: `copy`.
     fn share(&self, value: Owned) -> Result<Owned>;
@@ -147,6 +145,16 @@ pub trait Errand {
     fn count(&self, hit: bool);
     /// Counts a call that another one's computation has answered.
     fn count_coalesced(&self);
+}
+
+/// What a call does about a flight.
+pub enum Boarded {
+    /// It leads this one, and computes: [`land`] is called in the end.
+    Lead(Owned),
+    /// It computes without one.
+    Alone,
+    /// This is its result.
+    Answer(Owned),
 }
 
 impl Keeper {
@@ -182,13 +190,27 @@ impl Keeper {
         self.locate_in(flights.store(), hash, key_args, &mut Detach).map(drop)
     }
 
-    /// Computes, or waits for who computes. Reenters: as the errand does, `__eq__` of keys, signal handlers.
-    pub fn fly(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash, errand: &impl Errand) -> Result<Owned> {
+    /// Begins a flight, or waits for who computes. Counts nothing where this call is to compute. Reenters: as the errand does, `__eq__`
+    /// of keys, signal handlers.
+    pub fn board(
+        &self,
+        flights: &Flights,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        errand: &impl Errand,
+    ) -> Result<Boarded> {
         loop {
             let flight = Flight::create(flights.kind.borrow())?;
             let Some(other) = self.join_flight(flights, key_args, hash, flight.borrow())? else {
+                let found = match errand.look_as_leader() {
+                    Ok(None) => return Ok(Boarded::Lead(flight)),
+                    Ok(Some(value)) => Ok(value),
+                    Err(raised) => Err(raised),
+                };
                 // When the flight has landed, so that nobody waits for a copy that is not theirs.
-                return lead(flights, &flight, hash, errand).and_then(|value| errand.hand_out(value));
+                return land(flights, &flight, hash, found)
+                    .and_then(|value| errand.hand_out(value))
+                    .map(Boarded::Answer);
             };
             // SAFETY: the objects in this store are flights.
             let leading = unsafe { Flight::of(&other) };
@@ -198,11 +220,11 @@ impl Keeper {
             }
             let waited = leading.wait().inspect_err(|_raised| errand.count(false));
             match waited? {
-                None => return errand.compute(&|| true).and_then(|value| errand.hand_out(value)),
+                None => return Ok(Boarded::Alone),
                 Some(Outcome::Value(value)) => {
                     errand.count(true);
                     errand.count_coalesced();
-                    return errand.share(value);
+                    return errand.share(value).map(Boarded::Answer);
                 }
                 Some(Outcome::Error(error, traceback)) => {
                     errand.count(false);
@@ -216,11 +238,9 @@ impl Keeper {
     }
 }
 
-/// Reenters: as the errand does.
-fn lead(flights: &Flights, flight: &Owned, hash: Hash, errand: &impl Errand) -> Result<Owned> {
-    // Invalidating, putting and clearing take a flight out, whose result is of before that.
-    let may_store = || flights.has(hash, flight.borrow());
-    let (outcome, result) = Outcome::of(errand.lead(&may_store));
+/// Ends a flight that this call leads, with a result that all get who wait for it. Reenters: where greenlets wait, their library.
+pub fn land(flights: &Flights, flight: &Owned, hash: Hash, result: Result<Owned>) -> Result<Owned> {
+    let (outcome, result) = Outcome::of(result);
     // First, so that nobody joins who comes after the outcome.
     flights.remove(hash, flight);
     // SAFETY: a flight.
@@ -234,9 +254,7 @@ pub struct Call<'a> {
     pub wrapper: &'a Wrapper,
     /// Its options.
     pub extra: &'a Extra,
-    /// Its arguments.
-    pub args: &'a CallArgs<'a>,
-    /// Those that make the key.
+    /// The arguments that make the key.
     pub key_args: &'a CallArgs<'a>,
     /// Of the key.
     pub hash: Hash,
@@ -252,10 +270,6 @@ impl Errand for Call<'_> {
             }
             None => Ok(None),
         }
-    }
-
-    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
-        self.wrapper.compute_alone(self.extra, self.args, self.key_args, self.hash, may)
     }
 
     fn hand_out(&self, value: Owned) -> Result<Owned> {

@@ -1,5 +1,6 @@
 //! The wrapper's methods.
 
+use super::begun::{Begun, Next, in_parts};
 use super::extra::Extra;
 use super::lookup::Action;
 use super::shared::Shared;
@@ -18,6 +19,7 @@ use crate::py::unhashable;
 use crate::shm::Stats;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int};
+use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 
 /// `lru_cache_wrapper.__doc__`
@@ -132,25 +134,6 @@ impl Wrapper {
         }
         let hash = self.hash_of(args, args)?;
         self.keep(args, hash, (Key::new(args, self.kind)?, value.to_owned()), true)
-    }
-
-    /// Reenters: the function, `__hash__` and `__eq__` of arguments, finalizers of what leaves.
-    fn refresh(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        if self.bound == Bound::Off {
-            let value = self.call_function(args)?;
-            return match self.extra() {
-                Some(extra) if !extra.options.coroutine => extra.copied(value),
-                _ => Ok(value),
-            };
-        }
-        if let Some(extra) = self.extra() {
-            return self.refresh_optioned(extra, args);
-        }
-        // First, so that a function is not called for arguments under which nothing can be stored.
-        let hash = self.hash_of(args, args)?;
-        let value = self.result_to_store(args)?;
-        self.keep(args, hash, (Key::new(args, self.kind)?, value.clone()), true)?;
-        Ok(value)
     }
 }
 
@@ -311,6 +294,35 @@ macro_rules! methods {
     )*};
 }
 
+/// `cache_refresh(*args, **kwargs)`: as a call in parts. Reenters: as [`Wrapper::begin_refresh`], the function, and where its result is
+/// stored, `__eq__` of keys and finalizers of what leaves.
+unsafe extern "C" fn cache_refresh(
+    object: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargs: py::Py_ssize_t,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: this function's own arguments.
+    let begin = |begun: &mut _| unsafe { begin_refresh(object, args, nargs as usize, kwnames, begun) };
+    // SAFETY: a method of the wrapper's type, called on an instance of it with FASTCALL and KEYWORDS, which is as vectorcall does.
+    unsafe { in_parts(object, args, nargs as usize, kwnames, begin) }
+}
+
+#[inline(never)]
+unsafe fn begin_refresh(
+    object: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargs: usize,
+    kwnames: *mut py::PyObject,
+    begun: &mut MaybeUninit<Begun>,
+) -> *mut py::PyObject {
+    // SAFETY: a wrapper, held by the caller.
+    let this = unsafe { Wrapper::of(object) };
+    // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
+    let args = unsafe { CallArgs::new(args, nargs, kwnames) };
+    Next::to_slot(this.begin_refresh(&args), begun)
+}
+
 macro_rules! methods_without_arguments {
     ($($name:ident = |$this:ident| $body:expr;)*) => {$(
         unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
@@ -326,7 +338,6 @@ methods! {
     cache_contains = |this, args| this.contains(&args).map(object::boolean);
     cache_invalidate = |this, args| this.invalidate(&args).map(object::boolean);
     cache_put = |this, args| put_first(this, args);
-    cache_refresh = |this, args| this.refresh(&args);
 }
 
 methods_without_arguments! {

@@ -12,8 +12,8 @@ use crate::py::key::{Key, KeyKind};
 use pyo3_ffi as py;
 use std::ptr;
 
-/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: as
-/// [`Wrapper::call_hashed`].
+/// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: `__eq__` of arguments, the
+/// function.
 #[inline(never)]
 pub unsafe extern "C" fn settle_single<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -21,11 +21,8 @@ pub unsafe extern "C" fn settle_single<const TYPED: bool>(
     hash: Hash,
     id: SlotId,
 ) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: one positional argument, held by the caller.
-    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.settle_as(&args, hash, id, KeyKind::of_calls(TYPED)))
+    // SAFETY: this function's own arguments: one positional argument, held by the caller.
+    unsafe { settle(callable, args, 1, ptr::null_mut(), hash, id, KeyKind::of_calls(TYPED)) }
 }
 
 /// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
@@ -39,10 +36,95 @@ pub unsafe extern "C" fn settle_any(
     id: SlotId,
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let kind = unsafe { Wrapper::of(callable) }.kind;
+    // SAFETY: this function's own arguments.
+    unsafe { settle(callable, args, nargsf, kwnames, hash, id, kind) }
+}
+
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper.
+#[inline(always)]
+unsafe fn settle(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+    id: SlotId,
+    kind: KeyKind,
+) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: as the caller says.
+    let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    let generation = match this.look(hash, id, |key| key.compare(&view, kind)) {
+        Look::Same(value) => return value.into_ptr(),
+        Look::Absent(generation) => generation,
+        // SAFETY: as the caller says.
+        Look::Ask(key, id) => return unsafe { call_asking(callable, args, nargsf, kwnames, hash, (key, id)) },
+        // SAFETY: as the caller says.
+        Look::Elsewhere => return unsafe { call_hashed(callable, args, nargsf, kwnames, hash) },
+    };
+    // SAFETY: as the caller says.
+    unsafe { miss_any(callable, args, nargsf, kwnames, hash, generation) }
+}
+
+/// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
+#[inline(never)]
+unsafe fn call_hashed(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    object::to_slot(this.settle(&args, hash, id))
+    let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    let found = this.find_hashed(&view, hash);
+    // SAFETY: this function's own arguments.
+    unsafe { finish(callable, args, nargsf, kwnames, hash, found) }
+}
+
+/// As [`call_hashed`], where the first candidate is known. Reenters: as that.
+#[inline(never)]
+unsafe fn call_asking(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+    candidate: Candidate,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    let found = this.find_asking(&view, hash, candidate);
+    // SAFETY: this function's own arguments.
+    unsafe { finish(callable, args, nargsf, kwnames, hash, found) }
+}
+
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper.
+#[inline(always)]
+unsafe fn finish(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+    found: Result<<Get as Action>::Outcome>,
+) -> *mut py::PyObject {
+    match found {
+        Ok(Ok(value)) => value.into_ptr(),
+        // SAFETY: as the caller says.
+        Ok(Err(Some(generation))) => unsafe { miss_any(callable, args, nargsf, kwnames, hash, generation) },
+        // SAFETY: as the caller says.
+        Ok(Err(None)) => unsafe { miss_untold(callable, args, nargsf, kwnames) },
+        Err(_raised) => ptr::null_mut(),
+    }
 }
 
 /// A miss with one positional argument, an exact `int` whose hash tells its value. Reenters: the function.
@@ -55,9 +137,36 @@ pub unsafe extern "C" fn miss_int(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
+    this.cache.count_miss();
+    let alive = this.keep_alive();
     // SAFETY: one positional argument, held by the caller.
+    let result = unsafe { this.call_in_place(args, 1, ptr::null_mut()) };
+    // SAFETY: what was returned, and the reference to the wrapper.
+    unsafe { keep_int(alive.into_ptr(), args, hash, generation, result) }
+}
+
+/// The end of [`miss_int`]: takes over the references to the wrapper and to the result. Reenters: `__eq__` of keys, finalizers.
+#[inline(never)]
+unsafe extern "C" fn keep_int(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    generation: u64,
+    result: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: a reference to a wrapper, which is taken over.
+    let alive = unsafe { Owned::from_ptr(callable) };
+    // SAFETY: one positional argument, held by the caller's caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.miss(&args, hash, Some(generation), || Ok(Key::of_telling_int(hash.python_hash()))))
+    // SAFETY: held by the reference above.
+    let this = unsafe { Wrapper::of(alive.as_ptr()) };
+    // SAFETY: what the function returned.
+    let value = unsafe { Owned::from_call(result) };
+    object::to_slot(value.and_then(|value| {
+        let value = this.unless_coroutine(value)?;
+        let key = Key::of_telling_int(hash.python_hash());
+        this.keep_new(&args, hash, generation, key, value)
+    }))
 }
 
 /// A miss with one positional argument that the hit path has seen. Reenters: the function.
@@ -68,11 +177,8 @@ pub unsafe extern "C" fn miss_single(
     hash: Hash,
     generation: u64,
 ) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    // SAFETY: one positional argument, held by the caller.
-    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
-    object::to_slot(this.miss_of(&args, hash, Some(generation)))
+    // SAFETY: one positional argument, as this function got it.
+    unsafe { miss_any(callable, args, 1, ptr::null_mut(), hash, generation) }
 }
 
 /// A miss that the hit path has seen. Reenters: the function.
@@ -87,9 +193,54 @@ pub unsafe extern "C" fn miss_any(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
+    this.cache.count_miss();
+    let _alive = this.keep_alive();
+    // SAFETY: vectorcall's own arguments, during the call.
+    let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
+    // SAFETY: what was returned, and this function's own arguments.
+    unsafe { keep_any(callable, args, nargsf, kwnames, (hash, generation), result) }
+}
+
+/// The end of [`miss_any`]. Reenters: `__eq__` of keys, finalizers.
+#[inline(never)]
+unsafe fn keep_any(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    (hash, generation): (Hash, u64),
+    result: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, held by the caller.
+    let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    object::to_slot(this.miss_of(&args, hash, Some(generation)))
+    // SAFETY: what the function returned.
+    let value = unsafe { Owned::from_call(result) };
+    object::to_slot(value.and_then(|value| {
+        let value = this.unless_coroutine(value)?;
+        let key = Key::new(&args, this.kind)?;
+        this.keep_new(&args, hash, generation, key, value)
+    }))
+}
+
+/// A call of which there is no telling whether it has an entry, so that nothing is stored. Reenters: the function.
+#[cold]
+#[inline(never)]
+unsafe fn miss_untold(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    this.cache.count_miss();
+    let _alive = this.keep_alive();
+    // SAFETY: vectorcall's own arguments, during the call.
+    let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
+    // SAFETY: what the function returned.
+    object::to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.unless_coroutine(value)))
 }
 
 /// A call of a cache that stores nothing. Reenters: the function.
@@ -104,8 +255,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
     this.cache.count_miss();
     let _alive = this.keep_alive();
     // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    object::to_slot(this.call_function(&args))
+    unsafe { this.call_in_place(args, nargsf, kwnames) }
 }
 
 /// Reads an entry as a call does.
@@ -182,68 +332,32 @@ impl Action for Keep {
 }
 
 impl Wrapper {
-    /// What the hit path was unsure of. Reenters: `__eq__` of arguments, the function.
-    #[inline]
-    pub fn settle(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId) -> Result<Owned> {
-        self.settle_as(args, hash, id, self.kind)
-    }
-
-    /// [`Wrapper::settle`] where the kind of keys is known. Reenters: as that.
-    #[inline(always)]
-    fn settle_as(&self, args: &CallArgs<'_>, hash: Hash, id: SlotId, kind: KeyKind) -> Result<Owned> {
-        match self.look(hash, id, |key| key.compare(args, kind)) {
-            Look::Same(value) => Ok(value),
-            Look::Absent(generation) => self.miss_of(args, hash, Some(generation)),
-            Look::Ask(key, id) => self.call_asking(args, hash, (key, id)),
-            Look::Elsewhere => self.call_hashed(args, hash),
-        }
-    }
-
-    /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
+    /// The whole search. Counts a hit. Reenters: `__eq__` of arguments.
     #[inline(never)]
-    fn call_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+    fn find_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<<Get as Action>::Outcome> {
         let _alive = self.keep_alive();
         let found = self.locate(hash, args, &mut Get)?;
-        self.finish(args, hash, found)
+        if found.is_ok() {
+            self.cache.count_hit();
+        }
+        Ok(found)
     }
 
-    /// As [`Wrapper::call_hashed`], where the first candidate is known. Reenters: as that.
+    /// As [`Wrapper::find_hashed`], where the first candidate is known. Reenters: as that.
     #[inline(never)]
-    fn call_asking(&self, args: &CallArgs<'_>, hash: Hash, candidate: Candidate) -> Result<Owned> {
+    fn find_asking(&self, args: &CallArgs<'_>, hash: Hash, candidate: Candidate) -> Result<<Get as Action>::Outcome> {
         let _alive = self.keep_alive();
         let found = self.locate_from(hash, args, &mut Get, candidate)?;
-        self.finish(args, hash, found)
-    }
-
-    #[inline(always)]
-    fn finish(&self, args: &CallArgs<'_>, hash: Hash, found: <Get as Action>::Outcome) -> Result<Owned> {
-        match found {
-            Ok(value) => {
-                self.cache.count_hit();
-                Ok(value)
-            }
-            Err(generation) => self.miss_of(args, hash, generation),
+        if found.is_ok() {
+            self.cache.count_hit();
         }
+        Ok(found)
     }
 
-    /// Calls the function and stores its result, as functools does: the miss counts before the call, and a result that
-    /// a call further in has stored meanwhile stays where there is a bound, and gives way where there is none.
-    /// `generation` is that in which there was no such entry. Reenters: the function, `__eq__` of keys, finalizers.
+    /// Stores a result, as functools does: a result that a call further in has stored meanwhile stays where there is a bound, and gives
+    /// way where there is none. `generation` is that in which there was no such entry. Reenters: `__eq__` of keys, finalizers.
     #[inline(always)]
-    fn miss(
-        &self,
-        args: &CallArgs<'_>,
-        hash: Hash,
-        generation: Option<u64>,
-        make_key: impl FnOnce() -> Result<Key>,
-    ) -> Result<Owned> {
-        self.cache.count_miss();
-        let _alive = self.keep_alive();
-        let value = self.result_to_store(args)?;
-        let Some(generation) = generation else {
-            return Ok(value);
-        };
-        let key = make_key()?;
+    fn keep_new(&self, args: &CallArgs<'_>, hash: Hash, generation: u64, key: Key, value: Owned) -> Result<Owned> {
         let kept = value.clone();
         let done = self.cache.change(|store| {
             // Most often nothing has come since, or nothing of this hash.
@@ -259,12 +373,6 @@ impl Wrapper {
             Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
         }
         Ok(value)
-    }
-
-    /// [`Wrapper::miss`] of any arguments. Reenters: as that.
-    #[inline(always)]
-    pub fn miss_of(&self, args: &CallArgs<'_>, hash: Hash, generation: Option<u64>) -> Result<Owned> {
-        self.miss(args, hash, generation, || Key::new(args, self.kind))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod actions;
 mod attributes;
+mod begun;
 mod call;
 mod coroutine_call;
 mod coroutine_protocol;
@@ -19,6 +20,7 @@ mod shared;
 
 use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
+use crate::ffi::compat::recursion::Level;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
 use crate::module::State;
@@ -28,9 +30,10 @@ use crate::py::key::KeyKind;
 use crate::py::options::Options;
 use crate::py::unhashable;
 pub use attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
+pub use begun::CALL;
 pub use coroutine_protocol::make_type as make_coroutine_call_type;
 pub use extra::Extra;
-pub use flights::{Errand, Flights};
+pub use flights::{Boarded, Errand, Flights, land};
 pub use keeper::{Bound, Keeper};
 pub use lookup::Entries;
 pub use mapped::Item;
@@ -276,40 +279,83 @@ impl Wrapper {
     /// The hash of what makes the key of a call. Reenters: `__hash__`.
     #[inline(always)]
     fn hash_of(&self, args: &CallArgs<'_>, key_args: &CallArgs<'_>) -> Result<Hash> {
-        // SAFETY: as in `call_function`, and held by the wrapper, which whoever calls this holds.
-        let function = unsafe { &*self.function.get() }.borrow();
-        unhashable::hash(Some(function), args, key_args, self.kind)
+        unhashable::hash(Some(self.function()), args, key_args, self.kind)
     }
 
     /// An argument of a call of the hit path could not be hashed: says which. Reenters: an import, attributes of types.
     #[cold]
     #[inline(never)]
     fn explain_unhashable(&self, raised: Raised, args: &CallArgs<'_>) -> *mut py::PyObject {
-        // SAFETY: as in `call_function`, and held by the wrapper, which whoever calls this holds.
-        let function = unsafe { &*self.function.get() }.borrow();
-        object::to_slot(Err(unhashable::explained(raised, Some(function), args, args)))
+        object::to_slot(Err(unhashable::explained(raised, Some(self.function()), args, args)))
+    }
+
+    /// The function.
+    #[inline(always)]
+    fn function(&self) -> Borrowed<'_> {
+        // SAFETY: written in `wrapper_tp_clear` alone, of garbage that nobody calls. Should a finalizer have handed it out
+        // again meanwhile, the function is held by its frame, or by `Borrowed::call`.
+        unsafe { &*self.function.get() }.borrow()
+    }
+
+    /// The function's own result: a new reference, or null with an exception set. Reenters: the function.
+    ///
+    /// It is a part of its callers, whose frames are on the stack while the function runs: with each level of a recursion. So it takes
+    /// nothing of the stack, and what is no plain Python function goes on to [`Wrapper::call_other`].
+    ///
+    /// # Safety
+    /// Vectorcall's own arguments, during the call, and somebody holds the wrapper.
+    #[inline(always)]
+    unsafe fn call_in_place(
+        &self,
+        args: *const *mut py::PyObject,
+        nargsf: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
+        let Ok(_level) = Level::enter() else { return ptr::null_mut() };
+        let (function, positional) = (self.function(), nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET);
+        if function.type_ptr() != &raw mut py::PyFunction_Type {
+            // SAFETY: as the caller says.
+            return unsafe { self.call_other(args, positional, kwnames) };
+        }
+        // SAFETY: as the caller says.
+        unsafe { function.call_function_in_place(args, positional, kwnames) }
+    }
+
+    /// # Safety
+    /// As [`Wrapper::call_in_place`].
+    #[inline(never)]
+    unsafe fn call_other(
+        &self,
+        args: *const *mut py::PyObject,
+        positional: usize,
+        kwnames: *mut py::PyObject,
+    ) -> *mut py::PyObject {
+        let function = self.function();
+        // A cached method's: the instance is found here and not by a call of its own, which would be one level more in a recursion.
+        if self.instance.is_some()
+            && let Some(method) = BoundMethod::from_object(function)
+        {
+            // SAFETY: as the caller says.
+            return unsafe { method.call_in_place(args, positional, kwnames) };
+        }
+        // SAFETY: as the caller says.
+        unsafe { function.call_held(args, positional, kwnames) }
     }
 
     /// The function's own result. Reenters: the function.
     #[inline(always)]
     fn call_function(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        // SAFETY: written in `wrapper_tp_clear` alone, of garbage that nobody calls. Should a finalizer have handed it out
-        // again meanwhile, the function is held by its frame, or by `Borrowed::call`.
-        let function = unsafe { &*self.function.get() }.borrow();
-        // A cached method's: the instance is found here and not by a call of its own, which would be one level more in a recursion.
-        match self.instance.as_ref().and_then(|_| BoundMethod::from_object(function)) {
-            Some(method) => method.call(args),
-            None => function.call(args),
-        }
+        let (args, positional, kwnames) = args.as_raw();
+        // SAFETY: arguments that are held during the call, and a wrapper that somebody holds.
+        let result = unsafe { self.call_in_place(args, positional, kwnames) };
+        // SAFETY: a new reference, or null with an exception set.
+        unsafe { Owned::from_call(result) }
     }
 
-    /// The function's own result, if it can be stored: no coroutine object. Reenters: the function, and as
-    /// [`coroutine_object::result_of`].
+    /// What the function returned, if it can be stored: no coroutine object. Reenters: as [`coroutine_object::result_of`].
     #[inline(always)]
-    fn result_to_store(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let value = self.call_function(args)?;
-        // SAFETY: as in `call_function`.
-        coroutine_object::result_of(unsafe { &*self.function.get() }.borrow(), value)
+    fn unless_coroutine(&self, value: Owned) -> Result<Owned> {
+        coroutine_object::result_of(self.function(), value)
     }
 }
 

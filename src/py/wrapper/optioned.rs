@@ -2,10 +2,11 @@
 //! with its terms.
 
 use super::actions::{Found, IsGood, Put, Read, TakeOut};
+use super::begun::{Begun, Keep, Next, Owed, in_parts};
 use super::call::is_single;
-use super::coroutine_call::coroutine_vectorcall;
+use super::coroutine_call::{Stale, coroutine_vectorcall};
 use super::extra::{Cause, Extra, entry};
-use super::flights::Call;
+use super::flights::{Boarded, Call};
 use super::{Bound, Keeper, Wrapper, shared};
 use crate::core::clock::Time;
 use crate::core::hash::Hash;
@@ -17,6 +18,7 @@ use crate::py::key::Key;
 use crate::py::options::{Clock, Copy};
 use crate::py::unhashable;
 use pyo3_ffi as py;
+use std::mem::MaybeUninit;
 
 /// Which clock a hit reads, so that it need not look.
 const NO_CLOCK: u8 = 0;
@@ -86,14 +88,28 @@ unsafe extern "C" fn optioned_vectorcall(
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    // SAFETY: this function's own arguments.
+    let begin = |begun: &mut _| unsafe { begin_optioned(callable, args, nargsf, kwnames, begun) };
+    // SAFETY: this function's own arguments.
+    unsafe { in_parts(callable, args, nargsf, kwnames, begin) }
+}
+
+/// The first part of [`optioned_vectorcall`].
+#[inline(never)]
+unsafe fn begin_optioned(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    begun: &mut MaybeUninit<Begun>,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, held by the caller.
     let this = unsafe { Wrapper::of(callable) };
     let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    let _alive = this.keep_alive();
     this.cache.welcome(this.owner());
-    object::to_slot(this.call_optioned(extra, &args))
+    Next::to_slot(this.begin_call(extra, &args), begun)
 }
 
 /// A call of a cache with `copy` that stores nothing. Reenters: the function, `copy`.
@@ -105,72 +121,75 @@ unsafe extern "C" fn uncached_vectorcall(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     let _alive = this.keep_alive();
     this.cache.count_miss();
-    object::to_slot(this.call_function(&args).and_then(|value| extra.copied(value)))
+    // SAFETY: vectorcall's own arguments, during the call.
+    let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
+    // SAFETY: what the function returned.
+    object::to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.copy_of(value)))
 }
 
 impl Wrapper {
-    /// Reenters: as [`optioned_vectorcall`].
     #[inline(never)]
-    fn call_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
-        extra.with_key_args(args, |key_args| {
+    fn copy_of(&self, value: Owned) -> Result<Owned> {
+        match self.extra() {
+            Some(extra) => extra.copied(value),
+            None => Ok(value),
+        }
+    }
+
+    /// Reenters: options, `__hash__` and `__eq__` of arguments; with `single_flight` it may wait for another thread.
+    fn begin_call(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Next> {
+        let made = extra.make_key(args)?;
+        let next = extra.with_made(made.as_ref(), args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = extra.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
             if let Hit::Value(value) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
-                return extra.copied(value);
+                return extra.copied(value).map(Next::Return);
             }
             match self.locate(hash, key_args, &mut Read { extra, now })? {
                 Found::Fresh(value) | Found::Stale(value) => {
                     self.cache.count_hit();
-                    extra.copied(value)
+                    extra.copied(value).map(Next::Return)
                 }
-                Found::Refresh(old) => {
-                    let result = self.compute(extra, args, key_args, hash);
-                    // If the entry is still there, because of an error or because the result was not stored, another caller is
-                    // to try.
-                    entry(&old).give_up_refresh();
-                    // The exception that is set, if any, is the caller's.
-                    object::with_exception_aside(|| drop(old));
-                    result
-                }
-                Found::Absent => self.compute(extra, args, key_args, hash),
+                Found::Refresh(old) => self.begin_computing(extra, key_args, hash, Some(Stale::Here(old))),
+                Found::Absent => self.begin_computing(extra, key_args, hash, None),
                 Found::Unsettled => {
                     self.cache.count_miss();
-                    extra.copied(self.result_to_store(args)?)
+                    Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: None, keep: Keep::Not }))
                 }
             }
-        })
-    }
-
-    /// What a call returns that has found nothing. Reenters: the function, `copy`, and as [`Keeper::keep_optioned`]; with
-    /// `single_flight` it may wait for another thread.
-    fn compute(&self, extra: &Extra, args: &CallArgs<'_>, key_args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
-        match &extra.flights {
-            None => extra.copied(self.compute_alone(extra, args, key_args, hash, &|| true)?),
-            Some(flights) => self.fly(flights, key_args, hash, &Call { wrapper: self, extra, args, key_args, hash }),
+        });
+        match next {
+            Ok(Next::Call(begun)) => Ok(Next::Call(Begun { made, ..begun })),
+            next => {
+                object::with_exception_aside(|| drop(made));
+                next
+            }
         }
     }
 
-    /// The function's own result, stored, of which the caller gets a copy. Reenters: as [`Wrapper::compute`], but for `copy`.
-    pub(super) fn compute_alone(
-        &self,
-        extra: &Extra,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        may_store: &dyn Fn() -> bool,
-    ) -> Result<Owned> {
+    /// A call that has found nothing computes, or waits for another one that does. Reenters: as [`Keeper::board`].
+    fn begin_computing(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash, old: Option<Stale>) -> Result<Next> {
+        let mut owed = Owed { old, ..Owed::default() };
+        if let Some(flights) = &extra.flights {
+            let call = Call { wrapper: self, extra, key_args, hash };
+            match self.board(flights, key_args, hash, &call) {
+                Ok(Boarded::Lead(flight)) => owed.flight = Some((hash, flight)),
+                Ok(Boarded::Alone) => {}
+                Ok(Boarded::Answer(value)) => {
+                    owed.give_up_refresh(extra);
+                    return Ok(Next::Return(value));
+                }
+                Err(raised) => {
+                    owed.give_up_refresh(extra);
+                    return Err(raised);
+                }
+            }
+        }
         self.cache.count_miss();
-        let value = self.result_to_store(args)?;
-        if may_store() {
-            self.keep_computed(extra, key_args, hash, &value, false)?;
-        }
-        Ok(value)
+        Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: owed.boxed(), keep: Keep::New }))
     }
 }
 
@@ -284,22 +303,6 @@ impl Keeper {
 }
 
 impl Wrapper {
-    /// `cache_refresh` with options. Reenters: the function, and as [`Keeper::put_optioned`].
-    pub fn refresh_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
-        if extra.options.coroutine {
-            return self.refresh_coroutine(extra, args);
-        }
-        if let Some(shared) = &extra.shared {
-            return self.refresh_shared(extra, shared, args);
-        }
-        extra.with_key_args(args, |key_args| {
-            let hash = self.hash_of(args, key_args)?;
-            let value = self.result_to_store(args)?;
-            self.keep_computed(extra, key_args, hash, &value, true)?;
-            extra.copied(value)
-        })
-    }
-
     /// The vectorcall function of a wrapper with options.
     pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
         if bound == Bound::Off && extra.flights.is_none() {

@@ -1,8 +1,10 @@
 //! One call of a shared cache, known by its key's bytes.
 
 use super::super::Wrapper;
+use super::super::begun::{Begun, Keep, Next, Owed};
 use super::super::coroutine_call::{Stale, Task};
 use super::super::extra::Extra;
+use super::super::flights::Boarded;
 use super::{Detached, Shared, busy, near};
 use crate::core::clock::Time;
 use crate::core::hash::Hash;
@@ -23,6 +25,8 @@ const KEPT_CAPACITY: usize = 64 << 10;
 #[derive(Default)]
 struct Scratch {
     key: Vec<u8>,
+    /// Of the key, in the region.
+    hash: u64,
     value: RefCell<Vec<u8>>,
 }
 
@@ -31,7 +35,7 @@ thread_local! {
 }
 
 /// A thread's scratch memory, given back for the next call. A call inside of a call has its own.
-struct Buffers(ManuallyDrop<Box<Scratch>>);
+pub struct Buffers(ManuallyDrop<Box<Scratch>>);
 
 impl Buffers {
     #[inline(always)]
@@ -93,7 +97,7 @@ impl Now for When {
 
 /// One call, known by its key.
 pub struct Asked<'a> {
-    wrapper: &'a Wrapper,
+    pub(super) wrapper: &'a Wrapper,
     pub(super) extra: &'a Extra,
     pub(super) shared: &'a Shared,
     pub(super) state: &'a State,
@@ -102,8 +106,6 @@ pub struct Asked<'a> {
     /// Its hash in the near cache, if that may hold it.
     near: Option<Hash>,
     bytes: Buffers,
-    /// Its hash in the region.
-    pub(super) hash: u64,
 }
 
 /// What the region has.
@@ -133,8 +135,8 @@ impl<'a> Asked<'a> {
         if !codec::encode_call(state, serializer, key_args, wrapper.kind, &mut bytes.0.key, shared.most)? {
             return Ok(None);
         }
-        let hash = shared.region.hash(&bytes.0.key);
-        Ok(Some(Self { wrapper, extra, shared, state, key_args, near, bytes, hash }))
+        bytes.0.hash = shared.region.hash(&bytes.0.key);
+        Ok(Some(Self { wrapper, extra, shared, state, key_args, near, bytes }))
     }
 
     /// The call whose key has these bytes.
@@ -147,8 +149,14 @@ impl<'a> Asked<'a> {
         key: Vec<u8>,
     ) -> Self {
         let hash = shared.region.hash(&key);
-        let bytes = Buffers(ManuallyDrop::new(Box::new(Scratch { key, ..Scratch::default() })));
-        Self { wrapper, extra, shared, state, key_args, near: None, bytes, hash }
+        let bytes = Buffers(ManuallyDrop::new(Box::new(Scratch { key, hash, ..Scratch::default() })));
+        Self { wrapper, extra, shared, state, key_args, near: None, bytes }
+    }
+
+    /// Its hash in the region.
+    #[inline(always)]
+    pub(super) fn hash(&self) -> u64 {
+        self.bytes.0.hash
     }
 
     /// The key as an object, for what goes by objects: flights.
@@ -159,7 +167,7 @@ impl<'a> Asked<'a> {
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.
     #[inline(always)]
     pub fn look(&self, now: When) -> Result<Look> {
-        if self.shared.region.lacks(self.hash) {
+        if self.shared.region.lacks(self.hash()) {
             return Ok(Look::Absent);
         }
         self.look_closely(now)
@@ -168,7 +176,7 @@ impl<'a> Asked<'a> {
     #[inline(never)]
     fn look_closely(&self, now: When) -> Result<Look> {
         let bytes = &mut *self.bytes.value();
-        let (found, fresh) = match self.shared.region.lookup(self.hash, &self.bytes.0.key, now, bytes) {
+        let (found, fresh) = match self.shared.region.lookup(self.hash(), &self.bytes.0.key, now, bytes) {
             Lookup::Absent => return Ok(Look::Absent),
             Lookup::Fresh(found) => (found, true),
             Lookup::Stale(found) => (found, false),
@@ -199,13 +207,13 @@ impl<'a> Asked<'a> {
 
     /// Whether the region has it.
     pub fn is_there(&self) -> Result<bool> {
-        Ok(self.shared.region.contains(self.hash, &self.bytes.0.key, When::of(self.extra)?.now()))
+        Ok(self.shared.region.contains(self.hash(), &self.bytes.0.key, When::of(self.extra)?.now()))
     }
 
     /// Drops the entry. True if there was one that was good.
     pub fn drop_entry(&self) -> Result<bool> {
         let good = self.is_there()?;
-        let was_there = self.shared.region.remove_entry(self.hash, &self.bytes.0.key, &Detached).map_err(busy)?;
+        let was_there = self.shared.region.remove_entry(self.hash(), &self.bytes.0.key, &Detached).map_err(busy)?;
         Ok(good && was_there)
     }
 
@@ -244,7 +252,7 @@ impl<'a> Asked<'a> {
         let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
         match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
             // What it returns goes into the near cache with the first hit, if there ever is one.
-            Encoded::Done => match region.store(self.hash, &self.bytes.0.key, bytes, terms, now, &Detached) {
+            Encoded::Done => match region.store(self.hash(), &self.bytes.0.key, bytes, terms, now, &Detached) {
                 // Without the lock it is not stored, and nobody's call fails for it.
                 Stored::Done(_) | Stored::Busy => Ok(()),
                 Stored::TooLarge => self.is_oversize(),
@@ -267,46 +275,43 @@ impl<'a> Asked<'a> {
     fn forget_older(&self) -> Result<()> {
         if self.is_there()? {
             // Without the lock it stays until it expires or is evicted.
-            let _gone_or_busy = self.shared.region.remove_entry(self.hash, &self.bytes.0.key, &Detached);
+            let _gone_or_busy = self.shared.region.remove_entry(self.hash(), &self.bytes.0.key, &Detached);
         }
         Ok(())
     }
 
-    /// The function's own result, stored, of which the caller gets a copy. Reenters: the function, and as [`Asked::keep`].
+    /// What the call returns, or that its function is to be called. Reenters: as [`Asked::look`], `copy`; with `single_flight` it may wait
+    /// for another thread or process.
     #[inline(always)]
-    pub fn compute_alone(&self, args: &CallArgs<'_>, may_store: &dyn Fn() -> bool) -> Result<Owned> {
-        self.shared.count(false);
-        let value = self.wrapper.result_to_store(args)?;
-        if may_store() {
-            self.keep_computed(&value, false)?;
-        }
-        Ok(value)
-    }
-
-    /// What the call returns. Reenters: the function, and as [`Asked::look`] and [`Asked::keep`].
-    #[inline(always)]
-    pub fn answer(&self, args: &CallArgs<'_>) -> Result<Owned> {
+    pub fn answer(self) -> Result<Next> {
         let now = When::of(self.extra)?;
-        match self.look(now)? {
+        let old = match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
-                self.extra.copied(value)
+                return self.extra.copied(value).map(Next::Return);
             }
-            Look::Stale(value, token) => match self.claims(token, now) {
-                true => {
-                    let result = self.compute_alone(args, &|| true);
-                    // If the entry is still there, because of an error or because the result was not stored, another caller
-                    // is to try.
-                    self.shared.region.give_up_refresh(token);
-                    self.extra.copied(result?)
+            Look::Stale(value, token) => {
+                if !self.claims(token, now) {
+                    return self.extra.copied(value).map(Next::Return);
                 }
-                false => self.extra.copied(value),
-            },
-            Look::Absent => match &self.extra.flights {
-                None => self.extra.copied(self.compute_alone(args, &|| true)?),
-                Some(flights) => self.fly(self.wrapper, flights, args),
-            },
+                Some(Stale::There(token))
+            }
+            Look::Absent => None,
+        };
+        let mut owed = Owed { old, ..Owed::default() };
+        if let (Some(flights), None) = (&self.extra.flights, &owed.old) {
+            match self.board_flight(flights)? {
+                (Boarded::Lead(flight), hash, lease) => (owed.flight, owed.lease) = (Some((hash, flight)), lease),
+                (Boarded::Alone, ..) => {}
+                (Boarded::Answer(value), ..) => return Ok(Next::Return(value)),
+            }
         }
+        self.shared.count(false);
+        Ok(Next::Call(self.begun(owed.boxed(), Keep::New)))
+    }
+
+    fn begun(self, owed: Option<Box<Owed>>, keep: Keep) -> Begun {
+        Begun { hash: Hash::of(0), made: None, bytes: Some(self.bytes), owed, keep }
     }
 
     /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
@@ -368,38 +373,46 @@ impl Wrapper {
         })
     }
 
-    /// Reenters: the function, `key`, options, pickle or the serializer.
-    pub(super) fn call_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+    /// Reenters: `key`, options, pickle or the serializer, and as [`Asked::answer`].
+    pub(super) fn begin_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Next> {
         extra.with_key_args(args, |key_args| {
             let near = near::hash(key_args, self.kind)?;
             if let Some(hash) = near {
                 let now = extra.options.now()?;
                 if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
                     shared.count(true);
-                    return extra.copied(value);
+                    return extra.copied(value).map(Next::Return);
                 }
             }
             match Asked::new(self, extra, shared, key_args, near)? {
-                Some(asked) => asked.answer(args),
-                None => extra.copied(self.call_unkeyed(shared, args)?),
+                Some(asked) => asked.answer(),
+                None => Ok(begin_unkeyed(shared)),
             }
         })
     }
 
-    /// As [`Wrapper::call_shared`], where the arguments are the key, whose hash the near cache does not have.
+    /// As [`Wrapper::begin_shared`], where the arguments are the key, whose hash the near cache does not have.
     #[inline(always)]
-    pub(super) fn call_absent(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, hash: Hash) -> Result<Owned> {
+    pub(super) fn begin_absent(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, hash: Hash) -> Result<Next> {
         match Asked::new(self, extra, shared, args, Some(hash))? {
-            Some(asked) => asked.answer(args),
-            None => extra.copied(self.call_unkeyed(shared, args)?),
+            Some(asked) => asked.answer(),
+            None => Ok(begin_unkeyed(shared)),
         }
     }
 
-    /// A call whose key is too large. Reenters: the function.
-    fn call_unkeyed(&self, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
-        shared.count(false);
-        shared.tally(&shared.region.counters().oversize);
-        self.call_function(args)
+    /// Stores a computed value under a key that has these bytes. Reenters: as [`Asked::keep_computed`].
+    pub fn store_in_region(
+        &self,
+        extra: &Extra,
+        shared: &Shared,
+        bytes: Buffers,
+        value: &Owned,
+        replace: bool,
+    ) -> Result<()> {
+        let state = State::of_instance(self.as_object())?;
+        let key_args = CallArgs::of_positional(&[]);
+        let asked = Asked { wrapper: self, extra, shared, state, key_args: &key_args, near: None, bytes };
+        asked.keep_computed(value, replace)
     }
 
     /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
@@ -415,7 +428,11 @@ impl Wrapper {
             }
             match Asked::new(self, extra, shared, key_args, near)? {
                 Some(asked) => asked.answer_coroutine(args),
-                None => self.call_unkeyed(shared, args),
+                None => {
+                    shared.count(false);
+                    shared.tally(&shared.region.counters().oversize);
+                    self.call_function(args)
+                }
             }
         })
     }
@@ -462,14 +479,20 @@ impl Wrapper {
         })
     }
 
-    /// `cache_refresh`. Reenters: the function, and as [`Wrapper::put_shared`].
-    pub fn refresh_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+    /// The first part of `cache_refresh`. Reenters: `key`, and as [`Asked::new`].
+    pub fn begin_refresh_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Begun> {
         self.with_asked(extra, shared, args, |asked| {
-            let value = self.result_to_store(args)?;
-            if let Some(asked) = asked {
-                asked.keep_computed(&value, true)?;
-            }
-            extra.copied(value)
+            Ok(match asked {
+                Some(asked) => asked.begun(None, Keep::Any),
+                None => Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Not },
+            })
         })
     }
+}
+
+/// A call whose key is too large.
+fn begin_unkeyed(shared: &Shared) -> Next {
+    shared.count(false);
+    shared.tally(&shared.region.counters().oversize);
+    Next::Call(Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Never })
 }

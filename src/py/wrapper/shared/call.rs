@@ -1,15 +1,18 @@
 //! The calls themselves.
 
 use super::super::Wrapper;
+use super::super::begun::{Begun, Next, in_parts};
 use super::super::call::is_single;
 use super::super::extra::{Extra, entry};
 use super::Shared;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, compat, exact, object};
+use crate::ffi::{Borrowed, CallArgs, clock as clocks, compat, exact};
 use crate::py::key::Key;
 use crate::py::options::Clock;
 use pyo3_ffi as py;
+use std::mem::MaybeUninit;
+use std::ptr;
 
 /// Which clock a hit reads, so that it need not look.
 const NO_CLOCK: u8 = 0;
@@ -86,10 +89,24 @@ unsafe extern "C" fn absent_vectorcall(
     args: *const *mut py::PyObject,
     hash: Hash,
 ) -> *mut py::PyObject {
+    // SAFETY: this function's own arguments: one positional argument.
+    let begin = |begun: &mut _| unsafe { begin_absent(callable, args, hash, begun) };
+    // SAFETY: this function's own arguments.
+    unsafe { in_parts(callable, args, 1, ptr::null_mut(), begin) }
+}
+
+#[inline(never)]
+unsafe fn begin_absent(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    hash: Hash,
+    begun: &mut MaybeUninit<Begun>,
+) -> *mut py::PyObject {
     // SAFETY: one positional argument, held by the caller.
-    let args = unsafe { CallArgs::new(args, 1, std::ptr::null_mut()) };
-    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
-    unsafe { call(callable, |this, extra, shared| this.call_absent(extra, shared, &args, hash)) }
+    let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
+    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
+    let (this, extra, shared) = unsafe { parts(callable) };
+    Next::to_slot(this.begin_absent(extra, shared, &args, hash), begun)
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
@@ -100,25 +117,36 @@ unsafe extern "C" fn shared_vectorcall(
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) };
-    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache.
-    unsafe { call(callable, |this, extra, shared| this.call_shared(extra, shared, &args)) }
+    // SAFETY: this function's own arguments.
+    let begin = |begun: &mut _| unsafe { begin_shared(callable, args, nargsf, kwnames, begun) };
+    // SAFETY: this function's own arguments.
+    unsafe { in_parts(callable, args, nargsf, kwnames, begin) }
 }
 
-/// # Safety
-/// The object is a wrapper of a shared cache, held by the caller until this returns, unless Python code takes it away.
-#[inline(always)]
-unsafe fn call(
+#[inline(never)]
+unsafe fn begin_shared(
     callable: *mut py::PyObject,
-    work: impl FnOnce(&Wrapper, &Extra, &Shared) -> Result<Owned>,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    begun: &mut MaybeUninit<Begun>,
 ) -> *mut py::PyObject {
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
+    let (this, extra, shared) = unsafe { parts(callable) };
+    Next::to_slot(this.begin_shared(extra, shared, &args), begun)
+}
+
+/// The wrapper, its options and its region, for a call that is no hit of the near cache.
+///
+/// # Safety
+/// The object is a wrapper of a shared cache, held by the caller.
+#[inline(always)]
+unsafe fn parts<'a>(callable: *mut py::PyObject) -> (&'a Wrapper, &'a Extra, &'a Shared) {
     // SAFETY: as the caller says.
     let this = unsafe { Wrapper::of(callable) };
-    let Some((extra, shared)) = this.extra().and_then(|extra| Some((extra, extra.shared.as_ref()?))) else {
-        unreachable!("this function is for shared caches")
-    };
-    let _alive = this.keep_alive();
+    let Some((extra, shared)) = this.extra_shared() else { unreachable!("this function is for shared caches") };
     this.cache.welcome(this.owner());
-    object::to_slot(work(this, extra, shared))
+    (this, extra, shared)
 }

@@ -1,14 +1,15 @@
 //! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
 //! the region's.
 
-use super::super::Wrapper;
-use super::super::flights::{Errand, Flights};
+use super::super::flights::{Boarded, Errand, Flights};
 use super::Detached;
 use super::asked::{Asked, Look, When};
+use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::key::{self, KeyKind};
 use crate::py::threads::{Holding, Threads};
 use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Region, Waited};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// After so long a waiting thread looks whether signals have come.
@@ -16,29 +17,20 @@ const SLICE: Duration = Duration::from_millis(50);
 /// After so long a greenlet looks for the first time, and then after twice that, up to [`SLICE`].
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
-/// A lease of this thread's. Ends when dropped.
-struct Held<'a> {
-    region: &'a Region,
-    lease: LeaseId,
-    _holding: Holding,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.region.end_lease(self.lease);
-    }
-}
-
 /// One call of a shared cache that flies.
 struct Flying<'a> {
     asked: &'a Asked<'a>,
-    args: &'a CallArgs<'a>,
+    /// The region's lease, once this call has it.
+    lease: Cell<Option<(LeaseId, Holding)>>,
 }
+
+/// What a call of a shared cache does about a flight: that, the hash of the flight's key, and the lease that it has as its leader.
+type BoardedFlight = (Boarded, Hash, Option<(LeaseId, Holding)>);
 
 impl Asked<'_> {
     /// Asks for the region's lease of this key, which `gone` has no more.
     pub fn lease(&self, gone: Option<Gone>) -> Lease {
-        self.shared.region.lease(self.hash, gone, &Detached)
+        self.shared.region.lease(self.hash(), gone, &Detached)
     }
 
     /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
@@ -50,14 +42,16 @@ impl Asked<'_> {
         }
     }
 
-    /// Computes, or waits for who computes. Reenters: the function, signal handlers, pickle or the serializer.
-    pub(super) fn fly(&self, wrapper: &Wrapper, flights: &Flights, args: &CallArgs<'_>) -> Result<Owned> {
+    /// Begins a flight, or waits for who computes. Reenters: signal handlers, pickle or the serializer, `copy`.
+    pub(super) fn board_flight(&self, flights: &Flights) -> Result<BoardedFlight> {
         // The region's keys tell apart what Python's `==` does not, and the other way round.
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
         let hash = key::hash(&key_args, KeyKind::Call)?;
-        wrapper.fly(flights, &key_args, hash, &Flying { asked: self, args })
+        let flying = Flying { asked: self, lease: Cell::new(None) };
+        let boarded = self.wrapper.board(flights, &key_args, hash, &flying)?;
+        Ok((boarded, hash, flying.lease.take()))
     }
 }
 
@@ -66,9 +60,10 @@ impl Errand for Flying<'_> {
         self.asked.peek()
     }
 
-    fn lead(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
+    /// Waits for another process that computes, or has its lease when it returns nothing, if there is one to be had.
+    fn look_as_leader(&self) -> Result<Option<Owned>> {
         if let Some(value) = self.look_again()? {
-            return Ok(value);
+            return Ok(Some(value));
         }
         let shared = self.asked.shared;
         let region = &*shared.region;
@@ -77,36 +72,32 @@ impl Errand for Flying<'_> {
         let mut gone = None;
         loop {
             match self.asked.lease(gone) {
-                Lease::Full => return self.compute(may),
+                Lease::Full => return Ok(None),
                 Lease::Mine(lease) => {
-                    let _held = Held { region, lease, _holding: Holding::begin(who) };
-                    return match self.look_again()? {
-                        Some(value) => Ok(value),
-                        None => self.compute(may),
-                    };
+                    let holding = Holding::begin(who);
+                    let found = self.look_again();
+                    match found {
+                        Ok(None) => self.lease.set(Some((lease, holding))),
+                        Ok(Some(_)) | Err(_) => region.end_lease(lease),
+                    }
+                    return found;
                 }
                 // One of this process is perhaps this very thread's, which then holds it.
-                Lease::Theirs(_) | Lease::Ours(_) if Holding::any(who) || compat::is_finalizing() => {
-                    return self.compute(may);
-                }
+                Lease::Theirs(_) | Lease::Ours(_) if Holding::any(who) || compat::is_finalizing() => return Ok(None),
                 // Ours: another cached function has the region too.
                 Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(threads, region, lease)? {
                     // It has ended in an error, or in a value that is not stored, or it is not to be waited for any longer.
-                    Waited::Over | Waited::StillRunning | Waited::Enough => match self.look_again()? {
-                        Some(value) => {
+                    Waited::Over | Waited::StillRunning | Waited::Enough => {
+                        let found = self.look_again()?;
+                        if found.is_some() {
                             shared.count_coalesced();
-                            return Ok(value);
                         }
-                        None => return self.compute(may),
-                    },
+                        return Ok(found);
+                    }
                     Waited::OwnerGone(who) => gone = Some(who),
                 },
             }
         }
-    }
-
-    fn compute(&self, may: &dyn Fn() -> bool) -> Result<Owned> {
-        self.asked.compute_alone(self.args, may)
     }
 
     fn hand_out(&self, value: Owned) -> Result<Owned> {

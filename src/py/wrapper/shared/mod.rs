@@ -9,7 +9,7 @@ mod call;
 mod flying;
 mod near;
 
-pub use asked::Asked;
+pub use asked::{Asked, Buffers};
 pub use call::function_for;
 pub use near::{NEAR_BYTES, NEAR_ENTRIES};
 
