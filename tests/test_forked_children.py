@@ -295,3 +295,64 @@ def nested_forks(depth):
 @pytest.mark.parametrize("depth", [3, 40])
 def test_forks_may_follow_forks(depth):
     assert run_function(nested_forks, depth, seconds=120) == "done\n"
+
+
+def fork_while_waiting(kind):
+    """A signal handler forks in a thread that waits for another one's computation: the child has no such thread."""
+    import os
+    import signal
+    import threading
+    import warnings
+
+    import tamis
+
+    warnings.simplefilter("ignore")
+    computing, go_on = threading.Event(), threading.Event()
+    main = os.getpid()
+
+    def compute(key):
+        if os.getpid() == main:
+            computing.set()
+            go_on.wait()
+        return [key]
+
+    if kind == "function":
+        call = tamis.lru_cache(single_flight=True)(compute)
+    else:
+        mapping = tamis.SieveCache(8)
+
+        def call(key):
+            return mapping.get_or_compute(key, lambda: compute(key))
+
+    children = []
+
+    def fork(number, frame):
+        children.append(os.fork())
+        if children[0] > 0:
+            threading.Timer(0.2, go_on.set).start()
+
+    signal.signal(signal.SIGALRM, fork)
+    leader = threading.Thread(target=call, args=(1,))
+    leader.start()
+    computing.wait()
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    value = call(1)
+    assert value == [1]
+    assert call(1) is value
+    if children == [0]:
+        # Others of the child may wait for each other.
+        threads = [threading.Thread(target=call, args=(2,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        os._exit(0)
+    leader.join()
+    status = os.waitpid(children[0], 0)[1]
+    assert os.waitstatus_to_exitcode(status) == 0, status
+    print("done")
+
+
+@pytest.mark.parametrize("kind", ["function", "mapping"])
+def test_a_thread_that_waits_may_fork_in_a_signal_handler(kind):
+    assert run_function(fork_while_waiting, kind, seconds=30) == "done\n"

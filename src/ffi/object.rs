@@ -626,6 +626,14 @@ pub fn path(string: Borrowed<'_>) -> Result<std::path::PathBuf> {
     }
 }
 
+/// The number of this interpreter, which no other one of the process ever has.
+pub fn interpreter() -> u64 {
+    // SAFETY: an attached thread.
+    let interpreter = unsafe { py::PyInterpreterState_Get() };
+    // SAFETY: the interpreter of this thread. It fails for none that runs.
+    unsafe { py::PyInterpreterState_GetID(interpreter) as u64 }
+}
+
 /// Runs `work` with this thread detached from the interpreter, so that others run meanwhile.
 pub fn detached<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: an attached thread.

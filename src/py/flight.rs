@@ -6,11 +6,11 @@
 //! that wait for each other.
 
 use super::threads::{Holding, PatchedLock, Thread, Threads};
+use crate::core::forks::Lock;
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
 use crate::module;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 unsafe extern "C" {
     // Include/pythread.h
@@ -35,9 +35,11 @@ pub struct Flight {
 struct Fields {
     /// The thread that computes.
     leader: Thread,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
+/// Where a thread held the lock of it that a fork has left behind, it begins anew: nobody waits in the child who could be told.
+#[derive(Default)]
 struct State {
     outcome: Option<Outcome>,
     /// The locks that waiting threads sleep in.
@@ -93,18 +95,15 @@ struct Sleeper(*mut c_void);
 unsafe impl Send for Sleeper {}
 
 /// Which thread waits for which thread. Nothing in here runs Python code or waits while it is held.
-static WAITING: Mutex<Vec<Wait>> = Mutex::new(Vec::new());
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+///
+/// All interpreters of the process have this one list, and one may fork while a thread of another has it locked.
+static WAITING: Lock<Vec<Wait>> = Lock::new(Vec::new());
 
 impl Flight {
     /// A flight that this thread leads. Reenters: as [`Threads::current`].
     pub fn create(kind: Borrowed<'_>) -> Result<Owned> {
         let leader = module::State::of_type(kind)?.threads.current()?;
-        let state = State { outcome: None, sleepers: Vec::new(), greenlets: Vec::new() };
-        let fields = Fields { leader, state: Mutex::new(state) };
+        let fields = Fields { leader, state: Lock::new(State::default()) };
         // SAFETY: a field of a fresh flight.
         unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
     }
@@ -132,7 +131,7 @@ impl Flight {
     /// Tells everybody who waits what has come of it, and everybody who comes later. No exception is set. Reenters: where
     /// greenlets wait, as [`PatchedLock::release`].
     pub fn land(&self, outcome: Outcome) {
-        let mut state = locked(&self.fields.state);
+        let mut state = self.fields.state.lock();
         let before = state.outcome.replace(outcome);
         let sleepers = std::mem::take(&mut state.sleepers);
         let greenlets = std::mem::take(&mut state.greenlets);
@@ -167,14 +166,14 @@ impl Flight {
     }
 
     fn sleep_as_greenlet(&self, threads: &Threads, lock: &PatchedLock) -> Result<Option<Outcome>> {
-        let mut state = locked(&self.fields.state);
+        let mut state = self.fields.state.lock();
         if let Some(outcome) = &state.outcome {
             return Ok(Some(outcome.clone()));
         }
         state.greenlets.push(lock.clone());
         drop(state);
         let waited = lock.wait(threads);
-        let mut state = locked(&self.fields.state);
+        let mut state = self.fields.state.lock();
         let own = state.greenlets.iter().position(|other| other.is(lock)).map(|at| state.greenlets.swap_remove(at));
         let outcome = state.outcome.clone();
         drop(state);
@@ -200,7 +199,7 @@ impl Flight {
     }
 
     fn sleep_in(&self, sleeper: Sleeper) -> Result<Outcome> {
-        let mut state = locked(&self.fields.state);
+        let mut state = self.fields.state.lock();
         if let Some(outcome) = &state.outcome {
             return Ok(outcome.clone());
         }
@@ -210,11 +209,18 @@ impl Flight {
             // SAFETY: this thread's lock, which `land` releases.
             let answer = object::detached(|| unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) });
             if answer == ACQUIRED {
-                return Ok(locked(&self.fields.state).outcome.clone().unwrap_or(Outcome::Abandoned));
+                return Ok(self.fields.state.lock().outcome.clone().unwrap_or(Outcome::Abandoned));
             }
             debug_assert_eq!(answer, INTERRUPTED);
-            if let Err(raised) = object::check_signals() {
-                let mut state = locked(&self.fields.state);
+            let handled = object::check_signals();
+            if self.is_of_another_process() {
+                // A handler has forked, and the leader is not in this process.
+                let mut state = self.fields.state.lock();
+                state.sleepers.clear();
+                return handled.map(|()| state.outcome.clone().unwrap_or(Outcome::Abandoned));
+            }
+            if let Err(raised) = handled {
+                let mut state = self.fields.state.lock();
                 let asleep = state.sleepers.len();
                 state.sleepers.retain(|&other| other != sleeper);
                 let woken = state.sleepers.len() == asleep;
@@ -242,7 +248,7 @@ struct Wait {
 impl Wait {
     /// Notes it, unless that would close a ring in which a thread sleeps.
     fn begin(self) -> bool {
-        let mut waiting = locked(&WAITING);
+        let mut waiting = WAITING.lock();
         // Of others than this process nobody is here.
         waiting.retain(|wait| wait.who.process == self.who.process);
         // A thread waits for several where signal handlers wait too, and where tasks do.
@@ -265,7 +271,7 @@ impl Wait {
     }
 
     fn end(self) {
-        let mut waiting = locked(&WAITING);
+        let mut waiting = WAITING.lock();
         // A signal handler may have waited meanwhile: this is the last that began.
         if let Some(at) = waiting.iter().rposition(|&wait| wait == self) {
             waiting.remove(at);

@@ -3,10 +3,10 @@
 //! Such a patch replaces the functions of `_thread`. What waits has to wait in a lock of the patch then: one of CPython's would stop
 //! all greenlets of its thread, and with them who would release it.
 
+use crate::core::forks::{Lock, process};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
 use pyo3_ffi as py;
 use std::ffi::c_ulong;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 unsafe extern "C" {
     // Include/pythread.h
@@ -18,14 +18,14 @@ unsafe extern "C" {
 pub struct Thread {
     /// As `threading.get_ident()` has it.
     pub ident: c_ulong,
-    /// Its number.
+    /// The number of the process, counted in forks.
     pub process: u32,
 }
 
 impl Thread {
     /// Whether a fork has left it behind.
     pub fn is_of_another_process(self) -> bool {
-        self.process != std::process::id()
+        self.process != process()
     }
 }
 
@@ -68,7 +68,7 @@ impl Threads {
 
     /// Who is running. Reenters: the patch, if there is one.
     pub fn current(&self) -> Result<Thread> {
-        let process = std::process::id();
+        let process = process();
         if self.patch()?.is_none() {
             // SAFETY: has no conditions.
             return Ok(Thread { ident: unsafe { PyThread_get_thread_ident() }, process });
@@ -149,12 +149,9 @@ fn unless_of_gevent(raised: Raised) -> Result<bool> {
     Err(Raised::again(error.borrow()))
 }
 
-/// Who computes what other processes may wait for. Nothing in here runs Python code or waits while it is held.
-static HOLDERS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
-
-fn holders() -> MutexGuard<'static, Vec<Thread>> {
-    HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Who computes what other processes may wait for. Nothing in here runs Python code or waits while it is held. As `WAITING` in
+/// `flight.rs`, all interpreters of the process have this one.
+static HOLDERS: Lock<Vec<Thread>> = Lock::new(Vec::new());
 
 /// While it stands, other processes may wait for the thread that it began in. Then that waits for nobody itself, since nobody
 /// can see whether that would close a ring over several processes. It may end in another thread: that of a coroutine does
@@ -164,7 +161,7 @@ pub struct Holding(Thread);
 impl Holding {
     /// One more computation of this thread.
     pub fn begin(who: Thread) -> Self {
-        let mut holders = holders();
+        let mut holders = HOLDERS.lock();
         // The child of a fork computes nothing that others wait for.
         holders.retain(|holder| holder.process == who.process);
         holders.push(who);
@@ -173,13 +170,13 @@ impl Holding {
 
     /// Whether there is any of this thread's.
     pub fn any(who: Thread) -> bool {
-        holders().contains(&who)
+        HOLDERS.lock().contains(&who)
     }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        let mut holders = holders();
+        let mut holders = HOLDERS.lock();
         if let Some(at) = holders.iter().position(|&holder| holder == self.0) {
             holders.swap_remove(at);
         }

@@ -2,25 +2,27 @@
 
 use super::identity::Identity;
 use super::region::Region;
+use crate::core::forks::{self, Lock, Locked};
+use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, TryLockError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Arc, Weak};
 
-/// A place for a region that the child of a fork looks at. Never freed, but used again.
+/// A place for a region. Never freed, but used again.
+///
+/// A fork may happen at any moment, and the child begins with what stands here: each change is one store.
 struct Place {
+    /// Null, or what [`Weak::into_raw`] gave. Changes under the lock.
     region: AtomicPtr<Region>,
     next: *mut Place,
 }
 
 static FIRST: AtomicPtr<Place> = AtomicPtr::new(null_mut());
-static KNOWN: Mutex<Vec<Weak<Region>>> = Mutex::new(Vec::new());
-static PREPARED: Once = Once::new();
-
-/// How often the list of regions is tried for: in the child of a fork, a thread may hold it that is not there.
-const TRIES: u32 = 1000;
+static KNOWN: Lock<()> = Lock::new(());
+static PREPARED: AtomicBool = AtomicBool::new(false);
 
 fn places() -> impl Iterator<Item = &'static Place> {
-    // Acquire: pairs with the Release in `enter`.
+    // Acquire: pairs with the Release in `Known::add`.
     // SAFETY: places are never freed.
     let mut place = unsafe { FIRST.load(Ordering::Acquire).as_ref() };
     std::iter::from_fn(move || {
@@ -31,46 +33,18 @@ fn places() -> impl Iterator<Item = &'static Place> {
     })
 }
 
-/// From now on, children of forks look after this region.
-pub fn enter(region: &Arc<Region>) {
-    PREPARED.call_once(|| {
-        // SAFETY: a function of ours, which stays loaded, as extension modules do.
-        unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
-    });
-    let pointer = Arc::as_ptr(region).cast_mut();
-    // Release: pairs with the Acquire in `after_fork_in_child`, for tools that know no fork.
-    let free = |place: &&Place| {
-        place.region.compare_exchange(null_mut(), pointer, Ordering::Release, Ordering::Relaxed).is_ok()
-    };
-    if places().any(|place| free(&place)) {
-        return;
-    }
-    let place = Box::into_raw(Box::new(Place { region: AtomicPtr::new(pointer), next: null_mut() }));
-    let mut first = FIRST.load(Ordering::Relaxed);
-    loop {
-        // SAFETY: nobody else knows it yet.
-        unsafe { (*place).next = first };
-        // Release: pairs with the Acquire in `places`.
-        match FIRST.compare_exchange(first, place, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(now) => first = now,
-        }
-    }
-}
-
-/// Before a region's memory goes.
-pub fn leave(region: *const Region) {
-    for place in places() {
-        let _ = place.region.compare_exchange(region.cast_mut(), null_mut(), Ordering::Release, Ordering::Relaxed);
-    }
+/// From now on, children of forks look who they are, and after the regions that they have.
+pub fn prepare() {
+    forks::prepare();
+    forks::in_children(&PREPARED, after_fork_in_child);
 }
 
 /// There is one thread. Nothing here takes a lock or allocates.
 unsafe extern "C" fn after_fork_in_child() {
     Identity::find_out();
     for place in places() {
-        // Acquire: pairs with the Release in `enter`.
-        // SAFETY: a region leaves its place before its memory goes; a thread that was about to do so is not there.
+        // Acquire: pairs with the Release in `Known::add`.
+        // SAFETY: a region leaves its place before anything of it goes; a thread that was about to do so is not there.
         if let Some(region) = unsafe { place.region.load(Ordering::Acquire).as_ref() } {
             // SAFETY: a function of pthread_atfork(3), which the child's one thread runs.
             unsafe { region.after_fork_in_child() };
@@ -78,30 +52,66 @@ unsafe extern "C" fn after_fork_in_child() {
     }
 }
 
-/// The regions that this process has, held so that none comes to be mapped twice. None: it is not to be had.
-pub struct Known(MutexGuard<'static, Vec<Weak<Region>>>);
+/// The regions that this process has, held so that none comes to be mapped twice. No reference to a region is dropped meanwhile:
+/// the last one would wait for this.
+pub struct Known(Locked<'static, ()>);
 
 impl Known {
-    /// Tries for it.
-    pub fn lock() -> Option<Self> {
-        for _ in 0..TRIES {
-            match KNOWN.try_lock() {
-                Ok(guard) => return Some(Self(guard)),
-                Err(TryLockError::Poisoned(error)) => return Some(Self(error.into_inner())),
-                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            }
-        }
-        None
+    /// Waits for it.
+    pub fn lock() -> Self {
+        Self(KNOWN.lock())
+    }
+
+    fn regions(&self) -> impl Iterator<Item = ManuallyDrop<Weak<Region>>> {
+        let Self(_locked) = self;
+        // Relaxed: the lock orders it.
+        let pointers = places().map(|place| place.region.load(Ordering::Relaxed).cast_const());
+        // SAFETY: made by `Weak::into_raw` in `add`, and given back under the lock alone.
+        pointers.filter(|region| !region.is_null()).map(|region| ManuallyDrop::new(unsafe { Weak::from_raw(region) }))
+    }
+
+    /// What fits, looked at where it lies.
+    fn fitting(&self, fits: impl Fn(&Region) -> bool) -> impl Iterator<Item = ManuallyDrop<Weak<Region>>> {
+        // SAFETY: it stands as long as it has its place, which it leaves under the lock, first of all when it is dropped.
+        self.regions().filter(move |region| fits(unsafe { &*region.as_ptr() }))
     }
 
     /// The one that fits.
     pub fn find(&self, fits: impl Fn(&Region) -> bool) -> Option<Arc<Region>> {
-        self.0.iter().find_map(|region| region.upgrade().filter(|region| fits(region)))
+        self.fitting(fits).find_map(|region| region.upgrade())
     }
 
-    /// Adds one, and forgets those that are gone.
-    pub fn add(&mut self, region: &Arc<Region>) {
-        self.0.retain(|region| region.strong_count() > 0);
-        self.0.push(Arc::downgrade(region));
+    /// Whether there is one that fits.
+    pub fn has(&self, fits: impl Fn(&Region) -> bool) -> bool {
+        self.fitting(fits).any(|region| region.strong_count() > 0)
+    }
+
+    /// Adds one. From now on, children of forks look after it.
+    pub fn add(&self, region: &Arc<Region>) {
+        prepare();
+        let pointer = Weak::into_raw(Arc::downgrade(region)).cast_mut();
+        // Relaxed: the lock orders it.
+        let free = places().find(|place| place.region.load(Ordering::Relaxed).is_null());
+        if let Some(place) = free {
+            // Release: pairs with the Acquire in `after_fork_in_child`, for tools that know no fork.
+            place.region.store(pointer, Ordering::Release);
+            return;
+        }
+        let next = FIRST.load(Ordering::Relaxed);
+        let place = Box::into_raw(Box::new(Place { region: AtomicPtr::new(pointer), next }));
+        // Release: pairs with the Acquire in `places`.
+        FIRST.store(place, Ordering::Release);
+    }
+
+    /// Takes one out, before anything of it goes.
+    pub fn remove(&self, region: *const Region) {
+        for place in places() {
+            // Relaxed: the lock orders it.
+            if place.region.load(Ordering::Relaxed).cast_const() == region {
+                place.region.store(null_mut(), Ordering::Relaxed);
+                // SAFETY: made by `Weak::into_raw` in `add`, and out of its place. What is being dropped holds the memory.
+                drop(unsafe { Weak::from_raw(region) });
+            }
+        }
     }
 }

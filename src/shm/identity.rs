@@ -46,7 +46,11 @@ impl Identity {
     pub fn own() -> Self {
         // Relaxed: a number that each thread would find out by itself.
         match OWN.load(Ordering::Relaxed) {
-            0 => Self::find_out(),
+            0 => {
+                // Children are others.
+                super::fork::prepare();
+                Self::find_out()
+            }
             known => Self(known),
         }
     }

@@ -8,9 +8,10 @@ use super::file::{Directory, default_path, file_name, is_file_name};
 use super::header::Header;
 use super::identity::Identity;
 use super::layout::state;
+use super::lines::LINE_OWNER;
 use super::map::Map;
 use super::read::check_of;
-use super::region::{LINE_OWNER, Region, stats};
+use super::region::{Region, stats};
 use super::space::*;
 use super::types::State;
 use super::types::*;
@@ -84,12 +85,15 @@ impl View {
         // Relaxed: numbers, no messages.
         let owner = |line| Identity(self.space.process(line)[LINE_OWNER].load(Ordering::Relaxed));
         let lines = 1..self.space.geometry.processes_len;
-        let processes = match self.state() {
+        let mut processes: Vec<_> = match self.state() {
             State::Good => {
                 lines.map(owner).filter(|owner| owner.is_known() && has_it(owner)).map(Identity::pid).collect()
             }
             _ => Vec::new(),
         };
+        // One may have two lines.
+        processes.sort_unstable();
+        processes.dedup();
         let newest = self.space.slot(low(self.space.state(state::NEWEST).load(Ordering::Relaxed)));
         Summary {
             name: self.header.name.clone(),

@@ -13,6 +13,7 @@ mod header;
 mod identity;
 mod layout;
 mod lease;
+mod lines;
 mod lock;
 mod look;
 mod map;
@@ -31,10 +32,11 @@ mod hooks;
 #[path = "hooks_none.rs"]
 mod hooks;
 
+pub use lines::Line;
 pub use region::Region;
 pub use types::{
     Busy, Config, Counters, Found, Glimpse, Gone, Lease, LeaseId, LeaseWait, Lookup, Now, OpenError, Sight, State,
-    Stats, Stored, Summary, Terms, Token, Wait, Waited,
+    Stats, Stored, Summary, Terms, Token, User, Wait, Waited,
 };
 #[cfg(test)]
 mod bench;

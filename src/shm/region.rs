@@ -2,19 +2,20 @@
 
 use super::arena::Damaged;
 use super::file::{Directory, default_path, file_name};
-use super::fork::{self, Known};
+use super::fork::Known;
 use super::header::{Header, use_file};
 use super::hooks::{Step, at};
 use super::identity::{Identity, Life};
 use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
 use super::lease::Leases;
+use super::lines::{COUNTERS, LINE_CLEARED, Line, Lines};
 use super::lock::{self, Tired};
 use super::map::Map;
 use super::mine::Mine;
 use super::space::{CLAIM, Space, WORD, same};
 use super::table::{Entry, Table};
 use super::types::*;
-use crate::core::atomics::{AtomicPtr, AtomicU64, Ordering};
+use crate::core::atomics::{AtomicU64, Ordering};
 use crate::core::clock::Time;
 use std::fs::File;
 use std::io;
@@ -35,8 +36,7 @@ pub struct Region {
     /// Device and inode.
     file: (u64, u64),
     tired: Tired,
-    /// This process's counters, in the region.
-    line: AtomicPtr<Counters>,
+    lines: Lines,
     /// When anyone last looked whether another process's refresh goes on.
     looked: AtomicU64,
     looked_closely: AtomicU64,
@@ -44,16 +44,6 @@ pub struct Region {
 }
 
 const _: () = assert!(size_of::<Counters>() == (PROCESS_WORDS - PROCESS_COUNTERS) * 8);
-/// Words of a line that are no counters: who has it, and what the counters said when the region was cleared.
-pub(super) const LINE_OWNER: usize = 0;
-const LINE_CLEARED: usize = 1;
-const COUNTERS: usize = 6;
-const _: () = assert!(LINE_CLEARED + COUNTERS <= PROCESS_COUNTERS);
-
-// SAFETY: all that its pointer leads to is atomic, and lies in its own map.
-unsafe impl Send for Region {}
-// SAFETY: as above.
-unsafe impl Sync for Region {}
 
 impl Region {
     /// The least `max_bytes` that makes sense; smaller ones are taken for it.
@@ -119,30 +109,27 @@ impl Region {
     fn attach(file: &File, header: &Header) -> io::Result<Arc<Self>> {
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
-        let mut known = Known::lock();
-        if let Some(region) = known.as_ref().and_then(|known| known.find(|region| region.file == id)) {
+        let known = Known::lock();
+        if let Some(region) = known.find(|region| region.file == id) {
             return Ok(region);
         }
         let space = Space::new(Map::new(file, header.geometry.file)?, header.geometry, header.seed);
+        let lines = Lines::new(&space);
         let region = Arc::new(Self {
             space,
             header: header.clone(),
             file: id,
             tired: Tired::default(),
-            line: AtomicPtr::default(),
+            lines,
             looked: AtomicU64::new(0),
             looked_closely: AtomicU64::new(0),
             mine: Mine::default(),
         });
-        region.claim_line();
-        if let Some(known) = &mut known {
-            known.add(&region);
-            // This process has just come to it. So if it holds the lock, that was before exec(2).
-            if let Some(_locked) = lock::take_own(&region.space) {
-                let _ = region.mend(|_| Ok(()));
-            }
+        known.add(&region);
+        // This process has just come to it. So if it holds the lock, that was before exec(2).
+        if let Some(_locked) = lock::take_own(&region.space) {
+            let _ = region.mend(|_| Ok(()));
         }
-        fork::enter(&region);
         Ok(region)
     }
 
@@ -171,35 +158,19 @@ impl Region {
     pub(super) unsafe fn after_fork_in_child(&self) {
         // SAFETY: as the caller says.
         unsafe { self.mine.forget() };
-        self.claim_line();
+        self.lines.after_fork_in_child(&self.space);
     }
 
-    /// Takes a line for this process, whose counters go on from where a dead process left them. When it is opened, and in
-    /// the child of a fork: takes no lock, allocates nothing.
-    pub(super) fn claim_line(&self) {
-        let own = Identity::own().0;
-        let len = self.space.geometry.processes_len;
-        // Line 0 is for those who find none.
-        let lines = || (0..len - 1).map(|at| 1 + (at + own as usize % (len - 1)) % (len - 1));
-        let claim = |line: usize, ask: bool| {
-            let owner = &self.space.process(line)[LINE_OWNER];
-            // Relaxed: a number, no message.
-            let seen = owner.load(Ordering::Relaxed);
-            let free = seen == 0 || seen == own || ask && !Identity(seen).lives();
-            free && owner.compare_exchange(seen, own, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        };
-        let find = |ask| Some(own).filter(|&own| own != 0).and_then(|_| lines().find(|&line| claim(line, ask)));
-        let line = find(false).or_else(|| find(true)).unwrap_or(0);
-        let counters = self.space.process(line)[PROCESS_COUNTERS..].as_ptr();
-        // Relaxed: it leads into the map, which stood before.
-        self.line.store(counters.cast::<Counters>().cast_mut(), Ordering::Relaxed);
+    /// Where this interpreter of the process is to count.
+    pub fn join(&self, interpreter: u64) -> User {
+        let _known = Known::lock();
+        self.lines.join(&self.space, interpreter)
     }
 
-    /// This process's own line.
+    /// The line of a user.
     #[inline(always)]
-    pub fn counters(&self) -> &Counters {
-        // SAFETY: set when the region was opened, to a line of the map, which is made of atomics alone and aligned.
-        unsafe { &*self.line.load(Ordering::Relaxed) }
+    pub fn line(&self, user: User) -> &Line {
+        self.lines.of(user)
     }
 
     /// The hash of a key, keyed with the region's random seed: what all others take.
@@ -436,17 +407,11 @@ pub(super) fn stats(space: &Space) -> Stats {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        fork::leave(self);
-        // If this file was opened again meanwhile, the line is in use.
-        if Known::lock().is_none_or(|known| known.find(|region| region.file == self.file).is_some()) {
-            return;
-        }
-        let own = Identity::own().0;
-        let counters = self.line.load(Ordering::Relaxed).cast_const().cast::<AtomicU64>();
-        let mut lines = (1..self.space.geometry.processes_len).map(|line| self.space.process(line));
-        if let Some(line) = lines.find(|line| line[PROCESS_COUNTERS..].as_ptr() == counters) {
-            // Relaxed: a number, no message.
-            let _ = line[LINE_OWNER].compare_exchange(own, 0, Ordering::Relaxed, Ordering::Relaxed);
+        let known = Known::lock();
+        known.remove(self);
+        // If this file was opened again meanwhile, the lines are in use.
+        if !known.has(|region| region.file == self.file) {
+            self.lines.give_back(&self.space);
         }
     }
 }

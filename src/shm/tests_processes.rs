@@ -271,17 +271,75 @@ fn parent_and_child_count_on_lines_of_their_own() {
     const CALLS: u64 = 200_000;
     let home = Home::new("fork");
     let region = home.open(Some(100), 256 << 10);
-    let own = std::ptr::from_ref(region.counters());
-    let count = || (0..CALLS).for_each(|_| Counters::bump(&region.counters().hits));
+    let line = || std::ptr::from_ref(region.line(region.join(0)).counters());
+    let own = line();
+    let count = || region.count_hits(0, CALLS);
     for generation in 1..4 {
         let child = Child::fork(|| {
             count();
-            i32::from(std::ptr::eq(region.counters(), own))
+            i32::from(std::ptr::eq(line(), own))
         });
         count();
         assert_eq!(child.wait(), End::Exit(0));
         assert_eq!(region.stats().hits, CALLS * 2 * generation, "counts of the dead stay");
     }
+}
+
+#[test]
+fn interpreters_of_one_process_lose_no_counts_and_neither_do_processes_without_a_line() {
+    const CALLS: u64 = 100_000;
+    let home = Home::new("interpreters");
+    // Of the smallest regions, which have 15 lines for processes.
+    let region = home.open(Some(100), 64 << 10);
+    let lines = region.space().geometry.processes_len as u64;
+    let count = |region: &Region| {
+        std::thread::scope(|scope| {
+            for interpreter in 5..8 {
+                scope.spawn(move || region.count_hits(interpreter, CALLS));
+            }
+        });
+    };
+    let children: Vec<_> = (0..lines)
+        .map(|_| {
+            Child::fork(|| {
+                count(&region);
+                0
+            })
+        })
+        .collect();
+    count(&region);
+    children.into_iter().for_each(|child| assert_eq!(child.wait(), End::Exit(0)));
+    assert_eq!(region.stats().hits, CALLS * 3 * (lines + 1));
+    let sight = Region::list(&home.0).expect("a list").expect("a directory").remove(0);
+    let own = std::process::id();
+    assert_eq!(sight.summary.expect("a region").processes.iter().filter(|&&pid| pid == own).count(), 1);
+}
+
+#[test]
+fn a_child_forked_while_a_thread_holds_the_list_of_regions_opens_them() {
+    let home = Home::new("known");
+    let region = home.open(Some(100), 256 << 10);
+    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    let known = super::fork::Known::lock();
+    let child = Child::fork(|| {
+        let again = home.open(Some(100), 256 << 10);
+        let other = Region::open(&home.0, "other", &Config { maxsize: Some(10), max_bytes: 64 << 10 });
+        let one_map = std::sync::Arc::ptr_eq(&again, &region);
+        i32::from(!(one_map && again.get(b"key").is_some() && other.is_ok()))
+    });
+    assert_eq!(child.wait(), End::Exit(0));
+    drop(known);
+}
+
+#[test]
+fn a_process_that_knew_who_it_is_before_it_opened_a_region_has_children_that_are_others() {
+    let home = Home::new("identity");
+    let own = Identity::own();
+    let child = Child::fork(|| {
+        let region = home.open(Some(100), 256 << 10);
+        i32::from(Identity::own() == own || region.put(b"key", b"value") == Stored::Busy)
+    });
+    assert_eq!(child.wait(), End::Exit(0));
 }
 
 #[test]

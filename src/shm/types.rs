@@ -2,7 +2,7 @@
 
 use crate::core::clock::{NEVER, Time};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 /// What a region is made for. A region of another configuration is replaced when it is opened.
@@ -188,14 +188,9 @@ pub struct Counters {
     pub unserializable: AtomicU64,
 }
 
-impl Counters {
-    /// Adds one, for a caller that is alone in its process (the GIL). With others, use `fetch_add`.
-    #[inline(always)]
-    pub fn bump(counter: &AtomicU64) {
-        // Relaxed, and no read-modify-write: a number that others want to see, no message.
-        counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-    }
-}
+/// Whether an interpreter of this process shares the line where it counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct User(pub(super) bool);
 
 /// Counts of a region, summed over its processes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

@@ -259,7 +259,7 @@ impl<'a> Asked<'a> {
             },
             Encoded::TooLarge => self.is_oversize(),
             Encoded::Unserializable(exception) => {
-                self.shared.tally(&region.counters().unserializable);
+                self.shared.tally(|counters| &counters.unserializable);
                 self.forget_older()?;
                 self.shared.warn(exception.borrow())
             }
@@ -267,7 +267,7 @@ impl<'a> Asked<'a> {
     }
 
     fn is_oversize(&self) -> Result<()> {
-        self.shared.tally(&self.shared.region.counters().oversize);
+        self.shared.tally(|counters| &counters.oversize);
         self.forget_older()
     }
 
@@ -319,7 +319,7 @@ impl<'a> Asked<'a> {
         if self.shared.region.begin_refresh(token, now.now()) {
             return true;
         }
-        self.shared.tally(&self.shared.region.counters().stale_hits);
+        self.shared.tally(|counters| &counters.stale_hits);
         self.shared.count(true);
         false
     }
@@ -367,7 +367,7 @@ impl Wrapper {
             let near = near::hash(key_args, self.kind)?;
             let asked = Asked::new(self, extra, shared, key_args, near)?;
             if asked.is_none() {
-                shared.tally(&shared.region.counters().oversize);
+                shared.tally(|counters| &counters.oversize);
             }
             work(asked)
         })
@@ -430,7 +430,7 @@ impl Wrapper {
                 Some(asked) => asked.answer_coroutine(args),
                 None => {
                     shared.count(false);
-                    shared.tally(&shared.region.counters().oversize);
+                    shared.tally(|counters| &counters.oversize);
                     self.call_function(args)
                 }
             }
@@ -451,7 +451,7 @@ impl Wrapper {
             Some(asked) => match asked.look(When::of(extra)?)? {
                 Look::Fresh(value) => Ok(Some(value)),
                 Look::Stale(value, _token) => {
-                    shared.tally(&shared.region.counters().stale_hits);
+                    shared.tally(|counters| &counters.stale_hits);
                     Ok(Some(value))
                 }
                 Look::Absent => Ok(None),
@@ -493,6 +493,6 @@ impl Wrapper {
 /// A call whose key is too large.
 fn begin_unkeyed(shared: &Shared) -> Next {
     shared.count(false);
-    shared.tally(&shared.region.counters().oversize);
+    shared.tally(|counters| &counters.oversize);
     Next::Call(Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Never })
 }

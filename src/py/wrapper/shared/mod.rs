@@ -19,7 +19,7 @@ use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, object, sync};
 use crate::py::codec::Serializer;
 use crate::py::options::SharedOptions;
-use crate::shm::{Busy, Config, OpenError, Region, Stats, Wait};
+use crate::shm::{Busy, Config, Counters, OpenError, Region, Stats, User, Wait};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// A wrapper's share in a region.
 pub struct Shared {
     pub(super) region: Arc<Region>,
+    /// As whom this interpreter counts there.
+    user: User,
     serializer: Option<Serializer>,
     /// How many bytes a value or a key may take.
     most: usize,
@@ -63,8 +65,9 @@ impl Shared {
             Region::open(&path, &name, &config)
         });
         let region = region.map_err(raised_for)?;
+        let user = region.join(object::interpreter());
         let most = usize::try_from(options.max_bytes).unwrap_or(usize::MAX);
-        Ok(Self { region, serializer: options.serializer, most, warned: AtomicBool::new(false) })
+        Ok(Self { region, user, serializer: options.serializer, most, warned: AtomicBool::new(false) })
     }
 
     /// The objects that it holds, for the collector.
@@ -80,17 +83,17 @@ impl Shared {
     /// Counts a call that found a value, or one that did not.
     #[inline(always)]
     pub fn count(&self, hit: bool) {
-        let counters = self.region.counters();
-        sync::bump(if hit { &counters.hits } else { &counters.misses });
+        self.tally(|counters| if hit { &counters.hits } else { &counters.misses });
     }
 
     /// Counts a call that another one's computation has answered.
     pub fn count_coalesced(&self) {
-        self.tally(&self.region.counters().coalesced);
+        self.tally(|counters| &counters.coalesced);
     }
 
-    fn tally(&self, counter: &AtomicU64) {
-        sync::bump(counter);
+    #[inline(always)]
+    fn tally(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        self.region.line(self.user).count(counter, sync::bump);
     }
 
     /// Hits, misses and entries, of all processes.
