@@ -65,7 +65,7 @@ print(stats["hits"] + stats["misses"] - (CALLS + 1) * (INTERPRETERS + 1))
 
 # What an interpreter does until a pipe is closed: its threads wait for each other, and open and drop regions.
 WAITING = """
-import os, select, threading, tamis
+import os, threading, tamis
 
 m = tamis.SieveCache(100)
 ended = False
@@ -90,6 +90,7 @@ threads = [threading.Thread(target=work) for _ in range(4)]
 threads += [threading.Thread(target=work_shared, args=(f"busy{number}",)) for number in range(2)]
 for thread in threads:
     thread.start()
+os.write(READY, b"1")
 os.read(PIPE, 1)
 ended = True
 for thread in threads:
@@ -104,13 +105,19 @@ for thread in threads:
 )
 def test_one_interpreter_may_fork_while_others_wait_for_flights_and_open_regions(tmp_path):
     code = f"""
-import ctypes, signal
+import ctypes, signal, time
 
 fork = ctypes.PyDLL(None).fork
 reading, writing = os.pipe()
+ready, becoming_ready = os.pipe()
 WAITING = {WAITING!r}.replace("DIRECTORY", {str(tmp_path)!r}.__repr__()).replace("PIPE", str(reading))
+WAITING = WAITING.replace("READY", str(becoming_ready))
 thread = threading.Thread(target=in_new_interpreter, args=(WAITING,))
 thread.start()
+# While an interpreter begins, its thread holds locks of CPython's and of the loader's, and waits for this interpreter's:
+# such a fork would leave them as they are.
+os.read(ready, 1)
+time.sleep(0.3)
 
 import tamis
 
