@@ -114,8 +114,8 @@ WAITING = {WAITING!r}.replace("DIRECTORY", {str(tmp_path)!r}.__repr__()).replace
 WAITING = WAITING.replace("READY", str(becoming_ready))
 thread = threading.Thread(target=in_new_interpreter, args=(WAITING,))
 thread.start()
-# While an interpreter begins, its thread holds locks of CPython's and of the loader's, and waits for this interpreter's:
-# such a fork would leave them as they are.
+# While an interpreter begins, its thread holds locks of CPython's and of the loader's, and waits for that of this
+# interpreter. Such a fork would leave them as they are.
 os.read(ready, 1)
 time.sleep(0.3)
 
