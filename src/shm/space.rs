@@ -260,18 +260,21 @@ impl Space {
         word
     }
 
-    /// Before a slot is written that was taken out of sight, perhaps by another process. Only under the lock.
+    /// Before anything is written under the lock, which has just been taken. What other processes have done before is this one's to
+    /// pass on: readers see its writes, and know of no lock.
+    ///
+    /// - Slots and blocks are written again that another process took out of sight, whose fence orders its own writes alone.
+    /// - Entries are unmarked that another process has published, by a store that takes the place of that one's.
     #[inline(always)]
-    pub fn begin(&self, slot: &Slot) {
-        debug_assert!(slot[WORD].load(Ordering::Relaxed) & LIVE == 0);
-        // Release: as in `kill`, which happened before.
+    pub fn begin(&self) {
+        // Release: pairs with the Acquire fence in `stands`, and with the Acquire loads of slots' words.
         fence(Ordering::Release);
     }
 
     /// Whether what was read since `seen` was loaded belongs to it.
     #[inline(always)]
     pub fn stands(&self, slot: &Slot, seen: u64) -> bool {
-        // Acquire: pairs with the Release fence in `kill`.
+        // Acquire: pairs with the Release fences in `kill` and `begin`.
         fence(Ordering::Acquire);
         // Relaxed: the fence orders it.
         same(slot[WORD].load(Ordering::Relaxed), seen)

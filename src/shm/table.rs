@@ -58,9 +58,10 @@ impl Entry<'_> {
 
 // Relaxed, where nothing else is said: only the lock's holder reads or writes it, or it is published by a slot's word.
 impl<'a> Table<'a> {
-    /// The caller holds the lock.
+    /// The caller has just taken the lock.
     #[inline(always)]
     pub fn new(space: &'a Space) -> Self {
+        space.begin();
         let words = space.arena();
         Self { space, state: space.states(), words, slots: words.as_chunks().0, arena: Arena::new(space) }
     }
@@ -290,7 +291,7 @@ impl<'a> Table<'a> {
     ) -> Result<Token, Damaged> {
         self.fill(&extent, entry)?;
         // It is not live, so that nobody marks it.
-        self.space.begin(slot);
+        debug_assert!(slot[WORD].load(Relaxed) & LIVE == 0);
         at(Step::SlotKilled);
         slot[PLACE].store(halves(block, head.first()), Relaxed);
         self.add(state::LEN, 1);
@@ -399,6 +400,8 @@ impl<'a> Table<'a> {
             if word & VISITED == 0 {
                 break;
             }
+            // Relaxed, behind the Release fence in `Space::begin`, which pairs with the Acquire of readers: this takes the place of
+            // the store that published the entry, perhaps another process's.
             slot[WORD].store(word & !VISITED, Relaxed);
             id = or_oldest(low(slot[RING].load(Relaxed)));
             slot = self.slot(id)?;

@@ -1,6 +1,7 @@
 //! The entry protocol in every order that the memory model allows, up to a number of preemptions: `make test-loom`.
 //!
-//! The shipped readers and writers, over a region of a few words. One thread writes, as the lock has it, and one reads.
+//! The shipped readers and writers, over a region of a few words. One thread reads, and one writes, or two with a lock for
+//! that of the region: what one process has written before, another goes on from, and the reader knows of no lock.
 
 use super::digest::digest;
 use super::layout::{Geometry, state};
@@ -8,7 +9,7 @@ use super::map::Map;
 use super::space::Space;
 use super::table::{Entry, Table};
 use super::types::{Lookup, Terms, Token};
-use loom::sync::Arc;
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 const SEED: u64 = 7;
@@ -53,6 +54,12 @@ fn store(space: &Space, key: u8, version: u8) -> Token {
     Table::new(space).store(&entry).expect("order").expect("room")
 }
 
+fn take_out(space: &Space, key: u8) {
+    let (table, hash) = (Table::new(space), digest(SEED, &[key]));
+    let id = table.find(table.head(hash), hash, &[key]).expect("order").expect("it is there");
+    table.take_out(id).expect("order");
+}
+
 /// The version that is there, after a look that it is whole.
 fn get(space: &Space, key: u8) -> Option<(u8, Token)> {
     let mut value = Vec::new();
@@ -79,6 +86,77 @@ fn beside(preemptions: usize, read: fn(&Space, Token), write: fn(&Space)) {
         write(&space);
         reader.join().expect("the reader");
     });
+}
+
+/// Runs `read` beside two threads that write one after the other, over a region that `begin` has filled.
+fn beside_two(preemptions: usize, begin: fn(&Space) -> Token, read: fn(&Space, Token), write: [fn(&Space); 2]) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model.max_branches = 100_000;
+    model.check(move || {
+        let space = region();
+        let token = begin(&space);
+        // As in `lock.rs`: each turn sees all that those before it have done.
+        let turns = Arc::new(Mutex::new(0));
+        let other = space.clone();
+        let reader = thread::spawn(move || read(&other, token));
+        let (other, other_turns) = (space.clone(), turns.clone());
+        let second = thread::spawn(move || {
+            let mut turn = other_turns.lock().expect("no thread panics");
+            if *turn == 1 {
+                write[1](&other);
+            }
+            *turn = 2;
+        });
+        {
+            let mut turn = turns.lock().expect("no thread panics");
+            // The order of the two is given, or there is no second one.
+            if *turn == 0 {
+                write[0](&space);
+                *turn = 1;
+            }
+        }
+        reader.join().expect("the reader");
+        second.join().expect("the other writer");
+    });
+}
+
+/// What one process kills, another writes over. A value of another key would not pass the check; another one of the same key would.
+#[test]
+fn a_block_that_another_writer_gave_back_gives_nothing_new_under_the_old_token() {
+    beside_two(
+        2,
+        |space| store(space, 1, 1),
+        |space, token| match get(space, 1) {
+            Some((2, newer)) => {
+                assert!(newer != token, "the old token with a newer value");
+                assert!(space.check(newer));
+            }
+            seen => assert!(seen.is_none_or(|(_, old)| old == token)),
+        },
+        [|space| take_out(space, 1), |space| _ = store(space, 1, 2)],
+    );
+}
+
+/// One process stores a new value, and another one's hand unmarks the entry: who sees that sees the new value.
+#[test]
+fn an_entry_that_another_writer_has_unmarked_is_seen_as_it_was_published() {
+    beside_two(
+        2,
+        |space| {
+            let token = store(space, 1, 1);
+            store(space, 2, 1);
+            token
+        },
+        |space, token| {
+            let seen = get(space, 1);
+            assert!(
+                seen.is_none_or(|(version, seen)| version == 2 || seen == token),
+                "the newest token with an old value"
+            );
+        },
+        [|space| _ = store(space, 1, 2), |space| _ = store(space, 3, 1)],
+    );
 }
 
 #[test]
@@ -121,12 +199,7 @@ fn a_slot_and_a_block_that_are_used_again_give_no_value_of_the_other_key() {
             get(space, 1);
         },
         |space| {
-            let table = Table::new(space);
-            let id = table
-                .find(table.head(digest(SEED, &[1])), digest(SEED, &[1]), &[1])
-                .expect("order")
-                .expect("it is there");
-            table.take_out(id).expect("order");
+            take_out(space, 1);
             store(space, 2, 2);
         },
     );
@@ -141,12 +214,7 @@ fn an_entry_stays_in_sight_while_another_of_its_head_comes_and_goes() {
         },
         |space| {
             store(space, 2, 2);
-            let table = Table::new(space);
-            let id = table
-                .find(table.head(digest(SEED, &[2])), digest(SEED, &[2]), &[2])
-                .expect("order")
-                .expect("it is there");
-            table.take_out(id).expect("order");
+            take_out(space, 2);
         },
     );
 }
