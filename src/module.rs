@@ -277,10 +277,13 @@ pub fn imported() -> Result<Owned> {
 }
 
 fn require_layouts() -> Result<()> {
-    if exact::layouts_hold()? {
-        return Ok(());
+    if !exact::int_layout_holds()? {
+        return Err(Raised::type_error(c"tamis needs a Python whose int has digits of 30 bits"));
     }
-    Err(Raised::type_error(c"tamis needs a Python whose int has digits of 30 bits"))
+    if !exact::str_layout_holds()? {
+        return Err(Raised::type_error(c"tamis does not know how this Python lays out its str"));
+    }
+    Ok(())
 }
 
 fn add(module: Borrowed<'_>, name: &CStr, value: Owned) -> Result<()> {

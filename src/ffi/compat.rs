@@ -55,6 +55,13 @@ mod referents;
 mod referents;
 
 pub use argument::is_only_argument;
+#[cfg(target_endian = "little")]
+#[path = "compat/str_state_little.rs"]
+pub mod str_state;
+#[cfg(target_endian = "big")]
+#[path = "compat/str_state_big.rs"]
+pub mod str_state;
+
 pub use finalizing::is_finalizing;
 pub use int::{Int, small_natural};
 pub use raising::raise;

@@ -3,6 +3,7 @@
 //! Each hash here is CPython's own hash of that object, whatever its version and its string hash seed: equal arguments
 //! of different types must meet. Where a short way is not at hand, the type's own slot is asked.
 
+use super::compat::str_state::{ASCII, COMPACT, KIND_SHIFT, in_place};
 use super::compat::{self, Int};
 use super::object::{self, Borrowed, Owned};
 use super::sync::FREE_THREADED;
@@ -15,17 +16,30 @@ pub use crate::core::view::Verdict;
 /// The modulus of numeric hashes is 2^61 - 1 (Include/cpython/pyhash.h).
 const HASH_BITS: u32 = 61;
 const HASH_MODULUS: u64 = (1 << HASH_BITS) - 1;
-/// `sys.int_info.bits_per_digit`; [`layouts_hold`] checks it.
+/// `sys.int_info.bits_per_digit`; [`int_layout_holds`] checks it.
 const DIGIT_BITS: u32 = 30;
 // Hashes are 61 bits wide where pointers have 64.
 const _: () = assert!(usize::BITS == 64, "tamis is for 64-bit platforms");
-/// How far the bits of `PyASCIIObject.state` stand above their usual places.
-const STR_STATE_SHIFT: u32 = if FREE_THREADED && compat::FREE_THREADED_INTERNED_IS_A_BYTE { 6 } else { 0 };
+/// By how many bits the first field of `PyASCIIObject.state` is longer than usual.
+const INTERNED_IS_LONGER: u32 = if FREE_THREADED && compat::FREE_THREADED_INTERNED_IS_A_BYTE { 6 } else { 0 };
 /// How deep tuples in tuples are compared in place.
 const TUPLE_DEPTH: u32 = 4;
 
+/// Whether this interpreter lays its strings out as this file reads them.
+pub fn str_layout_holds() -> Result<bool> {
+    let ascii = object::string("tamis")?;
+    let (wide, widest) = (object::string("\u{0167}amis")?, object::string("\u{1F5DC}")?);
+    let reads = |string: &Owned, bytes: &[u8], width: u8, ascii: bool| {
+        characters(string.borrow()).is_some_and(|it| it.bytes == bytes && it.width == width && it.ascii == ascii)
+    };
+    let two_bytes: Vec<u8> = "\u{0167}amis".encode_utf16().flat_map(u16::to_ne_bytes).collect();
+    Ok(reads(&ascii, b"tamis", 1, true)
+        && reads(&wide, &two_bytes, 2, false)
+        && reads(&widest, &0x1F5DC_u32.to_ne_bytes(), 4, false))
+}
+
 /// Whether this interpreter lays its integers out as this file reads them.
-pub fn layouts_hold() -> Result<bool> {
+pub fn int_layout_holds() -> Result<bool> {
     // SAFETY: an attached thread.
     let info = unsafe { py::PyLong_GetInfo() };
     // SAFETY: a new reference, or null with an exception set.
@@ -184,9 +198,9 @@ pub unsafe fn as_int(object: Borrowed<'_>) -> &Int {
 #[inline(always)]
 fn value_of_two_digits(int: &Int) -> Option<i64> {
     let magnitude = match int.digits() {
-        // In some versions zero has one digit; where it has none, its sign makes it zero.
-        // SAFETY: there is memory for one digit in every int.
-        0 | 1 => u64::from(unsafe { *int.digit() }),
+        0 => 0,
+        // SAFETY: one digit.
+        1 => u64::from(unsafe { *int.digit() }),
         2 => {
             // SAFETY: two digits.
             let [low, high] = unsafe { *int.digit().cast::<[u32; 2]>() };
@@ -432,12 +446,8 @@ pub fn characters(string: Borrowed<'_>) -> Option<Characters<'_>> {
     Some(Characters { bytes: unsafe { bytes_behind(string, head, size) }, width, ascii })
 }
 
-/// Width of the characters in bytes.
-const KIND_SHIFT: u32 = 2;
+/// The width of the characters in bytes takes three bits.
 const KIND_MASK: u32 = 7;
-/// The characters follow the head.
-const COMPACT: u32 = 1 << 5;
-const ASCII: u32 = 1 << 6;
 
 /// The bits of `PyASCIIObject.state` that tell where the characters are and how wide.
 ///
@@ -451,7 +461,7 @@ unsafe fn str_layout(object: Borrowed<'_>) -> u32 {
     // SAFETY: the field lives as long as the object. Other threads may intern the string meanwhile, which other bits say.
     let state = unsafe { AtomicU32::from_ptr(field) };
     // Relaxed: these bits never change.
-    state.load(Ordering::Relaxed) >> STR_STATE_SHIFT & (KIND_MASK << KIND_SHIFT | COMPACT | ASCII)
+    in_place(state.load(Ordering::Relaxed), INTERNED_IS_LONGER) & (KIND_MASK << KIND_SHIFT | COMPACT | ASCII)
 }
 
 /// # Safety

@@ -29,7 +29,7 @@ impl Int {
         1 - (self.lv_tag & SIGN_MASK) as i64
     }
 
-    /// The first digit, the lowest. Zero has it too.
+    /// The first digit, the lowest. That of zero means nothing.
     #[inline(always)]
     pub const fn digit(&self) -> *const u32 {
         self.ob_digit.as_ptr()
@@ -39,6 +39,12 @@ impl Int {
 /// The value, if it is at least zero and has one digit.
 #[inline(always)]
 pub fn small_natural(int: &Int) -> Option<u32> {
-    // One digit, positive or zero: nothing but these bits is set.
-    (int.lv_tag & !(1 << SIGN_BITS | IMMORTAL | ZERO) == 0).then_some(int.ob_digit[0])
+    // Positive, and one digit: nothing but these bits is set. Zero has its sign, and a digit that means nothing.
+    if int.lv_tag & !(1 << SIGN_BITS | IMMORTAL) == 0 {
+        Some(int.ob_digit[0])
+    } else if int.lv_tag & !IMMORTAL == ZERO {
+        Some(0)
+    } else {
+        None
+    }
 }
