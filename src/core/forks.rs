@@ -73,6 +73,12 @@ impl<T> Lock<T> {
     }
 }
 
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T: Default> Lock<T> {
     /// Waits for the lock. Where a thread of a parent held it at the fork, the value may be half changed: then it is neither
     /// looked at nor dropped, and one like new takes its place.

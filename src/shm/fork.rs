@@ -39,15 +39,14 @@ pub fn prepare() {
     forks::in_children(&PREPARED, after_fork_in_child);
 }
 
-/// There is one thread. Nothing here takes a lock or allocates.
+/// There is one thread. Nothing here waits for a lock or allocates.
 unsafe extern "C" fn after_fork_in_child() {
     Identity::find_out();
     for place in places() {
         // Acquire: pairs with the Release in `Known::add`.
         // SAFETY: a region leaves its place before anything of it goes; a thread that was about to do so is not there.
         if let Some(region) = unsafe { place.region.load(Ordering::Acquire).as_ref() } {
-            // SAFETY: a function of pthread_atfork(3), which the child's one thread runs.
-            unsafe { region.after_fork_in_child() };
+            region.after_fork_in_child();
         }
     }
 }

@@ -4,15 +4,11 @@
 //! process, but knows nothing of what it had taken before: what bears its identity and is not in this list is nobody's.
 
 use super::types::LeaseId;
-use std::cell::UnsafeCell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::core::forks::{Lock, Locked};
 
 /// See above. Nothing waits or runs foreign code while the list is locked.
 #[derive(Default)]
-pub struct Mine(UnsafeCell<Mutex<Taken>>);
-
-// SAFETY: a mutex, which is replaced in the child of a fork alone, before any other thread is there.
-unsafe impl Sync for Mine {}
+pub struct Mine(Lock<Taken>);
 
 /// What was taken.
 #[derive(Default)]
@@ -24,19 +20,16 @@ pub struct Taken {
 
 impl Mine {
     /// The list, for some lines.
-    pub fn lock(&self) -> MutexGuard<'_, Taken> {
-        // SAFETY: see `Sync`: nobody writes the mutex itself while another thread may be here.
-        unsafe { &*self.0.get() }.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn lock(&self) -> Locked<'_, Taken> {
+        self.0.lock()
     }
 
-    /// Makes the list empty, whoever had it locked: what the parent has taken is the parent's.
-    ///
-    /// # Safety
-    /// This is the child of a fork, and its only thread.
-    pub unsafe fn forget(&self) {
-        // What the old list holds in memory stays there: it may have been changing. An empty one allocates nothing.
-        // SAFETY: nobody else is here, as the caller says.
-        unsafe { self.0.get().write(Mutex::default()) };
+    /// Makes the list empty, whoever had it locked: in the child of a fork, where what the parent has taken is the parent's.
+    pub fn forget(&self) {
+        let mut taken = self.0.lock();
+        // Neither asks the allocator.
+        taken.leases.clear();
+        taken.refreshes.clear();
     }
 }
 

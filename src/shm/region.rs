@@ -151,13 +151,9 @@ impl Region {
         self.header.config
     }
 
-    /// In the child of a fork: takes no lock, allocates nothing.
-    ///
-    /// # Safety
-    /// This is the child's only thread.
-    pub(super) unsafe fn after_fork_in_child(&self) {
-        // SAFETY: as the caller says.
-        unsafe { self.mine.forget() };
+    /// In the child of a fork, by its one thread: waits for no lock, allocates nothing.
+    pub(super) fn after_fork_in_child(&self) {
+        self.mine.forget();
         self.lines.after_fork_in_child(&self.space);
     }
 
@@ -366,12 +362,9 @@ impl Region {
         &self.space
     }
 
-    /// # Safety
-    /// Nobody else uses this region meanwhile.
     #[cfg(test)]
-    pub(super) unsafe fn forget_mine(&self) {
-        // SAFETY: as the caller says.
-        unsafe { self.mine.forget() };
+    pub(super) fn forget_mine(&self) {
+        self.mine.forget();
     }
 }
 

@@ -156,8 +156,7 @@ fn what_bears_this_process_identity_and_was_not_taken_is_nobodys() {
     assert!(region.begin_refresh(token, 1));
     assert!(!region.begin_refresh(token, 1 << 40));
     // As after exec(2): the same identity, and no list.
-    // SAFETY: nobody else has this region.
-    unsafe { region.forget_mine() };
+    region.forget_mine();
     mine(&region, 5);
     assert!(region.begin_refresh(token, 2 << 40));
     assert!(!region.begin_refresh(token, 3 << 40));
