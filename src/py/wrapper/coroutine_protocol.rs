@@ -343,6 +343,8 @@ getters! {
     cr_origin = |this| Ok(inner(this).origin.clone());
     cr_running = |this| Ok(object::boolean(inner(this).running.load(Ordering::Relaxed)));
     cr_suspended = |this| Ok(object::boolean(is_suspended(inner(this))));
+    // By which inspect goes from 3.15 on.
+    cr_state = |this| object::interned(state_of(inner(this)));
     cr_frame = |this| of_awaited(this, c"cr_frame").map(|found| found.unwrap_or_else(object::none));
     cr_await = |this| of_awaited(this, c"cr_await").and_then(|found| found.ok_or_else(|| missing(c"cr_await")));
     cr_code = |this| match of_awaited(this, c"cr_code") {
@@ -355,6 +357,16 @@ getters! {
 fn inner<'a>(this: Borrowed<'a>) -> &'a Call {
     // SAFETY: the getters of the type are called on instances of it.
     unsafe { call_of(this.as_ptr()) }
+}
+
+fn state_of(call: &Call) -> &'static CStr {
+    // Relaxed: numbers alone, as a caller of another thread may find them.
+    match call.phase.load(Ordering::Relaxed) {
+        _ if call.running.load(Ordering::Relaxed) => c"CORO_RUNNING",
+        NEW => c"CORO_CREATED",
+        BEGUN => c"CORO_SUSPENDED",
+        _ => c"CORO_CLOSED",
+    }
 }
 
 fn is_suspended(call: &Call) -> bool {
@@ -418,7 +430,7 @@ static METHODS: Table<py::PyMethodDef, 4> = Table([
     unsafe { std::mem::zeroed() },
 ]);
 
-static ATTRIBUTES: Table<py::PyGetSetDef, 10> = Table([
+static ATTRIBUTES: Table<py::PyGetSetDef, 11> = Table([
     awaitable::getter(c"__class__", awaitable::class),
     awaitable::getter(c"__name__", name),
     awaitable::getter(c"__qualname__", qualname),
@@ -427,6 +439,7 @@ static ATTRIBUTES: Table<py::PyGetSetDef, 10> = Table([
     awaitable::getter(c"cr_frame", cr_frame),
     awaitable::getter(c"cr_origin", cr_origin),
     awaitable::getter(c"cr_running", cr_running),
+    awaitable::getter(c"cr_state", cr_state),
     awaitable::getter(c"cr_suspended", cr_suspended),
     // SAFETY: as above.
     unsafe { std::mem::zeroed() },
