@@ -226,17 +226,17 @@ def test_ten_thousand_wrappers_come_and_go_without_a_trace():
     references = sys.getrefcount(kind), sys.getrefcount(function)
     tracemalloc.start()
     try:
-        make(100)
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        make(10_000)
-        gc.collect()
-        growth = tracemalloc.get_traced_memory()[0] - before
+        growths = []
+        for _ in range(3):
+            before = tracemalloc.get_traced_memory()[0]
+            make(10_000)
+            gc.collect()
+            growths.append(tracemalloc.get_traced_memory()[0] - before)
     finally:
         tracemalloc.stop()
     assert (sys.getrefcount(kind), sys.getrefcount(function)) == references
-    # Less than a word for each wrapper.
-    assert growth < 10_000 * 8, growth
+    # Less than a word for each wrapper. In one of them CPython's table of interned names may get another size.
+    assert min(growths) < 10_000 * 8, growths
 
 
 def test_failed_decorations_leave_nothing_behind():
