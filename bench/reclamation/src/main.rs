@@ -161,10 +161,10 @@ fn tamis() -> (f64, i64) {
         match after {
             After::Nothing => {}
             After::Drop(departed) => departed.for_each(drop),
-            After::Reclaim => {
+            After::Reclaim(ticket) => {
                 let passed = membarrier();
                 loop {
-                    let (departed, more) = back.reclaim(passed);
+                    let (departed, more) = back.reclaim(ticket, passed);
                     departed.for_each(drop);
                     if !more {
                         break;
