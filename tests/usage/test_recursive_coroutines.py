@@ -222,10 +222,6 @@ def fail_at_the_limit(where):
             print("woken")
 
     asyncio.run(main())
-    # The thread that wakes them is to be through before the interpreter ends.
-    import time
-
-    time.sleep(0.5)
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
