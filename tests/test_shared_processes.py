@@ -24,6 +24,8 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
     # Two functions of one name stand for those of two processes here.
     pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
+    # Of pytest's own threads, or those that another test has left: these tests fork on purpose.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
 ]
 
 SECONDS = 60.0
