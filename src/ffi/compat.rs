@@ -63,7 +63,7 @@ pub mod str_state;
 pub mod str_state;
 
 pub use finalizing::is_finalizing;
-pub use int::{Int, small_natural};
+pub use int::{Int, small_natural, small_positive};
 pub use raising::raise;
 pub use referents::referent;
 

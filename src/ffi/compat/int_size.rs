@@ -32,6 +32,12 @@ impl Int {
 
 /// The value, if it is positive and has one digit.
 #[inline(always)]
-pub fn small_natural(int: &Int) -> Option<u32> {
+pub fn small_positive(int: &Int) -> Option<u32> {
     (int.ob_base.ob_size == 1).then_some(int.ob_digit[0])
+}
+
+/// The same: zero, which has no digit, goes another way everywhere.
+#[inline(always)]
+pub fn small_natural(int: &Int) -> Option<u32> {
+    small_positive(int)
 }

@@ -36,15 +36,16 @@ impl Int {
     }
 }
 
+/// The value, if it is positive and has one digit. For the path where zero may go another way.
+#[inline(always)]
+pub fn small_positive(int: &Int) -> Option<u32> {
+    // Nothing but these bits is set.
+    (int.lv_tag & !(1 << SIGN_BITS | IMMORTAL) == 0).then_some(int.ob_digit[0])
+}
+
 /// The value, if it is at least zero and has one digit.
 #[inline(always)]
 pub fn small_natural(int: &Int) -> Option<u32> {
-    // Positive, and one digit: nothing but these bits is set. Zero has its sign, and a digit that means nothing.
-    if int.lv_tag & !(1 << SIGN_BITS | IMMORTAL) == 0 {
-        Some(int.ob_digit[0])
-    } else if int.lv_tag & !IMMORTAL == ZERO {
-        Some(0)
-    } else {
-        None
-    }
+    // Zero has its sign, and a digit that means nothing.
+    small_positive(int).or_else(|| (int.lv_tag & !IMMORTAL == ZERO).then_some(0))
 }

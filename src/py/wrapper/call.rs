@@ -25,7 +25,7 @@ pub fn function_for(bound: Bound, typed: bool) -> py::vectorcallfunc {
 
 /// The hit path: arguments, hash, probe, compare, mark, new reference, return.
 ///
-/// It decides calls with one positional argument that is a natural number of one digit (below 2^30). Every other way
+/// It decides calls with one positional argument that is a positive number of one digit (below 2^30). Every other way
 /// out is a jump to a function of the same or other arguments in registers, so that this one needs no stack. An exact
 /// `int` is compared exactly, so typed caches take the same way, and differ further on.
 unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
@@ -49,7 +49,7 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
         return unsafe { call_single::<TYPED>(callable, args, argument) };
     }
     // SAFETY: the type has just been seen.
-    let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) else {
+    let Some(value) = compat::small_positive(unsafe { exact::as_int(argument) }) else {
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single::<TYPED>(callable, args, argument) };
     };
