@@ -104,8 +104,8 @@ class BuildStaticLibrary(Command):
         shutil.copyfile(ROOT / "include" / "tamis.h", folder / "include" / "tamis.h")
         # Not compressed, so that Python can read it without zlib.
         with zipfile.ZipFile(folder / "tamis.zip", "w", zipfile.ZIP_STORED) as archive:
-            for path in sorted((ROOT / "src" / "tamis").glob("*.py")):
-                archive.write(path, f"tamis/{path.name}")
+            for path in sorted((ROOT / "src" / "tamis").rglob("*.py")):
+                archive.write(path, path.relative_to(ROOT / "src"))
 
     def archive(self) -> str:
         """Let cargo build the library, and say where it lies."""

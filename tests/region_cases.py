@@ -302,7 +302,7 @@ def print_names(folder: str) -> None:
     sys.path.insert(0, folder)
     import built_cases
 
-    from tamis._shared import region_name
+    from tamis._identity.region_name import region_name
 
     for make in built_cases.CASES:
         print(region_name(make()))

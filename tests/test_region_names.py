@@ -17,7 +17,7 @@ from region_cases import over
 from region_groups import GROUPS
 
 from tamis import _core
-from tamis._shared import region_name
+from tamis._identity.region_name import region_name
 
 TESTS = Path(__file__).parent
 SECONDS = 120
@@ -122,7 +122,7 @@ def print_random(folder: str) -> None:
     sys.path.insert(0, folder)
     import region_cases as cases
 
-    from tamis._shared import region_name
+    from tamis._identity.region_name import region_name
 
     choose = random.Random(20).choice
     number = random.Random(21).random

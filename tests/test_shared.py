@@ -26,7 +26,7 @@ import pytest
 from subprocess_tools import run_child, run_function
 
 from tamis import cache, cached_method, lru_cache
-from tamis._shared import region_name
+from tamis._identity.region_name import region_name
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),

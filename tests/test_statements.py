@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tamis._sources import Source
-from tamis._statements import _split, statements_of
+from tamis._identity.source import Source
+from tamis._identity.statements import _split, statements_of
 
 LIBRARY = Path(os.__file__).parent
 # What a module ends with, and what handlers of exceptions do, which stand behind that.

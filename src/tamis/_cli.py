@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import sys
 
+from tamis._console import PROGRAM, fail, parser_for
+
 # As typing.TYPE_CHECKING. Importing typing, and much else, would be before functools is patched for it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
     from collections.abc import Callable
-    from typing import NoReturn
-
-PROGRAM = "python -m tamis"
 
 HELP = """\
 usage: python -m tamis COMMAND [ARGUMENT ...]
@@ -96,12 +94,6 @@ exit status:
 """
 
 
-def fail(message: str) -> NoReturn:
-    """End with one line on stderr and exit status 2."""
-    print(f"tamis: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
 def run(arguments: list[str]) -> None:
     """`run`: options up to the program, by hand, since all that follows is the program's own."""
     form: str | None = None
@@ -163,20 +155,6 @@ def _begin_report(form: str, path: str | None) -> None:
     registry.begin()
 
 
-def parser_for(name: str, help_text: str) -> ArgumentParser:
-    """A parser whose help is written by hand, and whose errors are one line."""
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            fail(f"{name}: {message} (see {PROGRAM} {name} --help)")
-
-        def format_help(self) -> str:
-            return help_text
-
-    return Parser(prog=f"{PROGRAM} {name}", allow_abbrev=False)
-
-
 def info(arguments: list[str]) -> None:
     """`info`: what this tamis is."""
     parser = parser_for("info", INFO_HELP)
@@ -198,7 +176,7 @@ def _facts() -> dict[str, str | bool]:
     import platform
     import sysconfig
 
-    from tamis import __version__, _core
+    from tamis import _core
 
     build = _core.BUILD
     is_gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
@@ -210,7 +188,7 @@ def _facts() -> dict[str, str | bool]:
         *(["LTO"] if "--with-lto" in arguments and "--with-lto=no" not in arguments else []),
     ]
     return {
-        "version": __version__,
+        "version": _core.__version__,
         "build": f"{build['profile']}, index of {build['index']}",
         "lock": build["lock"],
         "package": os.path.dirname(os.path.abspath(__file__)),
@@ -226,9 +204,9 @@ def _facts() -> dict[str, str | bool]:
 
 def shared(arguments: list[str]) -> None:
     """`shared`: looks after regions."""
-    from tamis import _regions
+    from tamis._regions.command import shared
 
-    _regions.shared(arguments)
+    shared(arguments)
 
 
 # Name, what does it, and what it is in a few words.
@@ -249,7 +227,7 @@ def main() -> None:
         print(HELP.format(commands=commands), end="")
         return
     if name in ("-V", "--version"):
-        from tamis import __version__
+        from tamis._core import __version__
 
         print(f"tamis {__version__}")
         return

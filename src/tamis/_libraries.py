@@ -122,7 +122,7 @@ def _with_our_caches(check: Any) -> Any:
     """Wrap what gives beartype's checks to a cache of functools."""
     from functools import update_wrapper, wraps
 
-    from tamis import CacheInfo
+    from tamis._info import CacheInfo
 
     # functools' name for it may be another's.
     functools_type = sys.modules["_functools"]._lru_cache_wrapper

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import threading
 
-import tamis
+from tamis import _core
 
 # As typing.TYPE_CHECKING. Importing typing, and much else, would be before functools is patched for it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_NAMES = ("lru_cache", "cache")
+# What is put in the place of functools' own. `_report.py` has others here, which record what they make.
+DECORATORS: dict[str, Any] = {"lru_cache": _core.lru_cache, "cache": _core.cache}
 _lock = threading.RLock()
 # What functools had, while it is patched.
 _originals: dict[str, Any] = {}
@@ -52,12 +53,12 @@ class Patch:
 def _settle() -> None:
     """Make functools what is wanted. The lock is held."""
     if (_wanted or _blocks) and not _originals:
-        for name in _NAMES:
+        for name, decorator in DECORATORS.items():
             _originals[name] = getattr(functools, name)
-            _replacements[name] = getattr(tamis, name)
+            _replacements[name] = decorator
             setattr(functools, name, _replacements[name])
     elif not _wanted and not _blocks and _originals:
-        for name in _NAMES:
+        for name in _originals:
             # What somebody else has put there meanwhile stays.
             if getattr(functools, name) is _replacements[name]:
                 setattr(functools, name, _originals[name])

@@ -9,7 +9,7 @@ import sys
 import weakref
 
 import tamis
-from tamis import _core
+from tamis import _core, _patch
 from tamis._table import write_table
 
 # As typing.TYPE_CHECKING. Importing typing, and much else, would be before functools is patched for it.
@@ -131,8 +131,9 @@ class Registry:
     def begin(self) -> None:
         """Record what tamis.lru_cache and tamis.cache make from now on."""
         _core._on_death(self.gone)
-        for name in ("lru_cache", "cache"):
-            setattr(tamis, name, self.recording(getattr(tamis, name)))
+        for name, decorator in _patch.DECORATORS.items():
+            _patch.DECORATORS[name] = self.recording(decorator)
+            setattr(tamis, name, _patch.DECORATORS[name])
 
     def report_at_exit(self, form: str, path: str | None) -> None:
         """Write the report when the program ends, after other exit functions. Raises OSError now if it can't."""

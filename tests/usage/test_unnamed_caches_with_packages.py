@@ -12,7 +12,7 @@ from package_tools import package
 from region_cases import over
 
 import tamis
-from tamis._shared import region_name
+from tamis._identity.region_name import region_name
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 
@@ -139,7 +139,7 @@ def test_callables_of_packages_have_one_name_in_all_processes_and_differ(name, t
     (tmp_path / "package_cases.py").write_text(HEAD + preamble + "\nCASES = []\n" + "\n".join(lines) + "\n")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import package_cases; from tamis._shared import region_name\n"
+        "import package_cases; from tamis._identity.region_name import region_name\n"
         "for make in package_cases.CASES: print(region_name(make()))\n"
     )
     names = [child(code, seed, str(tmp_path)) for seed in ("0", "1", "random")]

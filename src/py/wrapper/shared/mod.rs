@@ -52,7 +52,7 @@ impl Shared {
         let name = match options.name {
             Some(name) => name,
             None => {
-                let helper = object::import(c"tamis._shared", c"region_name")?;
+                let helper = object::import(c"tamis._identity.region_name", c"region_name")?;
                 object::call_with(helper.borrow(), &[function, given])?
             }
         };

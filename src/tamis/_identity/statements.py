@@ -8,21 +8,19 @@ code should puzzle this, statements come out longer than they are: then more cou
 from __future__ import annotations
 
 import dis
-from bisect import bisect_left
 from itertools import pairwise
 from types import CodeType
 
-from tamis._canonical import code_digest, codes_in, constant, digest, names_in, text
+from tamis._identity.code import codes_in, names_in, whole
+from tamis._identity.digests import digest
+from tamis._identity.instructions import IGNORED, JUMPS, part
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _BY_NAME = frozenset(dis.hasname)
-_CONSTANTS = frozenset(dis.hasconst)
-_UNKNOWN = getattr(dis, "UNKNOWN", dis)
 _RETURNS = "RETURN_VALUE", "RETURN_CONST"
 _LEAVING = (*_RETURNS, "JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "RAISE_VARARGS", "RERAISE")
 _STORES = "STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"
@@ -30,10 +28,8 @@ _LOADS = "LOAD_NAME", "LOAD_GLOBAL"
 _ATTRIBUTES = "LOAD_ATTR", "LOAD_METHOD"
 _LITERALS = "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"
 _CHANGES = "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR", "DELETE_ATTR"
-_OF_CLASSES = "__firstlineno__", "__static_attributes__"
 # Methods of containers that return None, whatever is in there.
 _ADDING = "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "update"
-_IGNORED = "NOP", "CACHE", "EXTENDED_ARG", "RESUME"
 # Code of more bytes than this is one statement: a generated table.
 _LONGEST = 1 << 18
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
@@ -55,7 +51,7 @@ class Statement:
 
     def __init__(self, code: CodeType, instructions: list[dis.Instruction]) -> None:
         # How many constants and names the module has shows in none of the others.
-        instructions = [each for each in instructions if each.opname not in _IGNORED]
+        instructions = [each for each in instructions if each.opname not in IGNORED]
         stored = [str(each.argval) for each in instructions if each.opname in _STORES]
         self.stores = set(stored)
         # Each time that a name is bound, and those where it is to a constant.
@@ -71,7 +67,7 @@ class Statement:
             self.names |= names_in(each)
         self.imports = list(_imports(instructions))
         offsets = [each.offset for each in instructions]
-        self._parts = [_part(code, each, at, offsets) for at, each in enumerate(instructions)]
+        self._parts = [part(code, each, at, offsets) for at, each in enumerate(instructions)]
         self._digest: bytes | None = None
 
     def _touches(self, instructions: list[dis.Instruction]) -> set[str]:
@@ -87,47 +83,8 @@ class Statement:
     def digest(self) -> bytes:
         """Return a digest of what it does, wherever in the module it stands."""
         if self._digest is None:
-            self._digest = digest(*map(_whole, self._parts))
+            self._digest = digest(*map(whole, self._parts))
         return self._digest
-
-
-def _part(code: CodeType, instruction: dis.Instruction, at: int, offsets: list[int]) -> bytes | CodeType:
-    value = instruction.argval
-    if type(value) is CodeType:
-        return value
-    if instruction.opcode in _JUMPS:
-        # How many instructions further: offsets depend on how many constants and names the module has.
-        argument = b"%d" % (bisect_left(offsets, value) - at)
-    elif instruction.opcode in _CONSTANTS:
-        # dis does not know the names of keyword arguments on 3.11.
-        argument = constant(code.co_consts[instruction.arg or 0] if value is _UNKNOWN else value)
-    elif isinstance(value, str):
-        argument = text(value)
-    else:
-        argument = repr(instruction.arg).encode()
-    return text(instruction.opname) + b" " + argument
-
-
-def _whole(part: bytes | CodeType) -> bytes:
-    return part if isinstance(part, bytes) else b"code" + code_digest(part)
-
-
-def class_parts(code: CodeType) -> list[bytes]:
-    """Return what a class body does, without its first line, and with its attributes' names in order.
-
-    CPython 3.13 has these in the order of a set, which differs with the hash seed.
-    """
-    counted = [each for each in dis.get_instructions(code) if each.opname not in _IGNORED]
-    offsets = [each.offset for each in counted]
-    parts = []
-    for at, (instruction, following) in enumerate(zip(counted, [*counted[1:], counted[-1]], strict=True)):
-        if following.opname == "STORE_NAME" and following.argval in _OF_CLASSES:
-            value = instruction.argval
-            part: bytes | CodeType = constant(tuple(sorted(value)) if isinstance(value, tuple) else None)
-        else:
-            part = _part(code, instruction, at, offsets)
-        parts.append(_whole(part))
-    return parts
 
 
 def statements_of(code: CodeType) -> list[Statement]:
@@ -156,7 +113,7 @@ def _split(instructions: list[dis.Instruction]) -> Iterator[list[dis.Instruction
             statement = []
         statement.append(instruction)
         depth = depth or int(is_handler)
-        if instruction.opcode in _JUMPS and instruction.argval > offset:
+        if instruction.opcode in JUMPS and instruction.argval > offset:
             effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=True)
             depths.setdefault(instruction.argval, max(depth + effect, 0))
             end = max(end, instruction.argval)
@@ -177,7 +134,7 @@ def _imports(instructions: list[dis.Instruction]) -> Iterator[Import]:
                 str(instruction.argval),
                 names if isinstance(names, tuple) else None,
             )
-        if instruction.opname not in _IGNORED:
+        if instruction.opname not in IGNORED:
             # 3.14 has an instruction of its own for small numbers, and 3.15 one for None.
             values.append(instruction.argval)
 

@@ -1,7 +1,7 @@
 """The name of the region that a cached function has where it is given none.
 
 Two functions share a region only if they come from one place and would do the same: module, qualified name, source
-file, and all that ``_identity.py`` reaches. So two programs' ``__main__.f`` never meet, and neither do two releases.
+file, and all that the walk reaches. So two programs' ``__main__.f`` never meet, and neither do two releases.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import sys
 from functools import partial
 from types import FunctionType, MethodType
 
-from tamis import _callables, _classes, _objects
-from tamis._canonical import Nameless
-from tamis._identity import Walk, explained
-from tamis._sources import plain_name
+from tamis._identity.digests import Nameless
+from tamis._identity.handlers import handler_for
+from tamis._identity.messages import explained
+from tamis._identity.modules import plain_name
+from tamis._identity.walk import Walk
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -27,18 +28,13 @@ _VERSION = "2"
 _OPTIONS = "key", "ignore", "serializer"
 _DEPTH = 100
 
-__all__ = ["region_name"]
-assert _callables
-assert _classes
-assert _objects
-
 
 def region_name(function: Any, options: Mapping[str, Any] | None = None) -> str:
     """Return the function's name, readable, with a digest of all that makes it this function."""
     *_, innermost = _chain(function)
     mentioned: frozenset[str] = frozenset()
     while True:
-        walk = Walk(innermost, mentioned)
+        walk = Walk(innermost, mentioned, handler_for)
         digest = _digest(walk, function, options or {})
         if not walk.unmentioned & walk.words:
             break

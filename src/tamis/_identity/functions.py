@@ -1,4 +1,4 @@
-"""The identity of functions, and of what is made of functions."""
+"""The identity of functions that are written in Python."""
 
 from __future__ import annotations
 
@@ -6,27 +6,11 @@ import functools
 import os
 import sys
 from collections import deque
-from functools import partial, partialmethod
-from types import (
-    BuiltinFunctionType,
-    CellType,
-    ClassMethodDescriptorType,
-    CodeType,
-    FunctionType,
-    GetSetDescriptorType,
-    MemberDescriptorType,
-    MethodDescriptorType,
-    MethodType,
-    MethodWrapperType,
-    ModuleType,
-    WrapperDescriptorType,
-)
+from types import CellType, CodeType, FunctionType
 
-from tamis import _core
-from tamis._canonical import Nameless, code_digest, codes_in, codes_of, functions_in, names_in, words_in
-from tamis._identity import HANDLERS, Walk
-from tamis._objects import add_family, found_under, version_of
-from tamis._sources import contents, plain_name
+from tamis._identity.code import code_digest, codes_in, codes_of, functions_in, names_in, words_in
+from tamis._identity.digests import Nameless
+from tamis._identity.modules import contents, found_under, plain_name, version_of
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -34,15 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from tamis._identity.walk import Handlers, Walk
+
 NO_PLACE = (
     "was defined in an interactive session, a notebook or a string: "
     "nothing tells in another process whether it is the same"
 )
 _TYPED = "<stdin", "<console", "<input", "<python-input", "<ipython-input", "ipython-input"
-_CACHES = (
-    *(_core.lru_cache_wrapper, _core.async_lru_cache_wrapper),
-    *(_core.cached_method_wrapper, _core.async_cached_method_wrapper),
-)
 _CONTAINERS = list, set, dict, deque
 _FUNCTOOLS = functools.singledispatch.__globals__
 
@@ -115,7 +97,7 @@ def _function(walk: Walk, function: FunctionType) -> None:
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         _cell(walk, code, name, cell)
     _annotations(walk, function)
-    _attributes(walk, vars(function))
+    add_attributes(walk, vars(function))
 
 
 def _cell(walk: Walk, code: CodeType, name: str, cell: CellType) -> None:
@@ -125,7 +107,7 @@ def _cell(walk: Walk, code: CodeType, name: str, cell: CellType) -> None:
         walk.put("empty cell")
         return
     if type(held) in _CONTAINERS:
-        from tamis._statements import only_adds_to
+        from tamis._identity.statements import only_adds_to
 
         if only_adds_to(code, name):
             # It says what has been called so far, and decides nothing.
@@ -150,7 +132,8 @@ def _defaults(walk: Walk, function: FunctionType) -> None:
         walk.step(f"has for {name!r} the default", value)
 
 
-def _attributes(walk: Walk, attributes: Mapping[str, Any]) -> None:
+def add_attributes(walk: Walk, attributes: Mapping[str, Any]) -> None:
+    """Add what a function wraps, and its attributes whose names some code of the walk has."""
     if "__wrapped__" in attributes:
         walk.step("wraps", attributes["__wrapped__"])
     for name in sorted(attributes):
@@ -195,7 +178,7 @@ def _globals(walk: Walk, function: FunctionType) -> None:
     namespace, code = function.__globals__, function.__code__
     if not names_in(code):
         return
-    from tamis._statements import loaded_by
+    from tamis._identity.statements import loaded_by
 
     source = walk.program.source_of(namespace, code)
     if source is not None:
@@ -236,122 +219,9 @@ def _single_dispatch(walk: Walk, function: FunctionType) -> None:
     walk.unordered("dispatches to", vars(function)["registry"].items())
 
 
-# ---- what is made of functions --------------------------------------------------------------------------------------
-
-
-def _partial(walk: Walk, value: partial[Any]) -> None:
-    if walk.number(value):
-        return
-    walk.put("partial")
-    walk.step("is of", type(value))
-    walk.step("calls", value.func)
-    walk.items("has the argument", value.args)
-    _keywords(walk, value.keywords)
-    _attributes(walk, vars(value))
-
-
-def _partial_method(walk: Walk, value: partialmethod[Any]) -> None:
-    walk.put("partialmethod")
-    walk.step("calls", value.func)
-    walk.items("has the argument", value.args)
-    _keywords(walk, value.keywords)
-
-
-def _keywords(walk: Walk, keywords: Mapping[str, Any]) -> None:
-    walk.put("keywords", *keywords)
-    for name, value in list(keywords.items()):
-        walk.step(f"has the argument {name!r}", value)
-
-
-def _method(walk: Walk, method: MethodType) -> None:
-    walk.put("method")
-    walk.step("calls", method.__func__)
-    walk.step("is bound to", method.__self__)
-
-
-def _held(kind: str, *names: str) -> Any:
-    """Return what looks at objects that are made of others, by the attributes that hold those."""
-
-    def handler(walk: Walk, value: Any) -> None:
-        if walk.number(value):
-            return
-        walk.put(kind)
-        for name in names:
-            walk.step(f"has as its {name}", getattr(value, name, None))
-
-    return handler
-
-
-def _builtin(walk: Walk, function: Any) -> None:
-    """A function of C: of a module, or bound to an object."""
-    owner = function.__self__
-    if owner is None or type(owner) is ModuleType:
-        module = function.__module__ or getattr(owner, "__name__", "")
-        walk.put("builtin", str(module), function.__qualname__, version_of(str(module)))
-    elif found_under(function.__module__, function.__qualname__) is function:
-        walk.put("builtin", function.__module__, function.__qualname__, version_of(function.__module__))
-    else:
-        walk.put("bound", function.__name__)
-        walk.step("is bound to", owner)
-
-
-def _descriptor(walk: Walk, descriptor: Any) -> None:
-    walk.put("descriptor", descriptor.__name__)
-    walk.step("is of", descriptor.__objclass__)
-
-
-def _compiled(walk: Walk, function: Any) -> None:
-    """A function that Cython compiled: it can be told by its name, unless it was made by another one."""
-    name = function.__qualname__
-    if "<" in name:
-        raise Nameless
-    walk.put("compiled", plain_name(function.__module__), name, version_of(function.__module__))
-
-
-def _cache(walk: Walk, value: Any) -> None:
-    """A cache of functools or of tamis: what it returns depends on which calls are the same for it."""
-    if walk.number(value):
-        return
-    walk.put("cache", type(value).__name__)
-    parameters = value.cache_parameters()
-    for name in ("typed", "key", "ignore"):
-        if name in parameters:
-            walk.put(name)
-            walk.step(f"has the option {name}", parameters[name])
-    _attributes(walk, vars(value))
-
-
-def _proxy(walk: Walk, value: Any) -> None:
-    """A function that wrapt has decorated."""
-    if walk.number(value):
-        return
-    walk.put("wrapt", *(f"{each.__module__}.{each.__qualname__}" for each in type(value).__mro__))
-    for name in ("_self_wrapper", "_self_enabled", "_self_instance", "__wrapped__"):
-        walk.put(name)
-        walk.step(f"has the attribute {name!r}", getattr(value, name, None))
-
-
 def _code(walk: Walk, code: CodeType) -> None:
     walk.put("code", code_digest(code))
     walk.words |= words_in(code)
 
 
-HANDLERS.update({FunctionType: _function, MethodType: _method, CodeType: _code, BuiltinFunctionType: _builtin})
-HANDLERS.update(dict.fromkeys((MethodDescriptorType, WrapperDescriptorType, ClassMethodDescriptorType), _descriptor))
-HANDLERS.update(dict.fromkeys((GetSetDescriptorType, MemberDescriptorType), _descriptor))
-HANDLERS.update(
-    {
-        MethodWrapperType: _held("method wrapper", "__name__", "__self__"),
-        staticmethod: _held("staticmethod", "__func__"),
-        classmethod: _held("classmethod", "__func__"),
-        property: _held("property", "fget", "fset", "fdel"),
-        functools.cached_property: _held("cached property", "func"),
-        functools.singledispatchmethod: _held("singledispatchmethod", "func", "dispatcher"),
-        partialmethod: _partial_method,
-    }
-)
-add_family(lambda kind: issubclass(kind, partial), _partial)
-add_family(lambda kind: issubclass(kind, _CACHES), _cache)
-add_family(lambda kind: kind.__module__ == "functools" and kind.__name__ == "_lru_cache_wrapper", _cache)
-add_family(lambda kind: kind.__name__ == "cython_function_or_method", _compiled)
-add_family(lambda kind: any(each.__name__ == "_FunctionWrapperBase" for each in kind.__mro__), _proxy)
+HANDLERS: Handlers = {FunctionType: _function, CodeType: _code}

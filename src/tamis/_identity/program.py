@@ -15,8 +15,9 @@ from __future__ import annotations
 import sys
 from types import CodeType, FrameType, FunctionType
 
-from tamis._canonical import codes_in, names_in
-from tamis._sources import MAIN, Source, is_folder, is_installed, load_code, namespace_of, package_of, plain_name
+from tamis._identity.code import codes_in, names_in
+from tamis._identity.modules import MAIN, is_folder, is_installed, load_code, namespace_of, package_of, plain_name
+from tamis._identity.source import Source
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from tamis._statements import Import, Statement
+    from tamis._identity.statements import Import, Statement
 
 # Under a module's name and file.
 _sources: dict[tuple[str, str], Source] = {}
@@ -126,7 +127,7 @@ class Program:
 
     def need_imports(self, code: CodeType, namespace: Mapping[str, Any]) -> None:
         """Note what code imports when it runs."""
-        from tamis._statements import imports_of
+        from tamis._identity.statements import imports_of
 
         for each in codes_in(code):
             for imported in imports_of(each):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from tamis._callables import NO_PLACE, is_session
-from tamis._canonical import Nameless
-from tamis._identity import Walk
-from tamis._objects import add_family, found_under, version_of
-from tamis._sources import contents, plain_name
+from tamis._identity.digests import Nameless
+from tamis._identity.functions import NO_PLACE, is_session
+from tamis._identity.modules import contents, found_under, plain_name, version_of
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from tamis._identity.walk import Families, Walk
 
 _HEAP_TYPE = 1 << 9
 # What says nothing of what a class does, or is told otherwise.
@@ -64,4 +64,4 @@ def _as_it_is(walk: Walk, kind: type) -> None:
     walk.put("class ends")
 
 
-add_family(lambda kind: issubclass(kind, type), _class)
+FAMILIES: Families = [(lambda kind: issubclass(kind, type), _class)]

@@ -7,40 +7,20 @@ import os
 import sys
 from types import MappingProxyType, ModuleType
 
-from tamis._canonical import Nameless
-from tamis._identity import FAMILIES, HANDLERS, Walk
-from tamis._sources import contents, plain_name
+from tamis._identity.digests import Nameless
+from tamis._identity.modules import contents, found_under, plain_name, version_of
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
+
+    from tamis._identity.walk import Families, Handlers, Walk
 
 # Since Python 3.4: what an object is made by, of what, its state, and the items of lists and dicts.
 _PROTOCOL = 4
 # Attributes that a decorator copies, and that say nothing of what an object does.
 _COPIED = {"__doc__", "__annotations__", "__annotate__", "__type_params__"}
-
-
-def version_of(module: str) -> str:
-    """Return the version that the package of a module says it has."""
-    version = contents(sys.modules.get(module.partition(".")[0])).get("__version__")
-    return version if isinstance(version, str) else ""
-
-
-def found_under(module: Any, name: str) -> Any:
-    """Return what is found under a name, as pickle would find it, or None."""
-    if not isinstance(module, str) or "<" in name:
-        return None
-    first, *rest = name.split(".")
-    found = contents(sys.modules.get(module)).get(first)
-    try:
-        for part in rest:
-            found = getattr(found, part)
-    except Exception:
-        return None
-    return found
 
 
 def _module(walk: Walk, module: ModuleType) -> None:
@@ -156,12 +136,6 @@ def _is_computed(kind: type, name: str) -> bool:
     return "cached_property" in type(found).__name__
 
 
-def add_family(fits: Callable[[type], bool], handler: Callable[[Walk, Any], None]) -> None:
-    """Have the instances of such types looked at by this function, before they are looked at as objects."""
-    FAMILIES.insert(len(FAMILIES) - 1, (fits, handler))
-
-
-HANDLERS.update({ModuleType: _module, MappingProxyType: _mapping_proxy})
-FAMILIES.append((lambda kind: True, _instance))
-add_family(_is_enum, _member)
-add_family(lambda kind: issubclass(kind, ModuleType), _module)
+HANDLERS: Handlers = {ModuleType: _module, MappingProxyType: _mapping_proxy}
+SPECIAL: Families = [(_is_enum, _member), (lambda kind: issubclass(kind, ModuleType), _module)]
+ANY: Families = [(lambda kind: True, _instance)]

@@ -1,22 +1,11 @@
-"""Code and constants as digests: the same in every process, and another one wherever something else may come of them.
-
-Unlike ``==`` and ``hash``, a digest tells 1 from True and 1.0, 0.0 from -0.0, and one NaN from another; unlike
-``pickle`` and ``marshal``, it knows neither the order of a set, which differs with the hash seed, nor which strings are
-one object.
-"""
+"""Code as digests: the same in every process, and another one wherever it does something else."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from types import CodeType, FunctionType
 
-from tamis import _core
-
-try:
-    # What hashlib has under this name; it imports OpenSSL for the others.
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
+from tamis._identity.digests import constant, digest, framed, text
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -27,65 +16,29 @@ if TYPE_CHECKING:
 _LINE = "__firstlineno__"
 
 
-class Nameless(Exception):
-    """Something has nothing that is the same in every process."""
-
-
-def text(value: str) -> bytes:
-    """Return the bytes of a string, lone surrogates included."""
-    return value.encode("utf-8", "surrogatepass")
-
-
-def framed(*parts: bytes) -> bytes:
-    """Put each part behind its length, so that no two lists of parts look alike."""
-    return b"".join(b"%d:%b" % (len(part), part) for part in (b"%d" % len(parts), *parts))
-
-
-def digest(*parts: bytes) -> bytes:
-    """Return 16 bytes for these parts."""
-    found: bytes = digester(framed(*parts)).digest()
-    return found
-
-
-def digester(content: bytes = b"") -> Any:
-    """Return what makes a digest of 16 bytes."""
-    return blake2b(content, digest_size=16)
-
-
-def constant(value: Any) -> bytes:
-    """Return what tells a constant of code from all others."""
-    if type(value) is CodeType:
-        return b"code" + code_digest(value)
-    plain = _core._canonical(value)
-    if plain is not None:
-        return b"plain" + plain
-    if value is Ellipsis:
-        return b"ellipsis"
-    if type(value) is tuple:
-        return b"tuple" + framed(*map(constant, value))
-    if type(value) is frozenset:
-        return b"set" + framed(*sorted(map(constant, value)))
-    if type(value) is slice:
-        return b"slice" + framed(*map(constant, (value.start, value.stop, value.step)))
-    raise Nameless
-
-
 def code_digest(code: CodeType) -> bytes:
     """Return a digest of all that decides what code does, without lines, columns and the file's name."""
     numbers = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+    parts: list[bytes | CodeType]
     names = code.co_name, *code.co_names, "", *code.co_varnames, "", *code.co_freevars, "", *code.co_cellvars
     if _LINE in code.co_names:
-        from tamis._statements import class_parts
+        # It imports dis.
+        from tamis._identity.instructions import parts_of_class
 
-        instructions = class_parts(code)
+        parts = parts_of_class(code)
     else:
-        instructions = [code.co_code, *map(constant, code.co_consts)]
+        parts = [code.co_code, *(each if type(each) is CodeType else constant(each) for each in code.co_consts)]
     return digest(
-        framed(*instructions),
+        framed(*map(whole, parts)),
         getattr(code, "co_exceptiontable", b""),
         framed(*(b"%d" % number for number in numbers)),
         framed(*map(text, names)),
     )
+
+
+def whole(part: bytes | CodeType) -> bytes:
+    """Return a part of code as bytes: code inside of code by its digest."""
+    return part if isinstance(part, bytes) else b"code" + code_digest(part)
 
 
 def codes_in(code: CodeType) -> list[CodeType]:
