@@ -57,7 +57,7 @@ test-sanitizers: tools ## run the core's tests under ThreadSanitizer and Address
 	@cargo +nightly --version >/dev/null 2>&1 || { echo "tamis: the sanitizers need Rust's nightly toolchain: rustup toolchain install nightly" >&2; exit 2; }
 	TSAN_OPTIONS="suppressions=$(abspath tests/sanitizers/thread.supp)" RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/thread-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1 \
-		--skip shm::tests_processes --skip shm::tests_files --skip core::forks
+		--skip shm::tests::processes --skip shm::tests::files --skip core::forks
 	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/address-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
 
@@ -169,7 +169,7 @@ bench-shm: tools ## nanoseconds of the shared region's operations, without Pytho
 ROUNDS ?= 1000
 SECONDS ?= 600
 soak: venv ## kill writers of a shared region, damage regions, and play the random drivers: ROUNDS=10000 SECONDS=3600 for longer
-	TAMIS_SOAK_ROUNDS=$(ROUNDS) TAMIS_SEED=$$(date +%s) cargo test --locked --quiet --release --no-default-features --lib -- shm::tests_ --nocapture
+	TAMIS_SOAK_ROUNDS=$(ROUNDS) TAMIS_SEED=$$(date +%s) cargo test --locked --quiet --release --no-default-features --lib -- shm::tests:: --nocapture
 	@$(PIP) .
 	@for driver in memory coroutines codec regions; do \
 		echo "tests/fuzz/$$driver.py"; \

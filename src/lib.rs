@@ -13,6 +13,8 @@
 //! Imports run one way: `module -> py -> {ffi, shm} -> core`. Without the feature `python` only [`core`] and [`shm`] are
 //! built, and the compiler keeps them honest.
 
+#[cfg(any(feature = "shm", test))]
+pub mod backend;
 pub mod core;
 
 #[cfg(feature = "python")]
@@ -22,7 +24,7 @@ mod module;
 #[cfg(feature = "python")]
 mod py;
 #[cfg(any(feature = "shm", test))]
-#[cfg_attr(not(target_os = "linux"), path = "shm/elsewhere.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "shm/unsupported.rs")]
 #[cfg_attr(loom, path = "shm/loom.rs")]
 pub mod shm;
 

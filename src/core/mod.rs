@@ -26,6 +26,7 @@ pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
 
 pub mod atomics;
 pub mod clock;
+pub mod expiry;
 #[cfg(all(any(feature = "shm", test), not(loom)))]
 pub mod forks;
 pub mod hash;

@@ -4,8 +4,9 @@
 //! instead: see the wrapper's traverse.
 
 use crate::core::clock::{NEVER, Time};
+use crate::core::expiry::{Age, Terms};
 use crate::ffi::{Borrowed, Owned, Result, object};
-use crate::shm::{self, Region, Token};
+use crate::shm::{Region, Token};
 use pyo3_ffi as py;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,7 +19,7 @@ pub struct Entry {
 
 struct Fields {
     value: Owned,
-    terms: Terms,
+    terms: EntryTerms,
     /// The entry of a region that it is a copy of.
     token: Option<Token>,
     /// When it was last read, where that matters.
@@ -29,31 +30,16 @@ struct Fields {
 
 /// Until when a value is good, and what it weighs.
 #[derive(Clone, Copy)]
-pub struct Terms {
-    /// Fresh before this time.
-    pub fresh_until: Time,
-    /// Returned before this time, while one caller computes it anew.
-    pub stale_until: Time,
-    /// Dropped when it was not read for so long, in nanoseconds; [`NEVER`] if that does not matter.
-    pub idle: u64,
+pub struct EntryTerms {
+    /// Until when it is good.
+    pub times: Terms,
     /// What `weigher` said.
     pub weight: u64,
 }
 
-/// How good an entry is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Age {
-    /// To be returned.
-    Fresh,
-    /// To be returned, while one caller computes it anew.
-    Stale,
-    /// As if it were not there.
-    Expired,
-}
-
 impl Entry {
     /// An entry of the module's entry type. Runs no Python code.
-    pub fn create(kind: Borrowed<'_>, value: Owned, terms: Terms, now: Time) -> Result<Owned> {
+    pub fn create(kind: Borrowed<'_>, value: Owned, terms: EntryTerms, now: Time) -> Result<Owned> {
         Self::with_token(kind, value, terms, now, None)
     }
 
@@ -61,7 +47,7 @@ impl Entry {
     pub fn with_token(
         kind: Borrowed<'_>,
         value: Owned,
-        terms: Terms,
+        terms: EntryTerms,
         now: Time,
         token: Option<Token>,
     ) -> Result<Owned> {
@@ -93,24 +79,14 @@ impl Entry {
 
     /// When it expires, unless it is not read for too long before.
     pub fn expires(&self) -> Time {
-        self.fields.terms.stale_until
+        self.fields.terms.times.stale_until
     }
 
     /// How good it is at this time.
     #[inline(always)]
     pub fn age(&self, now: Time) -> Age {
         // Relaxed: a number alone.
-        if self.fields.terms.idle != NEVER
-            && now.saturating_sub(self.fields.read.load(Ordering::Relaxed)) >= self.fields.terms.idle
-        {
-            Age::Expired
-        } else if now < self.fields.terms.fresh_until {
-            Age::Fresh
-        } else if now < self.fields.terms.stale_until {
-            Age::Stale
-        } else {
-            Age::Expired
-        }
+        self.fields.terms.times.age(now, || self.fields.read.load(Ordering::Relaxed))
     }
 
     /// The value, if it is fresh, which counts as reading it.
@@ -126,17 +102,14 @@ impl Entry {
     /// The value, if the region still has it and it is fresh, which counts as reading it.
     #[inline(always)]
     pub fn read_shared(&self, region: &Region, now: Time) -> Option<Owned> {
-        let terms = &self.fields.terms;
+        let terms = &self.fields.terms.times;
         let token = self.fields.token?;
         if !region.check(token) || now >= terms.fresh_until {
             return None;
         }
-        if terms.idle != NEVER {
-            // Others may have read it meanwhile, so the region is asked.
-            let terms = shm::Terms { fresh_until: terms.fresh_until, stale_until: terms.stale_until, idle: terms.idle };
-            if !region.touch(token, &terms, now) {
-                return None;
-            }
+        // Others may have read it meanwhile, so the region is asked.
+        if terms.idle != NEVER && !region.touch(token, terms, now) {
+            return None;
         }
         Some(self.fields.value.clone())
     }
@@ -145,7 +118,7 @@ impl Entry {
     #[inline(always)]
     pub fn touch(&self, now: Time) {
         // Relaxed: as in `age`.
-        if self.fields.terms.idle != NEVER && self.fields.read.load(Ordering::Relaxed) != now {
+        if self.fields.terms.times.idle != NEVER && self.fields.read.load(Ordering::Relaxed) != now {
             self.fields.read.store(now, Ordering::Relaxed);
         }
     }

@@ -1,7 +1,7 @@
 //! Figures, not asserts: `make bench-shm`.
 
 use super::tests::{Home, Random, Simply};
-use super::*;
+use crate::shm::*;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -34,7 +34,7 @@ fn figures() {
         let value = vec![3; len];
         let tokens: Vec<Token> = (0..ENTRIES)
             .map(|number| match region.put(&key_of(number), &value) {
-                Stored::Done(token) => token,
+                Ok(Stored::Done(token)) => token,
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -57,11 +57,11 @@ fn figures() {
             let (region, value) = (&region, &value);
             move |_| {
                 number += 1;
-                assert!(matches!(region.put(&key_of(number), value), Stored::Done(_)));
+                assert!(matches!(region.put(&key_of(number), value), Ok(Stored::Done(_))));
             }
         });
         measure(&format!("store in place, {len} bytes"), ENTRIES, |_| {
-            assert!(matches!(region.put(&key, &value), Stored::Done(_)));
+            assert!(matches!(region.put(&key, &value), Ok(Stored::Done(_))));
         });
         drop(region);
         measure("open an existing 64 MiB", 20, |_| drop(home.open(Some(u64::from(ENTRIES)), 64 << 20)));
@@ -75,7 +75,7 @@ fn figures() {
     let begin = Instant::now();
     let mut number = 0;
     while region.stats().evictions == 0 {
-        assert!(matches!(region.put(&key_of(number), &[3; 700]), Stored::Done(_)));
+        assert!(matches!(region.put(&key_of(number), &[3; 700]), Ok(Stored::Done(_))));
         number += 1;
     }
     println!("fill 64 MiB with {number} entries: {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);

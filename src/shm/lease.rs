@@ -9,7 +9,7 @@ use super::layout::LEASE_WORDS;
 use super::lock::{sleep, wake};
 use super::mine::Mine;
 use super::space::Space;
-use super::types::{Gone, Lease, LeaseId, LeaseWait, Waited};
+use super::types::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
 use crate::core::atomics::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,16 +46,16 @@ impl<'a> Leases<'a> {
     }
 
     /// Whether the owner of a cell has it no more, as far as that is told at once.
-    fn is_abandoned(self, at: u32, owner: Identity, gone: Option<Gone>) -> bool {
+    fn is_abandoned(self, at: u32, owner: Identity, former: Option<FormerOwner>) -> bool {
         if owner == Identity::own() {
             // An earlier program of this process had it, before exec(2).
             return !self.mine.lock().has_cell(at);
         }
-        gone == Some(Gone(owner.0)) || !owner.lives()
+        former == Some(FormerOwner(owner.0)) || !owner.lives()
     }
 
-    /// Takes a lease, or says who has it. `gone` has it no more, as was seen in a wait. The caller holds the lock.
-    pub fn take(self, hash: u64, gone: Option<Gone>) -> Lease {
+    /// Takes a lease, or says who has it. `former` has it no more, as was seen in a wait. The caller holds the lock.
+    pub fn take(self, hash: u64, former: Option<FormerOwner>) -> Lease {
         // Who has the lock has an identity.
         // The middle bits: users may want the lower ones, and the heads have the upper ones.
         let start = (hash >> 16) as usize % self.space.geometry.leases_len;
@@ -72,7 +72,7 @@ impl<'a> Leases<'a> {
             // Relaxed: written under the lock.
             if cell[HASH].load(Ordering::Relaxed) == hash {
                 let id = LeaseId { cell: at, turn: cell[TURN].load(Ordering::Relaxed) as u32 };
-                if self.is_abandoned(at, owner, gone) {
+                if self.is_abandoned(at, owner, former) {
                     return self.claim(at, owner.0, hash);
                 }
                 return if owner == Identity::own() { Lease::Ours(id) } else { Lease::Theirs(id) };
@@ -82,7 +82,7 @@ impl<'a> Leases<'a> {
             (start..start + PROBES).find_map(|at| {
                 let owner = self.cell(at)[OWNER].load(Ordering::Relaxed);
                 let at = (at % self.space.geometry.leases_len) as u32;
-                (owner != 0 && self.is_abandoned(at, Identity(owner), gone)).then_some((at, owner))
+                (owner != 0 && self.is_abandoned(at, Identity(owner), former)).then_some((at, owner))
             })
         };
         free.or_else(dead).map_or(Lease::Full, |(at, owner)| self.claim(at, owner, hash))
@@ -136,7 +136,7 @@ impl<'a> Leases<'a> {
             wait.looked = now;
         }
         if self.is_abandoned(wait.lease.cell, owner, None) || looks_closely && owner.has_left(self.inode) {
-            return Waited::OwnerGone(Gone(owner.0));
+            return Waited::OwnerGone(FormerOwner(owner.0));
         }
         wait.stopped = (owner.life() == Life::Stopped).then(|| wait.stopped.unwrap_or(now));
         let stopped = wait.stopped.map_or(Duration::ZERO, |since| now.duration_since(since));

@@ -12,7 +12,7 @@
 use super::identity::Identity;
 use super::layout::state;
 use super::space::Space;
-use super::types::{Busy, Wait};
+use crate::backend::{Busy, Wait};
 use crate::core::atomics::{AtomicU64, Ordering, spin_loop};
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,7 @@ pub fn lock<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait) ->
 #[cold]
 #[inline(never)]
 fn lock_slowly<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait) -> Result<Locked<'a>, Busy> {
-    if !Identity::own().is_known() {
+    if !Identity::own().is_known() || !wait.may_wait() {
         return Err(Busy);
     }
     let lock = space.state(state::LOCK);

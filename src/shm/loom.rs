@@ -14,12 +14,12 @@ mod space;
 mod steps;
 mod table;
 #[cfg(test)]
-mod tests_loom;
+#[path = "tests/loom.rs"]
+mod tests;
 mod types;
 
 pub use types::{
-    Busy, Config, Counters, Found, Lease, LeaseId, Lookup, Now, OpenError, Stats, Stored, Summary, Terms, Token, Wait,
-    Waited,
+    Config, Counters, FormerOwner, FoundEntry, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Token, Waited,
 };
 
 /// For what `types.rs` refers to.

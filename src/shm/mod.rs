@@ -11,11 +11,11 @@ mod file;
 mod fork;
 mod header;
 mod identity;
+mod inspect;
 mod layout;
 mod lease;
 mod lines;
 mod lock;
-mod look;
 mod map;
 mod mine;
 mod read;
@@ -35,20 +35,10 @@ mod hooks;
 pub use lines::Line;
 pub use region::Region;
 pub use types::{
-    Busy, Config, Counters, Found, Glimpse, Gone, Lease, LeaseId, LeaseWait, Lookup, Now, OpenError, Sight, State,
-    Stats, Stored, Summary, Terms, Token, User, Wait, Waited,
+    Config, Counters, FormerOwner, FoundEntry, Glimpse, Lease, LeaseId, LeaseWait, Lookup, OpenError, Sight, State,
+    Stats, Stored, Summary, Token, User, Waited,
 };
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_files;
-#[cfg(test)]
-mod tests_leases;
-#[cfg(test)]
-mod tests_look;
-#[cfg(test)]
-mod tests_processes;
-#[cfg(test)]
-mod tests_threads;

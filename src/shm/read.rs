@@ -2,9 +2,11 @@
 
 use super::digest::{digest, mix};
 use super::space::*;
-use super::types::{Found, Lookup, Now, Terms, Token};
-use crate::core::atomics::{AtomicU64, Ordering, spin_loop};
-use crate::core::clock::Time;
+use super::types::{FoundEntry, Lookup, Token};
+use crate::backend::Now;
+use crate::core::atomics::{Ordering, spin_loop};
+use crate::core::clock::{NEVER, Time};
+use crate::core::expiry::{Age, Terms};
 
 /// How often a search begins again that met a writer. Then it has found nothing.
 const TRIES: u32 = if cfg!(loom) { 2 } else { 8 };
@@ -124,24 +126,27 @@ impl Space {
         if !copied || check != check_of(self.seed, hash, seen.extent.lens(), &terms, value) {
             return Lookup::Absent;
         }
-        let found = Found { token: Token(seen.word | VISITED), terms };
+        let found = FoundEntry { version: Token(seen.word | VISITED), terms };
         // What has no terms needs no clock.
         let now = if terms == Terms::NONE { 0 } else { now.now() };
-        let Some(fresh) = freshness(seen.slot, &terms, now) else { return Lookup::Absent };
+        let age = age(seen.slot, &terms, now);
+        if age == Age::Expired {
+            return Lookup::Absent;
+        }
         if seen.word & VISITED == 0 {
             mark(seen.slot, seen.word);
         }
-        if terms.idle != Time::MAX {
+        if terms.idle != NEVER {
             // Relaxed: a time, no message. If the entry left at this moment, another is taken for read a little late.
             seen.slot[READ].store(now, Ordering::Relaxed);
         }
-        if fresh { Lookup::Fresh(found) } else { Lookup::Stale(found) }
+        if age == Age::Fresh { Lookup::Fresh(found) } else { Lookup::Stale(found) }
     }
 
     /// See [`Region::contains`](super::Region::contains).
     pub fn contains(&self, hash: u64, key: &[u8], now: Time) -> bool {
         let seen = self.read(hash, key, |seen| self.terms(&seen.extent));
-        seen.is_some_and(|(seen, terms)| freshness(seen.slot, &terms, now).is_some())
+        seen.is_some_and(|(seen, terms)| age(seen.slot, &terms, now) != Age::Expired)
     }
 
     /// See [`Region::check`](super::Region::check).
@@ -156,7 +161,7 @@ impl Space {
     /// See [`Region::touch`](super::Region::touch).
     pub fn touch(&self, token: Token, terms: &Terms, now: Time) -> bool {
         let Some(slot) = self.slot(self.id(token.0)) else { return false };
-        if freshness(slot, terms, now).is_none() {
+        if age(slot, terms, now) == Age::Expired {
             return false;
         }
         // Relaxed: as in `lookup`.
@@ -165,17 +170,11 @@ impl Space {
     }
 }
 
-/// True: fresh, false: stale, none: gone.
+/// How good the entry in a slot is.
 #[inline(always)]
-pub fn freshness(slot: &[AtomicU64], terms: &Terms, now: Time) -> Option<bool> {
+pub fn age(slot: &Slot, terms: &Terms, now: Time) -> Age {
     // Relaxed: a time, no message.
-    if terms.idle != Time::MAX && now.saturating_sub(slot[READ].load(Ordering::Relaxed)) > terms.idle {
-        None
-    } else if now < terms.fresh_until {
-        Some(true)
-    } else {
-        (now < terms.stale_until).then_some(false)
-    }
+    terms.age(now, || slot[READ].load(Ordering::Relaxed))
 }
 
 /// Marks an entry as visited. False: it has left.

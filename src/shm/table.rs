@@ -7,10 +7,12 @@
 use super::arena::{Arena, Damaged};
 use super::hooks::{Step, at};
 use super::layout::state;
-use super::read::{check_of, freshness};
+use super::read::{age, check_of};
 use super::space::*;
-use super::types::{Now, Terms, Token};
+use super::types::Token;
+use crate::backend::Now;
 use crate::core::atomics::{AtomicU64, Ordering, Ordering::Relaxed};
+use crate::core::expiry::{Age, Terms};
 
 /// The table under the lock.
 pub struct Table<'a> {
@@ -203,7 +205,7 @@ impl<'a> Table<'a> {
     /// Whether an entry is past all its times.
     fn is_gone(&self, slot: &Slot, now: &dyn Now) -> Result<bool, Damaged> {
         let terms = self.space.terms(&self.extent(slot)?);
-        Ok(terms != Terms::NONE && freshness(slot, &terms, now.now()).is_none())
+        Ok(terms != Terms::NONE && age(slot, &terms, now.now()) == Age::Expired)
     }
 
     #[inline(always)]

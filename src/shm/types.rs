@@ -1,6 +1,8 @@
 //! What goes into a region and what comes out.
 
-use crate::core::clock::{NEVER, Time};
+use crate::backend;
+use crate::core::clock::Time;
+use crate::core::expiry::Terms;
 use std::io;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -25,93 +27,27 @@ pub enum OpenError {
     Unsupported,
 }
 
-/// Until when an entry may be used. Times are nanoseconds of `CLOCK_MONOTONIC`, which is one for the whole machine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Terms {
-    /// Before this it is fresh.
-    pub fresh_until: Time,
-    /// Before this, and no longer fresh, it is stale; after it, gone.
-    pub stale_until: Time,
-    /// It is gone when it was not read for so long.
-    pub idle: Time,
-}
-
-impl Terms {
-    /// For ever.
-    pub const NONE: Self = Self { fresh_until: NEVER, stale_until: NEVER, idle: NEVER };
-}
-
-/// The time now, looked up where somebody needs it.
-pub trait Now {
-    /// Says it.
-    fn now(&self) -> Time;
-}
-
-impl Now for Time {
-    #[inline(always)]
-    fn now(&self) -> Time {
-        *self
-    }
-}
-
 /// One entry as it was stored once: never matches again when that was replaced, evicted, removed or cleared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct Token(pub(super) u64);
 
-/// What was found, beside the bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Found {
-    /// For [`Region::check`](super::Region::check).
-    pub token: Token,
-    /// Until when it may be used.
-    pub terms: Terms,
-}
-
-/// The answer of [`Region::lookup`](super::Region::lookup).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lookup {
-    /// The bytes are the value.
-    Fresh(Found),
-    /// The bytes are the value, past its time: [`Region::begin_refresh`](super::Region::begin_refresh) says who makes it anew.
-    Stale(Found),
-    /// Nothing, or it is being written at this moment, or what is there is damaged.
-    Absent,
-}
-
-/// The answer of [`Region::store`](super::Region::store).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stored {
-    /// It is there: unvisited if it is new, visited if it was replaced.
-    Done(Token),
-    /// There will never be room for it.
-    TooLarge,
-    /// The lock could not be had in time. Nothing was stored.
-    Busy,
-}
-
-/// The lock could not be had in time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Busy;
+/// [`FoundEntry`](backend::FoundEntry) in a region.
+pub type FoundEntry = backend::FoundEntry<Token>;
+/// [`Lookup`](backend::Lookup) in a region.
+pub type Lookup = backend::Lookup<Token>;
+/// [`Stored`](backend::Stored) in a region.
+pub type Stored = backend::Stored<Token>;
+/// [`Lease`](backend::Lease) of a region.
+pub type Lease = backend::Lease<LeaseId>;
+/// [`Waited`](backend::Waited) for a lease of a region.
+pub type Waited = backend::Waited<FormerOwner>;
 
 /// Names one computation, for those who wait for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LeaseId {
     pub(super) cell: u32,
     pub(super) turn: u32,
-}
-
-/// Who computes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lease {
-    /// The caller, who ends the lease after it has stored.
-    Mine(LeaseId),
-    /// Another caller of this very process.
-    Ours(LeaseId),
-    /// Another process.
-    Theirs(LeaseId),
-    /// The table is full, or the lock could not be had: compute alone.
-    Full,
 }
 
 /// What a caller who waits for a lease of another's has seen of it so far.
@@ -140,33 +76,7 @@ impl LeaseWait {
 
 /// A process that has a lease no more, though the region says so: for the next [`Region::lease`](super::Region::lease).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Gone(pub(super) u64);
-
-/// The answer of [`Region::wait_lease`](super::Region::wait_lease).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Waited {
-    /// The computation has ended; look whether it stored something.
-    Over,
-    /// The time is up, or a signal came.
-    StillRunning,
-    /// Its process has ended, or is another program now: ask for the lease again.
-    OwnerGone(Gone),
-    /// Its process is stopped, or has taken too long: compute alone.
-    Enough,
-}
-
-/// Runs what may sleep. Python's side detaches the thread from the interpreter meanwhile. The region's lock is never held
-/// then.
-pub trait Wait {
-    /// Calls `work` once.
-    fn detached(&self, work: &mut dyn FnMut());
-}
-
-impl Wait for () {
-    fn detached(&self, work: &mut dyn FnMut()) {
-        work();
-    }
-}
+pub struct FormerOwner(pub(super) u64);
 
 /// What one process counts, on cache lines of its own in the region.
 ///

@@ -3,11 +3,11 @@
 use super::extra::{Cause, Extra, Left, entry};
 use super::lookup::Action;
 use crate::core::clock::Time;
+use crate::core::expiry::Age;
 use crate::core::hash::Hash;
 use crate::core::view::SlotId;
 use crate::ffi::Owned;
 use crate::ffi::sync::Store;
-use crate::py::entry::Age;
 use crate::py::key::Key;
 
 /// Reads an entry as a call does.

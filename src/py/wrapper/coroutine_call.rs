@@ -20,7 +20,7 @@ use crate::py::coroutine_object;
 use crate::py::key::Key;
 use crate::py::task_flight::{Leading, Waiting};
 use crate::py::threads::Holding;
-use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Token, Waited};
+use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Token, Waited};
 use pyo3_ffi as py;
 use std::cell::Cell;
 use std::ptr;
@@ -241,7 +241,7 @@ impl Call {
         })
     }
 
-    fn ask_for_lease(&self, gone: Option<Gone>) -> Result<Option<Lease>> {
+    fn ask_for_lease(&self, gone: Option<FormerOwner>) -> Result<Option<Lease>> {
         self.with_asked(|asked| Ok(asked.lease(gone)))
     }
 

@@ -4,12 +4,13 @@ use super::Bound;
 use super::flights::Flights;
 use super::shared::{NEAR_BYTES, Shared};
 use crate::core::clock::{self, NEVER, Time};
+use crate::core::expiry::Terms;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::module::State;
 use crate::py::awaitable::Ready;
-use crate::py::entry::{Entry, Terms};
+use crate::py::entry::{Entry, EntryTerms};
 use crate::py::key::Key;
 use crate::py::options::{self, Clock, Copy, Options, Ttl};
 use pyo3_ffi as py;
@@ -215,20 +216,20 @@ impl Extra {
     }
 
     /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.
-    pub(super) fn terms(&self, value: Borrowed<'_>) -> Result<(Terms, Time)> {
+    pub(super) fn terms(&self, value: Borrowed<'_>) -> Result<(EntryTerms, Time)> {
         self.terms_or_blame(value).map_err(|(raised, _callable)| raised)
     }
 
     /// The terms of a value that was computed. None, and the error is reported, if there are none because one of these callables
     /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Extra::terms`],
     /// `sys.unraisablehook`.
-    pub(super) fn terms_of_computed(&self, value: Borrowed<'_>) -> Result<Option<(Terms, Time)>> {
+    pub(super) fn terms_of_computed(&self, value: Borrowed<'_>) -> Result<Option<(EntryTerms, Time)>> {
         self.terms_or_blame(value)
             .map_or_else(|(raised, callable)| raised.report(callable).map(|()| None), |terms| Ok(Some(terms)))
     }
 
     /// The terms, or the error and the callable to which it is due.
-    fn terms_or_blame(&self, value: Borrowed<'_>) -> std::result::Result<(Terms, Time), (Raised, Borrowed<'_>)> {
+    fn terms_or_blame(&self, value: Borrowed<'_>) -> std::result::Result<(EntryTerms, Time), (Raised, Borrowed<'_>)> {
         let ask = |callable: Borrowed<'_>| object::call_with(callable, &[value]);
         let ttl = match &self.options.ttl {
             Ttl::Never => NEVER,
@@ -263,7 +264,8 @@ impl Extra {
         };
         let fresh_until = clock::after(now, ttl);
         let stale_until = clock::after(fresh_until, self.options.stale);
-        Ok((Terms { fresh_until, stale_until, idle: self.options.tti, weight }, now))
+        let times = Terms { fresh_until, stale_until, idle: self.options.tti };
+        Ok((EntryTerms { times, weight }, now))
     }
 
     /// What a caller gets of a value that an entry has, or is to have. Reenters: `copy`.

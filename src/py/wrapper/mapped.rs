@@ -7,12 +7,13 @@ use super::lookup::Action;
 use super::miss::Get;
 use crate::core::OutOfMemory;
 use crate::core::clock::{NEVER, Time, after};
+use crate::core::expiry::{Age, Terms};
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, Look, SlotId};
 use crate::ffi::exact::Verdict;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
-use crate::py::entry::{Age, Terms};
+use crate::py::entry::EntryTerms;
 use crate::py::key::{Key, KeyKind};
 use std::sync::atomic::Ordering;
 
@@ -353,7 +354,8 @@ impl Keeper {
             Some(extra) => {
                 let now = extra.options.now()?;
                 let until = after(now, left);
-                let terms = Terms { fresh_until: until, stale_until: until, idle: NEVER, weight };
+                let times = Terms { fresh_until: until, stale_until: until, idle: NEVER };
+                let terms = EntryTerms { times, weight };
                 drop(self.keep_on_terms(extra, args, hash, &value, (terms, now), true)?);
             }
             None => self.keep(args, hash, (key, value), true)?,

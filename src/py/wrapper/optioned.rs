@@ -13,7 +13,7 @@ use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
-use crate::py::entry::{Entry, Terms};
+use crate::py::entry::{Entry, EntryTerms};
 use crate::py::key::Key;
 use crate::py::options::{Clock, Copy};
 use crate::py::unhashable;
@@ -247,7 +247,7 @@ impl Keeper {
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
-        (terms, now): (Terms, Time),
+        (terms, now): (EntryTerms, Time),
         replace_fresh: bool,
     ) -> Result<Option<Owned>> {
         if terms.weight > extra.most_weight() {

@@ -6,15 +6,17 @@ use super::super::coroutine_call::{Stale, Task};
 use super::super::extra::Extra;
 use super::super::flights::Boarded;
 use super::{Detached, Shared, busy, near};
+use crate::backend::{Busy, Now};
 use crate::core::clock::Time;
+use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
 use crate::module::State;
 use crate::py::codec::{self, Decoded, Encoded};
-use crate::py::entry::Terms;
+use crate::py::entry::EntryTerms;
 use crate::py::key::{self, KeyKind};
 use crate::py::options::Clock;
-use crate::shm::{self, Lookup, Now, Stored, Token};
+use crate::shm::{Lookup, Stored, Token};
 use std::cell::{Cell, RefCell, RefMut};
 use std::mem::ManuallyDrop;
 
@@ -183,10 +185,10 @@ impl<'a> Asked<'a> {
         };
         match codec::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
             Decoded::Damaged => Ok(Look::Absent),
-            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.token)),
+            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.version)),
             Decoded::Value(value, immutable) => {
                 if let (true, Some(hash)) = (immutable, self.near) {
-                    let (token, size) = ((found.token, found.terms), bytes.len());
+                    let (token, size) = ((found.version, found.terms), bytes.len());
                     self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
                 }
                 Ok(Look::Fresh(value))
@@ -222,7 +224,7 @@ impl<'a> Asked<'a> {
     pub fn keep(&self, value: &Owned) -> Result<()> {
         match self.extra.options.expires() {
             true => self.keep_on(value, self.extra.terms(value.borrow())?),
-            false => self.keep_for(value, &shm::Terms::NONE, When::Coarse),
+            false => self.keep_for(value, &Terms::NONE, When::Coarse),
         }
     }
 
@@ -231,7 +233,7 @@ impl<'a> Asked<'a> {
     #[inline(always)]
     pub fn keep_computed(&self, value: &Owned, replace: bool) -> Result<()> {
         if !self.extra.options.expires() {
-            return self.keep_for(value, &shm::Terms::NONE, When::Coarse);
+            return self.keep_for(value, &Terms::NONE, When::Coarse);
         }
         match self.extra.terms_of_computed(value.borrow())? {
             Some(terms) => self.keep_on(value, terms),
@@ -241,21 +243,20 @@ impl<'a> Asked<'a> {
     }
 
     #[inline(always)]
-    fn keep_on(&self, value: &Owned, (terms, now): (Terms, Time)) -> Result<()> {
-        let Terms { fresh_until, stale_until, idle, .. } = terms;
-        self.keep_for(value, &shm::Terms { fresh_until, stale_until, idle }, When::At(now))
+    fn keep_on(&self, value: &Owned, (terms, now): (EntryTerms, Time)) -> Result<()> {
+        self.keep_for(value, &terms.times, When::At(now))
     }
 
     /// Reenters: pickle or the serializer, filters of warnings.
-    fn keep_for(&self, value: &Owned, terms: &shm::Terms, now: When) -> Result<()> {
+    fn keep_for(&self, value: &Owned, terms: &Terms, now: When) -> Result<()> {
         let bytes = &mut *self.bytes.value();
         let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
         match codec::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
             // What it returns goes into the near cache with the first hit, if there ever is one.
             Encoded::Done => match region.store(self.hash(), &self.bytes.0.key, bytes, terms, now, &Detached) {
                 // Without the lock it is not stored, and nobody's call fails for it.
-                Stored::Done(_) | Stored::Busy => Ok(()),
-                Stored::TooLarge => self.is_oversize(),
+                Ok(Stored::Done(_) | Stored::Superseded) | Err(Busy) => Ok(()),
+                Ok(Stored::TooLarge) => self.is_oversize(),
             },
             Encoded::TooLarge => self.is_oversize(),
             Encoded::Unserializable(exception) => {

@@ -8,7 +8,7 @@ use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::key::{self, KeyKind};
 use crate::py::threads::{Holding, Threads};
-use crate::shm::{Gone, Lease, LeaseId, LeaseWait, Region, Waited};
+use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Region, Waited};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ type BoardedFlight = (Boarded, Hash, Option<(LeaseId, Holding)>);
 
 impl Asked<'_> {
     /// Asks for the region's lease of this key, which `gone` has no more.
-    pub fn lease(&self, gone: Option<Gone>) -> Lease {
+    pub fn lease(&self, gone: Option<FormerOwner>) -> Lease {
         self.shared.region.lease(self.hash(), gone, &Detached)
     }
 

@@ -15,11 +15,12 @@ pub use near::{NEAR_BYTES, NEAR_ENTRIES};
 
 use super::Bound;
 use super::methods::counts;
+use crate::backend::{Busy, Wait};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, object, sync};
 use crate::py::codec::Serializer;
 use crate::py::options::SharedOptions;
-use crate::shm::{Busy, Config, Counters, OpenError, Region, Stats, User, Wait};
+use crate::shm::{Config, Counters, OpenError, Region, Stats, User};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::sync::Arc;

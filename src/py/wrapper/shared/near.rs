@@ -6,15 +6,16 @@ use super::super::extra::{Extra, entry};
 use super::super::lookup::Action;
 use super::Shared;
 use crate::core::clock::{NEVER, Time};
+use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
-use crate::py::entry::{Entry, Terms};
+use crate::py::entry::{Entry, EntryTerms};
 use crate::py::key::{self, Key, KeyKind};
 use crate::py::options::Clock;
-use crate::shm::{self, Region, Token};
+use crate::shm::{Region, Token};
 
 /// How many objects the near cache of one wrapper holds at most.
 pub const NEAR_ENTRIES: usize = 4096;
@@ -103,19 +104,14 @@ impl Wrapper {
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
-        (token, terms): (Token, shm::Terms),
+        (token, terms): (Token, Terms),
         size: usize,
     ) -> Result<()> {
         // A wrapper without a clock has not made these terms, and can't keep them.
-        if matches!(extra.options.clock, Clock::Unused) && terms != shm::Terms::NONE || size as u64 > NEAR_BYTES / 4 {
+        if matches!(extra.options.clock, Clock::Unused) && terms != Terms::NONE || size as u64 > NEAR_BYTES / 4 {
             return Ok(());
         }
-        let terms = Terms {
-            fresh_until: terms.fresh_until,
-            stale_until: terms.stale_until,
-            idle: terms.idle,
-            weight: size as u64,
-        };
+        let terms = EntryTerms { times: terms, weight: size as u64 };
         let object = Entry::with_token(extra.entry_type.borrow(), value.clone(), terms, 0, Some(token))?;
         let new = Some((Key::new(key_args, self.kind)?, object));
         let mut put = Put {

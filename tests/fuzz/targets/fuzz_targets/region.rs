@@ -9,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use tamis::shm::{Config, Region, Stored, Terms};
+use tamis::backend::{Busy, Lease, Lookup};
+use tamis::core::expiry::Terms;
+use tamis::shm::{Config, Region, Stored};
 
 const CONFIG: Config = Config { maxsize: Some(50), max_bytes: 64 << 10 };
 
@@ -27,7 +29,7 @@ fn value(number: u8) -> Vec<u8> {
     vec![number ^ 0x55; usize::from(number) * usize::from(number % 5)]
 }
 
-fn put(region: &Region, number: u8) -> Stored {
+fn put(region: &Region, number: u8) -> Result<Stored, Busy> {
     let (key, value) = (key(number), value(number));
     let terms = if number % 3 == 0 { Terms { fresh_until: 10, ..Terms::NONE } } else { Terms::NONE };
     region.store(region.hash(&key), &key, &value, &terms, 5, &())
@@ -52,14 +54,14 @@ fn operate(region: &Region, operation: u16) {
     match operation % 10 {
         0..4 => {
             let mut found = Vec::new();
-            if let tamis::shm::Lookup::Fresh(_) | tamis::shm::Lookup::Stale(_) = region.lookup(hash, &key, 5, &mut found) {
+            if let Lookup::Fresh(_) | Lookup::Stale(_) = region.lookup(hash, &key, 5, &mut found) {
                 assert_eq!(found, value(number), "a damaged value passed its check");
             }
         }
         4..7 => drop(put(region, number)),
         7 => drop(region.remove_entry(hash, &key, &())),
         8 => {
-            if let tamis::shm::Lease::Mine(lease) = region.lease(hash, None, &()) {
+            if let Lease::Mine(lease) = region.lease(hash, None, &()) {
                 region.end_lease(lease);
             }
         }

@@ -1,11 +1,20 @@
 //! One process: the region against a plain model, and what it promises of sizes, times and names.
 
-use super::arena::{Arena, Damaged};
-use super::layout::{SLOT_WORDS, UNIT_WORDS, state};
-use super::space::{LENS, LIVE, PLACE, RING, VISITED, WORD, halves, high, low};
-use super::table::Table;
-use super::*;
+mod backend;
+mod files;
+mod inspect;
+mod leases;
+mod processes;
+mod threads;
+
+use crate::backend::Busy;
 use crate::core::atomics::{AtomicU64, Ordering::Relaxed};
+use crate::core::expiry::Terms;
+use crate::shm::arena::{Arena, Damaged};
+use crate::shm::layout::{SLOT_WORDS, UNIT_WORDS, state};
+use crate::shm::space::{LENS, LIVE, PLACE, RING, VISITED, WORD, halves, high, low};
+use crate::shm::table::Table;
+use crate::shm::*;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,8 +62,8 @@ impl Random {
 
 /// What tests do often, by keys and values alone.
 pub trait Simply {
-    fn put(&self, key: &[u8], value: &[u8]) -> Stored;
-    fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Stored;
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<Stored, Busy>;
+    fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Result<Stored, Busy>;
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
     fn find(&self, key: &[u8], now: u64) -> Lookup;
     fn drop_one(&self, key: &[u8]) -> bool;
@@ -69,11 +78,11 @@ impl Simply for Region {
         (0..count).for_each(|_| self.line(user).count(|counters| &counters.hits, add_alone));
     }
 
-    fn put(&self, key: &[u8], value: &[u8]) -> Stored {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<Stored, Busy> {
         self.put_for(key, value, Terms::NONE, 0)
     }
 
-    fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Stored {
+    fn put_for(&self, key: &[u8], value: &[u8], terms: Terms, now: u64) -> Result<Stored, Busy> {
         self.store(self.hash(key), key, value, &terms, now, &())
     }
 
@@ -207,7 +216,7 @@ fn run_against_model(capacity: usize, keys: u64, steps: u64, seed: u64) {
                 }
             }
             (1..=3, Some(at)) => {
-                assert!(matches!(region.put(&bytes(key), &bytes(step)), Stored::Done(_)));
+                assert!(matches!(region.put(&bytes(key), &bytes(step)), Ok(Stored::Done(_))));
                 (model.queue[at].1, model.queue[at].2) = (step, true);
             }
             (_, Some(at)) => {
@@ -216,7 +225,7 @@ fn run_against_model(capacity: usize, keys: u64, steps: u64, seed: u64) {
             }
             _ => {
                 assert_eq!(region.get(&bytes(key)), None);
-                assert!(matches!(region.put(&bytes(key), &bytes(step)), Stored::Done(_)));
+                assert!(matches!(region.put(&bytes(key), &bytes(step)), Ok(Stored::Done(_))));
                 model.insert(key, step);
             }
         }
@@ -244,12 +253,12 @@ fn keys_and_values_of_all_lengths_come_back() {
     let mut random = Random(5);
     for len in (0..100).chain([127, 128, 129, 1000, 4095, 4096, 65_535, 65_536, 200_001]) {
         let (key, value) = (random.bytes(len % 1000), random.bytes(len));
-        let Stored::Done(token) = region.put(&key, &value) else { panic!("length {len} is not stored") };
+        let Ok(Stored::Done(token)) = region.put(&key, &value) else { panic!("length {len} is not stored") };
         assert_eq!(region.get(&key), Some(value), "length {len}");
         assert!(region.check(token));
     }
     audit(&region);
-    assert_eq!(region.put(b"large", &vec![0; 1 << 20]), Stored::TooLarge);
+    assert_eq!(region.put(b"large", &vec![0; 1 << 20]), Ok(Stored::TooLarge));
     assert_eq!(region.get(b"large"), None);
 }
 
@@ -258,7 +267,7 @@ fn a_token_fails_once_its_entry_was_replaced_evicted_removed_or_cleared() {
     let home = Home::new("tokens");
     let region = home.open(Some(2), 128 << 10);
     let stored = |key: &[u8]| match region.put(key, b"value") {
-        Stored::Done(token) => token,
+        Ok(Stored::Done(token)) => token,
         other => panic!("{other:?}"),
     };
     let first = stored(b"a");
@@ -283,16 +292,16 @@ fn entries_are_fresh_then_stale_then_gone() {
     let home = Home::new("terms");
     let region = home.open(Some(10), 128 << 10);
     let terms = Terms { fresh_until: 100, stale_until: 200, ..Terms::NONE };
-    assert!(matches!(region.put_for(b"a", b"1", terms, 0), Stored::Done(_)));
+    assert!(matches!(region.put_for(b"a", b"1", terms, 0), Ok(Stored::Done(_))));
     assert!(matches!(region.find(b"a", 99), Lookup::Fresh(found) if found.terms == terms));
     let Lookup::Stale(found) = region.find(b"a", 100) else { panic!("it is stale") };
-    assert!(region.begin_refresh(found.token, 100) && !region.begin_refresh(found.token, 100));
-    region.give_up_refresh(found.token);
-    assert!(region.begin_refresh(found.token, 100));
+    assert!(region.begin_refresh(found.version, 100) && !region.begin_refresh(found.version, 100));
+    region.give_up_refresh(found.version);
+    assert!(region.begin_refresh(found.version, 100));
     assert_eq!(region.find(b"a", 200), Lookup::Absent);
-    assert!(matches!(region.put_for(b"a", b"2", terms, 200), Stored::Done(_)));
+    assert!(matches!(region.put_for(b"a", b"2", terms, 200), Ok(Stored::Done(_))));
     assert_eq!((region.stats().expirations, region.stats().currsize), (1, 1));
-    assert!(!region.begin_refresh(found.token, 200), "it has been replaced");
+    assert!(!region.begin_refresh(found.version, 200), "it has been replaced");
 }
 
 #[test]
@@ -300,7 +309,7 @@ fn an_entry_that_is_read_stays_and_an_idle_one_goes() {
     let home = Home::new("idle");
     let region = home.open(Some(10), 128 << 10);
     let terms = Terms { idle: 10, ..Terms::NONE };
-    let Stored::Done(token) = region.put_for(b"a", b"1", terms, 0) else { panic!("no room") };
+    let Ok(Stored::Done(token)) = region.put_for(b"a", b"1", terms, 0) else { panic!("no room") };
     assert!(matches!(region.find(b"a", 8), Lookup::Fresh(_)));
     assert!(region.check(token) && region.touch(token, &terms, 16));
     assert!(matches!(region.find(b"a", 24), Lookup::Fresh(_)));
@@ -319,7 +328,7 @@ fn a_mix_of_sizes_fills_the_region_with_payload() {
         for number in 0..60_000u64 {
             let len = if uniform { 16 + random.below(65_520) } else { 16 << random.below(13) };
             let len = len + random.below(len / 2 + 1);
-            assert!(matches!(region.put(&number.to_le_bytes(), &vec![7; len as usize]), Stored::Done(_)));
+            assert!(matches!(region.put(&number.to_le_bytes(), &vec![7; len as usize]), Ok(Stored::Done(_))));
             let stats = region.stats();
             let share = stats.bytes as f64 / (8 << 20) as f64;
             if stats.evictions == 0 {
@@ -342,7 +351,7 @@ fn small_entries_alone_fill_the_region_too() {
     let region = home.open(None, 4 << 20);
     let mut number = 0u64;
     while region.stats().evictions == 0 {
-        assert!(matches!(region.put(&number.to_le_bytes(), &number.to_le_bytes()), Stored::Done(_)));
+        assert!(matches!(region.put(&number.to_le_bytes(), &number.to_le_bytes()), Ok(Stored::Done(_))));
         number += 1;
     }
     audit(&region);
@@ -360,7 +369,7 @@ fn rebuilding_keeps_all_entries_and_their_order() {
     let mut expected = HashMap::new();
     for number in 0..500u64 {
         let value = random.bytes(random.0 as usize % 100);
-        assert!(matches!(region.put(&number.to_le_bytes(), &value), Stored::Done(_)));
+        assert!(matches!(region.put(&number.to_le_bytes(), &value), Ok(Stored::Done(_))));
         expected.insert(number, value);
     }
     for number in (0..500u64).step_by(7) {
@@ -384,7 +393,7 @@ fn rebuilding_looks_at_the_arena_a_few_times_whatever_the_slots_say() {
     let home = Home::new("lengths");
     let region = home.open(None, 16 << 20);
     for number in 0..100_000u64 {
-        assert!(matches!(region.put(&number.to_le_bytes(), b"v"), Stored::Done(_)));
+        assert!(matches!(region.put(&number.to_le_bytes(), b"v"), Ok(Stored::Done(_))));
     }
     let space = region.space();
     for (id, slot) in space.arena().as_chunks::<SLOT_WORDS>().0.iter().enumerate() {
@@ -434,7 +443,7 @@ fn any_text_is_a_name_and_no_two_share_a_file() {
     let names = ["a", "A", "", "..", "../a", "/etc/passwd", "a/b", "a b", "\u{e9}\n\0", &long];
     let regions: Vec<_> = names.iter().map(|name| Region::open(&home.0, name, &config).expect("a region")).collect();
     for (region, name) in regions.iter().zip(names) {
-        assert!(matches!(region.put(b"key", name.as_bytes()), Stored::Done(_)));
+        assert!(matches!(region.put(b"key", name.as_bytes()), Ok(Stored::Done(_))));
     }
     for (region, name) in regions.iter().zip(names) {
         assert_eq!(region.get(b"key"), Some(name.as_bytes().to_vec()));
@@ -458,10 +467,10 @@ fn a_process_maps_a_region_once_and_one_of_another_configuration_replaces_it() {
     let home = Home::new("twice");
     let region = home.open(Some(4), 64 << 10);
     assert!(Arc::ptr_eq(&region, &home.open(Some(4), 64 << 10)));
-    assert!(matches!(region.put(b"key", b"old"), Stored::Done(_)));
+    assert!(matches!(region.put(b"key", b"old"), Ok(Stored::Done(_))));
     let other = home.open(Some(5), 128 << 10);
     assert_eq!(other.get(b"key"), None);
-    assert!(matches!(other.put(b"key", b"new"), Stored::Done(_)));
+    assert!(matches!(other.put(b"key", b"new"), Ok(Stored::Done(_))));
     assert_eq!(region.get(b"key"), Some(b"old".to_vec()), "who has it goes on with it");
     drop(region);
     assert_eq!(home.open(Some(5), 128 << 10).get(b"key"), Some(b"new".to_vec()));
@@ -479,7 +488,7 @@ fn clearing_zeroes_the_counts() {
     region.count_hits(0, 1);
     region.line(User(false)).counters().misses.fetch_add(2, Relaxed);
     for key in [b"a", b"b", b"c"] {
-        assert!(matches!(region.put(key, b"value"), Stored::Done(_)));
+        assert!(matches!(region.put(key, b"value"), Ok(Stored::Done(_))));
     }
     assert!(region.drop_one(b"c"));
     let stats = region.stats();

@@ -1,10 +1,11 @@
 //! Looking at regions from outside.
 
-use super::file::file_name;
-use super::header::Header;
-use super::layout::header;
-use super::tests::{Home, Simply};
-use super::*;
+use super::{Home, Simply};
+use crate::core::expiry::Terms;
+use crate::shm::file::file_name;
+use crate::shm::header::Header;
+use crate::shm::layout::header;
+use crate::shm::*;
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::sync::Arc;
@@ -77,7 +78,7 @@ fn entries_are_seen_in_the_order_of_the_queue_with_their_terms_and_marks() {
     assert_eq!(entries(&home, 5, true), []);
     let terms = Terms { fresh_until: 50, stale_until: 60, idle: 70 };
     for key in 0..30u8 {
-        assert!(matches!(region.put_for(&[key], &[key; 9], terms, 7), Stored::Done(_)));
+        assert!(matches!(region.put_for(&[key], &[key; 9], terms, 7), Ok(Stored::Done(_))));
     }
     assert!(matches!(region.find(&[28], 8), Lookup::Fresh(_)));
     let seen = entries(&home, 3, true);
@@ -104,7 +105,7 @@ fn who_looks_while_another_writes_sees_whole_entries_once_each() {
         move || {
             let mut key = 0u64;
             while !stop.load(Ordering::Relaxed) && key < 1 << 26 {
-                region.put(&key.to_le_bytes(), &key.to_le_bytes().repeat(3));
+                assert!(region.put(&key.to_le_bytes(), &key.to_le_bytes().repeat(3)).is_ok());
                 region.drop_one(&(key / 2).to_le_bytes());
                 key += 1;
             }

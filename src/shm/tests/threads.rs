@@ -1,9 +1,9 @@
 //! Threads of one process in one region: what ThreadSanitizer looks at, which can't follow forks. Threads are joined, not
 //! scoped: how std's scopes end it can't see.
 
-use super::tests::{Home, Random, Simply, audit};
-use super::tests_processes::operate;
-use super::*;
+use super::processes::operate;
+use super::{Home, Random, Simply, audit};
+use crate::shm::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -39,7 +39,7 @@ fn a_token_that_holds_says_that_the_newest_value_was_seen() {
         let (region, newest) = (region.clone(), newest.clone());
         thread::spawn(move || {
             for number in 1..20_000u64 {
-                assert!(matches!(region.put(b"key", &number.to_le_bytes()), Stored::Done(_)));
+                assert!(matches!(region.put(b"key", &number.to_le_bytes()), Ok(Stored::Done(_))));
                 newest.store(number, Ordering::Release);
             }
         })
@@ -55,7 +55,7 @@ fn a_token_that_holds_says_that_the_newest_value_was_seen() {
         } else if let Lookup::Fresh(found) = region.lookup(region.hash(b"key"), b"key", 0, &mut value) {
             let number = u64::from_le_bytes(value.try_into().expect("eight bytes"));
             assert!(number >= least, "an old value");
-            cached = Some((found.token, number));
+            cached = Some((found.version, number));
         }
     }
     writer.join().expect("the writer");
@@ -66,7 +66,7 @@ fn entries_that_nobody_touches_outlast_those_that_come_and_go() {
     let home = Home::new("untouched");
     let region = home.open(None, 1 << 20);
     for key in 0..100u64 {
-        assert!(matches!(region.put(&key.to_le_bytes(), b"here"), Stored::Done(_)));
+        assert!(matches!(region.put(&key.to_le_bytes(), b"here"), Ok(Stored::Done(_))));
     }
     let done = Arc::new(AtomicBool::new(false));
     let reader = {
@@ -81,7 +81,7 @@ fn entries_that_nobody_touches_outlast_those_that_come_and_go() {
         })
     };
     for key in 1000..31_000u64 {
-        assert!(matches!(region.put(&key.to_le_bytes(), b"there"), Stored::Done(_)));
+        assert!(matches!(region.put(&key.to_le_bytes(), b"there"), Ok(Stored::Done(_))));
         assert!(region.drop_one(&key.to_le_bytes()));
     }
     done.store(true, Ordering::Relaxed);

@@ -1,22 +1,26 @@
 //! A region as its users see it.
 
-use super::arena::Damaged;
-use super::file::{Directory, default_path, file_name};
-use super::fork::Known;
-use super::header::{Header, use_file};
-use super::hooks::{Step, at};
-use super::identity::{Identity, Life};
-use super::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
-use super::lease::Leases;
-use super::lines::{COUNTERS, LINE_CLEARED, Line, Lines};
-use super::lock::{self, Tired};
-use super::map::Map;
-use super::mine::Mine;
-use super::space::{CLAIM, Space, WORD, same};
-use super::table::{Entry, Table};
-use super::types::*;
+mod backend;
+
+use crate::backend::{Busy, Now, Wait};
 use crate::core::atomics::{AtomicU64, Ordering};
 use crate::core::clock::Time;
+use crate::core::expiry::Terms;
+use crate::shm::arena::Damaged;
+use crate::shm::file::{Directory, default_path, file_name};
+use crate::shm::fork::Known;
+use crate::shm::header::{Header, use_file};
+use crate::shm::hooks::{Step, at};
+use crate::shm::identity::{Identity, Life};
+use crate::shm::layout::{PROCESS_COUNTERS, PROCESS_WORDS, SMALLEST, state};
+use crate::shm::lease::Leases;
+use crate::shm::lines::{COUNTERS, LINE_CLEARED, Line, Lines};
+use crate::shm::lock::{self, Tired};
+use crate::shm::map::Map;
+use crate::shm::mine::Mine;
+use crate::shm::space::{CLAIM, Space, WORD, same};
+use crate::shm::table::{Entry, Table};
+use crate::shm::types::*;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -83,7 +87,7 @@ impl Region {
     }
 
     /// None: it is not there, or is to be replaced.
-    pub(super) fn open_existing(
+    pub(in crate::shm) fn open_existing(
         directory: &Directory,
         file_name: &str,
         wanted: &Header,
@@ -152,7 +156,7 @@ impl Region {
     }
 
     /// In the child of a fork, by its one thread: waits for no lock, allocates nothing.
-    pub(super) fn after_fork_in_child(&self) {
+    pub(in crate::shm) fn after_fork_in_child(&self) {
         self.mine.forget();
         self.lines.after_fork_in_child(&self.space);
     }
@@ -172,7 +176,7 @@ impl Region {
     /// The hash of a key, keyed with the region's random seed: what all others take.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
-        super::digest::digest(self.space.seed, key)
+        crate::shm::digest::digest(self.space.seed, key)
     }
 
     /// Looks for the key, copies its value out, and marks it as visited. Takes no lock, and is bounded in tries. What is in
@@ -235,13 +239,17 @@ impl Region {
 
     /// Stores, and evicts what it must. The hash is [`Self::hash`]'s.
     #[inline]
-    pub fn store(&self, hash: u64, key: &[u8], value: &[u8], terms: &Terms, now: impl Now, wait: &dyn Wait) -> Stored {
+    pub fn store(
+        &self,
+        hash: u64,
+        key: &[u8],
+        value: &[u8],
+        terms: &Terms,
+        now: impl Now,
+        wait: &dyn Wait,
+    ) -> Result<Stored, Busy> {
         let entry = Entry { hash, key, value, terms, now: &now };
-        match self.change(wait, |table| table.store(&entry)) {
-            Ok(Some(token)) => Stored::Done(token),
-            Ok(None) => Stored::TooLarge,
-            Err(Busy) => Stored::Busy,
-        }
+        Ok(self.change(wait, |table| table.store(&entry))?.map_or(Stored::TooLarge, Stored::Done))
     }
 
     /// Drops one entry. True: it was there, expired or not.
@@ -332,9 +340,9 @@ impl Region {
         Leases { space: &self.space, mine: &self.mine, inode: self.file.1 }
     }
 
-    /// Asks who computes the value of keys of this hash. `gone` was found to have it no more.
-    pub fn lease(&self, hash: u64, gone: Option<Gone>, wait: &dyn Wait) -> Lease {
-        self.change(wait, |_| Ok(self.leases().take(hash, gone))).unwrap_or(Lease::Full)
+    /// Asks who computes the value of keys of this hash. `former` was found to have it no more.
+    pub fn lease(&self, hash: u64, former: Option<FormerOwner>, wait: &dyn Wait) -> Lease {
+        self.change(wait, |_| Ok(self.leases().take(hash, former))).unwrap_or(Lease::Full)
     }
 
     /// Ends a lease that is [`Lease::Mine`], and wakes who waits for it.
@@ -358,18 +366,18 @@ impl Region {
     }
 
     #[cfg(test)]
-    pub(super) fn space(&self) -> &Space {
+    pub(in crate::shm) fn space(&self) -> &Space {
         &self.space
     }
 
     #[cfg(test)]
-    pub(super) fn forget_mine(&self) {
+    pub(in crate::shm) fn forget_mine(&self) {
         self.mine.forget();
     }
 }
 
 /// The counts of all processes.
-pub(super) fn stats(space: &Space) -> Stats {
+pub(in crate::shm) fn stats(space: &Space) -> Stats {
     let mut sums = [0u64; COUNTERS];
     for line in 0..space.geometry.processes_len {
         let words = space.process(line);

@@ -3,12 +3,13 @@
 //! The shipped readers and writers, over a region of a few words. One thread reads, and one writes, or two with a lock for
 //! that of the region: what one process has written before, another goes on from, and the reader knows of no lock.
 
-use super::digest::digest;
-use super::layout::{Geometry, state};
-use super::map::Map;
-use super::space::Space;
-use super::table::{Entry, Table};
-use super::types::{Lookup, Terms, Token};
+use crate::core::expiry::Terms;
+use crate::shm::digest::digest;
+use crate::shm::layout::{Geometry, state};
+use crate::shm::map::Map;
+use crate::shm::space::Space;
+use crate::shm::table::{Entry, Table};
+use crate::shm::types::{Lookup, Token};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
@@ -66,7 +67,7 @@ fn get(space: &Space, key: u8) -> Option<(u8, Token)> {
     match space.lookup(digest(SEED, &[key]), &[key], 0, &mut value) {
         Lookup::Fresh(found) => {
             assert_eq!(value, value_of(key, value[11]), "torn, or another key's");
-            Some((value[11], found.token))
+            Some((value[11], found.version))
         }
         Lookup::Absent => None,
         Lookup::Stale(_) => panic!("no terms, and stale"),

@@ -1,13 +1,14 @@
 //! Leases and claims: who has them, and what becomes of those whose owners are gone, stopped, or damaged.
 
-use super::identity::Identity;
-use super::layout::LEASE_WORDS;
-use super::lease::PATIENCE;
-use super::tests::{Home, Simply};
-use super::tests_processes::{Child, End};
-use super::*;
+use super::processes::{Child, End};
+use super::{Home, Simply};
 use crate::core::atomics::AtomicU64;
 use crate::core::atomics::Ordering::Relaxed;
+use crate::core::expiry::Terms;
+use crate::shm::identity::Identity;
+use crate::shm::layout::LEASE_WORDS;
+use crate::shm::lease::PATIENCE;
+use crate::shm::*;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -58,9 +59,9 @@ fn stop() {
 
 fn stale_entry(region: &Region) -> Token {
     let terms = Terms { fresh_until: 0, ..Terms::NONE };
-    assert!(matches!(region.put_for(b"key", b"value", terms, 0), Stored::Done(_)));
+    assert!(matches!(region.put_for(b"key", b"value", terms, 0), Ok(Stored::Done(_))));
     let Lookup::Stale(found) = region.find(b"key", 1) else { panic!("it is stale") };
-    found.token
+    found.version
 }
 
 #[test]

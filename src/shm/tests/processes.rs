@@ -1,12 +1,13 @@
 //! Several processes in one region, some of which die.
 
-use super::hooks::{self, STEPS, Step};
-use super::identity::Identity;
-use super::lock;
-use super::table::Table;
-use super::tests::{Home, Random, Simply, audit};
-use super::*;
+use super::{Home, Random, Simply, audit};
+use crate::backend::Busy;
 use crate::core::atomics::Ordering::Relaxed;
+use crate::shm::hooks::{self, STEPS, Step};
+use crate::shm::identity::Identity;
+use crate::shm::lock;
+use crate::shm::table::Table;
+use crate::shm::*;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -94,9 +95,9 @@ pub fn operate(region: &Region, random: &mut Random, tokens: &mut Vec<(u64, Toke
         0 if random.below(100) == 0 => region.clear(&()).expect("the lock"),
         0..20 => drop(region.drop_one(&bytes)),
         20..90 => match region.put(&bytes, &value_of(key, random)) {
-            Stored::Done(token) => tokens.push((key, token)),
-            Stored::TooLarge => panic!("it is small"),
-            Stored::Busy => panic!("nobody holds the lock for long"),
+            Ok(Stored::Done(token)) => tokens.push((key, token)),
+            Ok(Stored::TooLarge | Stored::Superseded) => panic!("it is small"),
+            Err(Busy) => panic!("nobody holds the lock for long"),
         },
         90..100 => drop(region.contains(region.hash(&bytes), &bytes, 0)),
         100..110 => {
@@ -113,7 +114,7 @@ pub fn operate(region: &Region, random: &mut Random, tokens: &mut Vec<(u64, Toke
             let mut value = Vec::new();
             if let Lookup::Fresh(found) = region.lookup(region.hash(&bytes), &bytes, 0, &mut value) {
                 assert_value_of(key, &value);
-                tokens.push((key, found.token));
+                tokens.push((key, found.version));
             }
         }
     }
@@ -160,7 +161,7 @@ fn writers_killed_at_random_moments_leave_no_wrong_value_and_nobody_waiting() {
         child.signal(libc::SIGKILL);
         assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
     }
-    assert!(matches!(region.put(b"last", b"value"), Stored::Done(_)));
+    assert!(matches!(region.put(b"last", b"value"), Ok(Stored::Done(_))));
     audit(&region);
     assert!(recoveries > 0);
 }
@@ -168,9 +169,9 @@ fn writers_killed_at_random_moments_leave_no_wrong_value_and_nobody_waiting() {
 /// All kinds of writes, so that each step comes up.
 fn write_all_kinds(region: &Region) {
     for key in 1000..1200u64 {
-        assert!(matches!(region.put(&key.to_le_bytes(), b"new"), Stored::Done(_)));
+        assert!(matches!(region.put(&key.to_le_bytes(), b"new"), Ok(Stored::Done(_))));
     }
-    assert!(matches!(region.put(&0u64.to_le_bytes(), b"replaced"), Stored::Done(_)));
+    assert!(matches!(region.put(&0u64.to_le_bytes(), b"replaced"), Ok(Stored::Done(_))));
     assert!(region.drop_one(&1u64.to_le_bytes()));
     {
         let _locked = lock::try_lock(region.space()).expect("nobody has it");
@@ -186,7 +187,7 @@ fn a_writer_killed_at_any_step_loses_no_other_entry() {
         let region = home.open(None, 256 << 10);
         let mut random = Random(step);
         for key in 0..100u64 {
-            assert!(matches!(region.put(&key.to_le_bytes(), &value_of(key, &mut random)), Stored::Done(_)));
+            assert!(matches!(region.put(&key.to_le_bytes(), &value_of(key, &mut random)), Ok(Stored::Done(_))));
         }
         let child = Child::fork(|| {
             hooks::die_at(step);
@@ -194,7 +195,7 @@ fn a_writer_killed_at_any_step_loses_no_other_entry() {
             0
         });
         assert_eq!(child.wait(), End::Signal(libc::SIGKILL), "step {step} never comes");
-        assert!(matches!(region.put(b"after", b"value"), Stored::Done(_)), "step {step}");
+        assert!(matches!(region.put(b"after", b"value"), Ok(Stored::Done(_))), "step {step}");
         audit(&region);
         assert!(region.stats().recoveries > 0, "step {step}");
         if step != Step::Clearing as u64 {
@@ -226,7 +227,7 @@ fn a_writer_killed_while_it_stores_over_an_entry_loses_no_third_one() {
     for step in steps {
         let home = Home::new("over");
         let region = home.open(Some(100), 256 << 10);
-        let put = |key: u64| matches!(region.put(&key.to_le_bytes(), &key.to_be_bytes()), Stored::Done(_));
+        let put = |key: u64| matches!(region.put(&key.to_le_bytes(), &key.to_be_bytes()), Ok(Stored::Done(_)));
         assert!((0..100).all(put));
         let child = Child::fork(|| {
             hooks::die_at(step as u64);
@@ -251,7 +252,7 @@ fn processes_that_make_a_region_at_once_end_up_in_one() {
             .map(|key| {
                 Child::fork(|| {
                     let region = home.open(Some(100), 256 << 10);
-                    i32::from(!matches!(region.put(&key.to_le_bytes(), b"here"), Stored::Done(_)))
+                    i32::from(!matches!(region.put(&key.to_le_bytes(), b"here"), Ok(Stored::Done(_))))
                 })
             })
             .collect();
@@ -319,8 +320,8 @@ fn interpreters_of_one_process_lose_no_counts_and_neither_do_processes_without_a
 fn a_child_forked_while_a_thread_holds_the_list_of_regions_opens_them() {
     let home = Home::new("known");
     let region = home.open(Some(100), 256 << 10);
-    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
-    let known = super::fork::Known::lock();
+    assert!(matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))));
+    let known = crate::shm::fork::Known::lock();
     let child = Child::fork(|| {
         let again = home.open(Some(100), 256 << 10);
         let other = Region::open(&home.0, "other", &Config { maxsize: Some(10), max_bytes: 64 << 10 });
@@ -337,7 +338,7 @@ fn a_process_that_knew_who_it_is_before_it_opened_a_region_has_children_that_are
     let own = Identity::own();
     let child = Child::fork(|| {
         let region = home.open(Some(100), 256 << 10);
-        i32::from(Identity::own() == own || region.put(b"key", b"value") == Stored::Busy)
+        i32::from(Identity::own() == own || region.put(b"key", b"value") == Err(Busy))
     });
     assert_eq!(child.wait(), End::Exit(0));
 }
@@ -354,14 +355,14 @@ fn the_lock_of_a_stopped_process_is_busy_until_it_goes_on() {
         0
     });
     child.wait_until_stopped();
-    assert_eq!(region.put(b"key", b"value"), Stored::Busy);
+    assert_eq!(region.put(b"key", b"value"), Err(Busy));
     for _ in 0..1000 {
         // At once: a second for each would show.
-        assert_eq!(region.put(b"key", b"value"), Stored::Busy);
+        assert_eq!(region.put(b"key", b"value"), Err(Busy));
     }
     child.signal(libc::SIGCONT);
     assert_eq!(child.wait(), End::Exit(0));
-    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    assert!(matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))));
     assert_eq!(region.stats().recoveries, 0);
 }
 
@@ -374,10 +375,10 @@ fn the_lock_of_a_process_that_became_another_program_is_taken_over() {
         let error = Command::new("sleep").arg("1000").exec();
         panic!("{error}");
     });
-    while region.space().state(super::layout::state::LOCK).load(Relaxed) == 0 {
+    while region.space().state(crate::shm::layout::state::LOCK).load(Relaxed) == 0 {
         std::thread::yield_now();
     }
-    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    assert!(matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))));
     assert_eq!(region.stats().recoveries, 1);
     child.signal(libc::SIGKILL);
     assert_eq!(child.wait(), End::Signal(libc::SIGKILL));
@@ -390,7 +391,7 @@ fn a_child_goes_on_when_its_parents_thread_held_the_lock() {
     let locked = lock::try_lock(region.space()).expect("nobody has it");
     let child = Child::fork(|| {
         assert_ne!(Identity::own().pid(), 0);
-        i32::from(!matches!(region.put(b"key", b"child"), Stored::Done(_)))
+        i32::from(!matches!(region.put(b"key", b"child"), Ok(Stored::Done(_))))
     });
     std::thread::sleep(Duration::from_millis(50));
     drop(locked);
@@ -403,18 +404,18 @@ fn a_child_goes_on_when_its_parents_thread_held_the_lock() {
 fn a_process_that_cannot_say_who_it_is_gets_no_lock() {
     let home = Home::new("descriptors");
     let region = home.open(Some(100), 256 << 10);
-    assert!(matches!(region.put(b"other", b"value"), Stored::Done(_)));
+    assert!(matches!(region.put(b"other", b"value"), Ok(Stored::Done(_))));
     let child = Child::fork(|| {
         // No descriptor is left for /proc in the child of this child.
         let limit = libc::rlimit { rlim_cur: 0, rlim_max: 4096 };
         // SAFETY: a limit.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
         let second = Child::fork(|| {
-            let busy = region.put(b"key", b"value") == Stored::Busy && region.get(b"other").is_some();
+            let busy = region.put(b"key", b"value") == Err(Busy) && region.get(b"other").is_some();
             let limit = libc::rlimit { rlim_cur: 100, ..limit };
             // SAFETY: a limit.
             assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
-            i32::from(!busy || region.put(b"key", b"value") == Stored::Busy)
+            i32::from(!busy || region.put(b"key", b"value") == Err(Busy))
         });
         match second.wait() {
             End::Exit(code) => code,

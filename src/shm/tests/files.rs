@@ -1,11 +1,11 @@
 //! Files that are not what they should be, and systems that have no room.
 
-use super::file::file_name;
-use super::header::Header;
-use super::layout::{Geometry, header};
-use super::tests::{Home, Random, Simply};
-use super::tests_processes::{CANNOT, Child, End, assert_value_of, operate, rounds, value_of};
-use super::*;
+use super::processes::{CANNOT, Child, End, assert_value_of, operate, rounds, value_of};
+use super::{Home, Random, Simply};
+use crate::shm::file::file_name;
+use crate::shm::header::Header;
+use crate::shm::layout::{Geometry, header};
+use crate::shm::*;
 use std::ffi::CStr;
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
@@ -155,7 +155,7 @@ fn a_full_file_system_is_an_error() {
         assert_eq!(fs::read_dir(&home.0).expect("it is there").count(), 0, "nothing unfinished stays");
         // What fits is whole.
         let region = open(&home.0).expect("a region");
-        i32::from(!matches!(region.put(b"key", b"value"), Stored::Done(_)))
+        i32::from(!matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))))
     });
     match child.wait() {
         End::Exit(CANNOT) => println!("skipped: no file system can be mounted here"),
@@ -167,7 +167,7 @@ fn a_full_file_system_is_an_error() {
 fn another_pid_namespace_gets_a_region_only_when_nobody_has_it() {
     let home = Home::new("namespace");
     let region = open(&home.0).expect("a region");
-    assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+    assert!(matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))));
     let elsewhere = |check: fn(Result<Arc<Region>, OpenError>) -> bool| {
         let child = Child::fork(|| {
             if !unshare(libc::CLONE_NEWNS | libc::CLONE_NEWPID) {
@@ -192,7 +192,7 @@ fn another_pid_namespace_gets_a_region_only_when_nobody_has_it() {
         return;
     }
     assert_eq!(end, End::Exit(0));
-    std::mem::forget(super::lock::try_lock(region.space()));
+    std::mem::forget(crate::shm::lock::try_lock(region.space()));
     drop(region);
     // The children of other tests have copies of the map for a moment.
     let adopted = || {
@@ -200,7 +200,7 @@ fn another_pid_namespace_gets_a_region_only_when_nobody_has_it() {
             let Ok(region) = opened else { return false };
             assert_eq!(region.get(b"key"), Some(b"value".to_vec()));
             // Of the lock's owner nothing is known here, but that it is gone.
-            matches!(region.put(b"key", b"new"), Stored::Done(_)) && region.stats().recoveries == 1
+            matches!(region.put(b"key", b"new"), Ok(Stored::Done(_))) && region.stats().recoveries == 1
         })
     };
     let soon = |check: &dyn Fn() -> bool| {
@@ -218,7 +218,7 @@ fn regions_of_an_earlier_boot_or_another_layout_are_replaced() {
     let home = Home::new("boot");
     for word in [header::MAGIC, header::LAYOUT, header::MACHINE, header::BOOT, header::SEED, header::NAME] {
         let region = open(&home.0).expect("a region");
-        assert!(matches!(region.put(b"key", b"value"), Stored::Done(_)));
+        assert!(matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))));
         drop(region);
         assert!(open(&home.0).expect("a region").get(b"key").is_some());
         let mut bytes = fs::read(file_of(&home)).expect("it is there");
@@ -306,7 +306,7 @@ fn damaged_regions_give_no_wrong_value_and_no_crash() {
     let geometry = Geometry::of(&CONFIG).expect("small");
     let mut random = Random(std::env::var("TAMIS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261));
     for key in 0..300u64 {
-        assert!(matches!(region.put(&key.to_le_bytes(), &value_of(key, &mut random)), Stored::Done(_)));
+        assert!(matches!(region.put(&key.to_le_bytes(), &value_of(key, &mut random)), Ok(Stored::Done(_))));
     }
     drop(region);
     let whole = fs::read(file_of(&home)).expect("it is there");

@@ -1,17 +1,20 @@
 //! Systems without a shared region: only Linux has one. What `mod.rs` exports there, with nothing behind it.
 
+#[allow(dead_code, reason = "much of it is for regions")]
 mod types;
 
+use crate::backend::{Backend, Busy, Now, Request, Wait};
 use crate::core::atomics::AtomicU64;
 use crate::core::clock::Time;
+use crate::core::expiry::Terms;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use types::{
-    Busy, Config, Counters, Found, Glimpse, Gone, Lease, LeaseId, LeaseWait, Lookup, Now, OpenError, Sight, State,
-    Stats, Stored, Summary, Terms, Token, User, Wait, Waited,
+    Config, Counters, FormerOwner, FoundEntry, Glimpse, Lease, LeaseId, LeaseWait, Lookup, OpenError, Sight, State,
+    Stats, Stored, Summary, Token, User, Waited,
 };
 
 /// There is none.
@@ -82,7 +85,7 @@ impl Region {
     pub fn contains(&self, _hash: u64, _key: &[u8], _now: Time) -> bool {
         match self.0 {}
     }
-    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: &Terms, _: impl Now, _: &dyn Wait) -> Stored {
+    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: &Terms, _: impl Now, _: &dyn Wait) -> Result<Stored, Busy> {
         match self.0 {}
     }
     pub fn remove_entry(&self, _hash: u64, _key: &[u8], _wait: &dyn Wait) -> Result<bool, Busy> {
@@ -97,7 +100,7 @@ impl Region {
     pub fn give_up_refresh(&self, _token: Token) {
         match self.0 {}
     }
-    pub fn lease(&self, _hash: u64, _gone: Option<Gone>, _wait: &dyn Wait) -> Lease {
+    pub fn lease(&self, _hash: u64, _former: Option<FormerOwner>, _wait: &dyn Wait) -> Lease {
         match self.0 {}
     }
     pub fn end_lease(&self, _lease: LeaseId) {
@@ -110,6 +113,73 @@ impl Region {
         match self.0 {}
     }
     pub fn stats(&self) -> Stats {
+        match self.0 {}
+    }
+}
+
+impl Backend for Region {
+    type Version = Token;
+    type Lease = LeaseId;
+    type LeaseWait = LeaseWait;
+    type FormerOwner = FormerOwner;
+    type Error = Busy;
+    type Stats = Stats;
+    const MAY_BLOCK: bool = false;
+
+    fn hash(&self, _key: &[u8]) -> u64 {
+        match self.0 {}
+    }
+    fn get(&self, _: Request<'_>, _now: impl Now, _value: &mut Vec<u8>) -> Result<Lookup, Busy> {
+        match self.0 {}
+    }
+    fn stands(&self, _version: Token) -> bool {
+        match self.0 {}
+    }
+    fn touch(&self, _version: Token, _terms: &Terms, _now: Time) -> bool {
+        match self.0 {}
+    }
+    fn contains(&self, _: Request<'_>, _now: Time) -> Result<bool, Busy> {
+        match self.0 {}
+    }
+    fn put(
+        &self,
+        _: Request<'_>,
+        _value: &[u8],
+        _: &Terms,
+        _now: impl Now,
+        _lease: Option<LeaseId>,
+        _: &dyn Wait,
+    ) -> Result<Stored, Busy> {
+        match self.0 {}
+    }
+    fn remove(&self, _: Request<'_>, _: &dyn Wait) -> Result<bool, Busy> {
+        match self.0 {}
+    }
+    fn clear(&self, _: &dyn Wait) -> Result<(), Busy> {
+        match self.0 {}
+    }
+    fn claim_refresh(&self, _version: Token, _now: Time) -> bool {
+        match self.0 {}
+    }
+    fn give_up_refresh(&self, _version: Token) {
+        match self.0 {}
+    }
+    fn lease(&self, _: Request<'_>, _former: Option<FormerOwner>, _: &dyn Wait) -> Lease {
+        match self.0 {}
+    }
+    fn end_lease(&self, _lease: LeaseId) {
+        match self.0 {}
+    }
+    fn begin_wait(&self, _lease: LeaseId) -> LeaseWait {
+        match self.0 {}
+    }
+    fn wait_lease(&self, _wait: &mut LeaseWait, _at_most: Duration) -> Waited {
+        match self.0 {}
+    }
+    fn look_at_lease(&self, _wait: &mut LeaseWait) -> Waited {
+        match self.0 {}
+    }
+    fn stats(&self) -> Result<Stats, Busy> {
         match self.0 {}
     }
 }
