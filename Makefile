@@ -69,7 +69,7 @@ test-capi-valgrind: venv ## run all functions of the C API under valgrind
 	@command -v valgrind >/dev/null || { echo "tamis: the command 'valgrind' was not found" >&2; exit 2; }
 	@$(PIP) '.[test]'
 	cd tests/capi && $(abspath $(BIN))/python setup.py --quiet build_ext --build-temp $(abspath build/capi) --build-lib $(abspath build/capi)
-	$(BIN)/python tests/memcheck.py $(BIN)/python tests/capi/exercise.py build/capi
+	$(BIN)/python tests/helpers/memcheck.py $(BIN)/python tests/capi/exercise.py build/capi
 
 lint: venv ## rustfmt, clippy, ruff, mypy and pyright
 	@$(PIP) '.[test,lint]'
@@ -187,7 +187,7 @@ fuzz: venv ## libFuzzer on what reads regions and values: TARGET=codec, SECONDS=
 
 stress: venv ## threads in caches for ten minutes: ARGS='--seconds 60' for one
 	@$(PIP) .
-	$(BIN)/python tests/stress.py --seconds 600 $(ARGS)
+	$(BIN)/python tests/threads/stress.py --seconds 600 $(ARGS)
 
 # Not --quiet: mkdocs would not count its warnings then.
 docs: venv ## build the documentation into build/site, with warnings as errors
@@ -200,7 +200,7 @@ docs-reference: venv ## write docs/reference.md anew, from the docstrings
 
 docs-test: venv ## run all code of the documentation, with the caches that it compares with
 	@$(PIP) '.[test,peers]'
-	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/test_docs.py tests/test_hitratio.py $(ARGS)
+	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/package/test_docs.py tests/package/test_hitratio.py $(ARGS)
 
 develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
 	@$(PIP) --editable '.[$(EXTRAS)]'

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from types import ModuleType
 
-import capi_tools
 import pytest
 from hypothesis import settings
+
+from helpers import capi_tools
 
 # No deadline: how long an example takes tells of the machine, not of the cache.
 settings.register_profile("default-for-tamis", deadline=None)

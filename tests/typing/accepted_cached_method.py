@@ -11,7 +11,7 @@ from tamis import CacheInfo, cached_method
 if TYPE_CHECKING:
     from typing_extensions import Self, assert_type
 else:
-    from typing_tools import Self, assert_type
+    from helpers.typing_tools import Self, assert_type
 
 
 class Ledger:

@@ -16,7 +16,7 @@ from tamis import cache, cached_method, lru_cache
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 else:
-    from typing_tools import assert_type
+    from helpers.typing_tools import assert_type
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,7 +11,7 @@ from tamis import CacheInfo, cache, lru_cache
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 else:
-    from typing_tools import assert_type
+    from helpers.typing_tools import assert_type
 
 
 @lru_cache

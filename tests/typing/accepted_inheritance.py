@@ -12,7 +12,7 @@ from tamis import cache, cached_method, lru_cache
 if TYPE_CHECKING:
     from typing_extensions import Self, assert_type
 else:
-    from typing_tools import Self, assert_type
+    from helpers.typing_tools import Self, assert_type
 
 
 class Fruit:

@@ -18,7 +18,7 @@ from tamis import SieveCache, cache, cached_method, lru_cache
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 else:
-    from typing_tools import assert_type
+    from helpers.typing_tools import assert_type
 
 
 class Whole:

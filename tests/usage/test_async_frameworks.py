@@ -7,9 +7,8 @@ import json
 from types import ModuleType
 from typing import Any
 
-from package_tools import as_functools, package
-
 import tamis
+from helpers.package_tools import as_functools, package
 
 anyio = package("anyio")
 sync = package("asgiref.sync")

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from package_tools import as_functools, package
 
 import tamis
+from helpers.package_tools import as_functools, package
 
 attrs = package("attrs")
 

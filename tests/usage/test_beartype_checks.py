@@ -7,10 +7,10 @@ import inspect
 from types import ModuleType
 
 import pytest
-from package_tools import as_functools, package
-from subprocess_tools import run_function
 
 import tamis
+from helpers.package_tools import as_functools, package
+from helpers.subprocess_tools import run_function
 
 beartype = package("beartype")
 Violation = package("beartype.roar").BeartypeCallHintParamViolation

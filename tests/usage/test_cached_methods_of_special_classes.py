@@ -283,7 +283,7 @@ def test_copies_of_an_instance_have_a_cache_of_their_own():
 
 
 def test_methods_are_sent_to_processes():
-    from subprocess_tools import run_child
+    from helpers.subprocess_tools import run_child
 
     printed = run_child(
         """

@@ -8,9 +8,9 @@ from types import ModuleType
 import hypothesis
 import pytest
 from hypothesis import strategies
-from package_tools import as_functools, package
 
 import tamis
+from helpers.package_tools import as_functools, package
 
 typeguard = package("typeguard")
 

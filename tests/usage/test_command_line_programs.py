@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from package_tools import as_functools, package
+from helpers.package_tools import as_functools, package
 
 click = package("click")
 clicks = package("click.testing")

@@ -12,10 +12,10 @@ import warnings
 from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
-from package_tools import package
-from subprocess_tools import run_child
 
 import tamis
+from helpers.package_tools import package
+from helpers.subprocess_tools import run_child
 from tamis import cache, cached_method, lru_cache
 
 MARKS = hasattr(inspect, "markcoroutinefunction")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from types import ModuleType
 
-from package_tools import as_functools, package
-
 import tamis
+from helpers.package_tools import as_functools, package
 
 flask = package("flask")
 

@@ -9,8 +9,8 @@ import types
 from collections.abc import Callable
 
 import pytest
-from package_tools import package
 
+from helpers.package_tools import package
 from tamis import cache, cached_method, lru_cache
 
 

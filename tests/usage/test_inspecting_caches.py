@@ -17,9 +17,9 @@ import typing
 from types import ModuleType
 
 import pytest
-from package_tools import as_functools
 
 import tamis
+from helpers.package_tools import as_functools
 from tamis import _core
 
 OWN_METHODS = {"cache_contains", "cache_invalidate", "cache_put", "cache_refresh", "cache_stats"}

@@ -10,9 +10,9 @@ import unittest.mock
 from types import ModuleType
 
 import pytest
-from package_tools import as_functools
 
 import tamis
+from helpers.package_tools import as_functools
 
 
 @as_functools

@@ -9,8 +9,8 @@ import sys
 import warnings
 
 import pytest
-from subprocess_tools import run_child
 
+from helpers.subprocess_tools import run_child
 from tamis import cache, lru_cache
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 from types import ModuleType
 
-from package_tools import as_functools, package
-from subprocess_tools import run_function
-
 import tamis
+from helpers.package_tools import as_functools, package
+from helpers.subprocess_tools import run_function
 
 jedi = package("jedi")
 package("IPython")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-from package_tools import as_functools, package
 
 import tamis
+from helpers.package_tools import as_functools, package
 
 numpy = package("numpy")
 

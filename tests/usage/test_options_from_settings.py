@@ -7,8 +7,8 @@ import fractions
 import sys
 
 import pytest
-from option_tools import Time
 
+from helpers.option_tools import Time
 from tamis import SieveCache, cache, cached_method, lru_cache
 
 OPTIONS = [

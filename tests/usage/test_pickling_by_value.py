@@ -8,11 +8,11 @@ import sys
 import types
 
 import pytest
-from package_tools import package
-from shipping_tools import ship
-from subprocess_tools import run_child, run_function
 
 import tamis
+from helpers.package_tools import package
+from helpers.shipping_tools import ship
+from helpers.subprocess_tools import run_child, run_function
 
 PICKLERS = ("cloudpickle", "dill")
 for name in PICKLERS:

@@ -12,9 +12,9 @@ import threading
 from types import ModuleType
 
 import pytest
-from package_tools import as_functools
 
 import tamis
+from helpers.package_tools import as_functools
 
 
 class Account:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from subprocess_tools import run_function
+
+from helpers.subprocess_tools import run_function
 
 
 def recurse(kind, limits, stack=0):

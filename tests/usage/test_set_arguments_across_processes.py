@@ -12,8 +12,8 @@ import sys
 from collections import Counter, OrderedDict
 
 import pytest
-from program_tools import Program
 
+from helpers.program_tools import Program
 from tamis import _core, _pickled, lru_cache
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from subprocess_tools import run_function
+
+from helpers.subprocess_tools import run_function
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 
@@ -28,8 +29,7 @@ def test_error_names_max_bytes_and_path_and_what_is_free(tmp_path):
         import json
         import os
 
-        from mount_tools import mounted
-
+        from helpers.mount_tools import mounted
         from tamis import cache
 
         if not mounted(path, "size=1m,mode=700"):
@@ -56,8 +56,7 @@ def test_functions_of_a_program_fit_into_what_containers_have_and_leave_room(tmp
     def child(path):
         import os
 
-        from mount_tools import mounted
-
+        from helpers.mount_tools import mounted
         from tamis import cache
 
         if not mounted(path, "size=64m,mode=700"):
@@ -75,8 +74,7 @@ def test_error_of_the_default_place_names_path(tmp_path, options, flags):
     def child(options, flags, path):
         import json
 
-        from mount_tools import mounted
-
+        from helpers.mount_tools import mounted
         from tamis import cache
 
         if not mounted("/dev/shm", options, flags):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from package_tools import package
-from subprocess_tools import run_child
+from helpers.package_tools import package
+from helpers.subprocess_tools import run_child
 
 package("sphinx")
 

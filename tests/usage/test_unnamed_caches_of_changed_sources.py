@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from program_tools import Program
+
+from helpers.program_tools import Program
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 

@@ -7,7 +7,8 @@ import sys
 import zipfile
 
 import pytest
-from program_tools import HEAD, Program
+
+from helpers.program_tools import HEAD, Program
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 

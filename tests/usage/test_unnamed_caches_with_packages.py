@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from package_tools import package
-from region_cases import over
 
 import tamis
+from helpers.package_tools import package
+from helpers.region_cases import over
 from tamis._identity.region_name import region_name
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 
-HEAD = "from region_cases import *\nimport functools\n"
+HEAD = "from helpers.region_cases import *\nimport functools\n"
 # For each package: a preamble, and callables that differ.
 CASES = {
     "numpy": (

@@ -8,9 +8,8 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from package_tools import as_functools, package
-
 import tamis
+from helpers.package_tools import as_functools, package
 
 wrapt = package("wrapt")
 decorator = package("decorator")

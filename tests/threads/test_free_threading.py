@@ -1,0 +1,543 @@
+"""What free-threaded builds promise beside what test_threads.py asks of all: hits without a lock, memory given back."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from helpers.subprocess_tools import run_child, run_function
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+free_threaded_alone = pytest.mark.skipif(not FREE_THREADED, reason="with the GIL there is one thread at a time")
+
+
+def retained(maxsize, threads, calls):
+    """How many values live beside the entries, while threads that only hit keep them from being let go quietly."""
+    import threading
+
+    from tamis import lru_cache
+
+    lock = threading.Lock()
+    live = [0]
+
+    class Value:
+        def __init__(self):
+            with lock:
+                live[0] += 1
+
+        def __del__(self):
+            with lock:
+                live[0] -= 1
+
+    @lru_cache(maxsize=maxsize)
+    def f(x):
+        return Value()
+
+    done = threading.Event()
+    start = threading.Barrier(threads + 1)
+    most = 0
+
+    def hit():
+        f(-5)
+        start.wait()
+        while not done.is_set():
+            for _ in range(1000):
+                f(-5)
+
+    readers = [threading.Thread(target=hit) for _ in range(threads)]
+    for thread in readers:
+        thread.start()
+    start.wait()
+    for number in range(calls):
+        f(number)
+        if number % 7 == 0:
+            most = max(most, live[0] - f.cache_info().currsize)
+    done.set()
+    for thread in readers:
+        thread.join()
+    readers_count = threads + 1
+    assert most >= 0, most
+    # As docs/architecture.md says it.
+    assert most <= 4 * (min(max(maxsize, 16), 256) + 2 * readers_count) + 5 * readers_count, most
+    f.cache_clear()
+    assert live[0] == 0, live
+    print("done")
+
+
+@pytest.mark.parametrize("maxsize", [1, 20, 500])
+def test_what_has_left_and_still_lives_is_bounded(maxsize):
+    assert run_function(retained, maxsize, 3, 5_000) == "done\n"
+
+
+def alone(maxsize):
+    """One thread's evicted values go at once."""
+    import weakref
+
+    from tamis import lru_cache
+
+    class Value:
+        pass
+
+    made = []
+
+    @lru_cache(maxsize=maxsize)
+    def f(x):
+        value = Value()
+        made.append(weakref.ref(value))
+        return value
+
+    for number in range(500):
+        f(number)
+        assert sum(reference() is not None for reference in made) == min(number + 1, maxsize)
+    f.cache_invalidate(499)
+    assert sum(reference() is not None for reference in made) == maxsize - 1
+    print("done")
+
+
+@pytest.mark.parametrize("maxsize", [1, 3, 100])
+def test_with_one_thread_what_leaves_goes_at_once(maxsize):
+    assert run_function(alone, maxsize) == "done\n"
+
+
+def clear_with_idle_threads():
+    """Threads that have called and now sleep keep nothing from going."""
+    import threading
+    import weakref
+
+    from tamis import lru_cache
+
+    class Value:
+        pass
+
+    @lru_cache(maxsize=50)
+    def f(x):
+        return Value()
+
+    called, end = threading.Barrier(5), threading.Event()
+
+    def call():
+        for number in range(200):
+            f(number)
+        called.wait()
+        end.wait()
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    called.wait()
+    # Made by this thread: CPython drops what belongs to a thread that sleeps when that wakes.
+    references = [weakref.ref(f(number)) for number in range(1000, 1300)]
+    assert any(reference() is not None for reference in references)
+    f.cache_clear()
+    assert all(reference() is None for reference in references)
+    end.set()
+    for thread in threads:
+        thread.join()
+    print("done")
+
+
+def test_clearing_lets_everything_go_when_no_thread_is_inside():
+    assert run_function(clear_with_idle_threads) == "done\n"
+
+
+def many_threads_one_after_the_other(threads):
+    """Threads that have ended leave nothing behind but a record that the next one takes over."""
+    import gc
+    import sys
+    import threading
+
+    from tamis import lru_cache
+
+    f = lru_cache(maxsize=4)(lambda x: x)
+
+    def call():
+        for number in range(6):
+            assert f(number) == number
+
+    def burst(count):
+        for _ in range(count // 4):
+            running = [threading.Thread(target=call) for _ in range(4)]
+            for thread in running:
+                thread.start()
+            for thread in running:
+                thread.join()
+
+    burst(threads // 2)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    burst(threads // 2)
+    gc.collect()
+    assert sys.getallocatedblocks() < before + 2000
+    info = f.cache_info()
+    assert info.hits + info.misses == 6 * (threads // 4 * 4), info
+    print("done")
+
+
+def test_threads_that_have_ended_are_counted_and_leave_nothing():
+    assert run_function(many_threads_one_after_the_other, 400) == "done\n"
+
+
+def sharing(version):
+    import gc
+    import sys
+    import threading
+    import weakref
+
+    from tamis import lru_cache
+
+    def in_a_thread(work):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    # Called by the thread that made it alone: an object as any other.
+    own = lru_cache(maxsize=4)(str)
+    own(1)
+    assert sys.getrefcount(own) < 10
+    reference = weakref.ref(own)
+    del own
+    gc.collect()
+    assert reference() is None
+
+    made_there = []
+
+    def make_and_call():
+        wrapper = lru_cache(maxsize=4)(str)
+        wrapper(1)
+        made_there.append(weakref.ref(wrapper))
+
+    in_a_thread(make_and_call)
+    gc.collect()
+    assert made_there[0]() is None
+
+    # Called by two threads: its count is no place for them to meet.
+    shared = lru_cache(maxsize=4)(str)
+    shared(1)
+    in_a_thread(lambda shared=shared: shared(1))
+    if version < (3, 14):
+        assert sys.getrefcount(shared) > 1 << 30
+    reference = weakref.ref(shared)
+    shared.cache_clear()
+    del shared
+    gc.collect()
+    assert (reference() is None) == (version >= (3, 14))
+    print("done")
+
+
+@free_threaded_alone
+def test_only_a_cache_that_threads_share_stops_counting_its_references():
+    assert run_function(sharing, sys.version_info[:2]) == "done\n"
+
+
+def counted_while_shared(calls):
+    """The owner counts references as fast as it can while another thread's call makes the wrapper shared."""
+    import threading
+
+    from tamis import lru_cache
+
+    for _ in range(calls):
+        f = lru_cache(maxsize=4)(str)
+        references = []
+        started, shared = threading.Event(), threading.Event()
+
+        def call(f=f, started=started, shared=shared):
+            started.wait()
+            f(1)
+            f(2)
+            shared.set()
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        started.set()
+        while not shared.is_set():
+            references.extend([f] * 5)
+            del references[:]
+        thread.join()
+        assert f(1) == "1"
+        del f, call
+    print("done")
+
+
+@free_threaded_alone
+def test_becoming_shared_while_the_owner_counts_is_safe():
+    assert run_function(counted_while_shared, 300) == "done\n"
+
+
+def forking(threads, forks):
+    """Fork again and again while threads use one cache. The child uses it, with threads of its own, and drops it."""
+    import gc
+    import os
+    import signal
+    import threading
+    import warnings
+
+    from tamis import lru_cache
+
+    warnings.simplefilter("ignore")
+
+    # No lists and no cells: CPython locks them, and a child may find one locked for a thread that it hasn't got.
+    @lru_cache(maxsize=16)
+    def f(key):
+        return (key,)
+
+    stop = threading.Event()
+
+    def work(f, stop, seed):
+        number = seed
+        while not stop.is_set():
+            number += 1
+            assert f(number % 40) == (number % 40,)
+            if number % 1000 == 0:
+                f.cache_clear()
+
+    def call(f):
+        for number in range(100):
+            assert f(number % 30) == (number % 30,)
+
+    def in_child(f, call):
+        call(f)
+        running = [threading.Thread(target=call, args=(f,)) for _ in range(3)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        assert f.cache_info().currsize == 16
+        f.cache_clear()
+        assert f.cache_info().currsize == 0
+        return lru_cache(maxsize=4)(str)(5) == "5"
+
+    running = [threading.Thread(target=work, args=(f, stop, seed)) for seed in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        for _ in range(forks):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                status = 1
+                try:
+                    status = 0 if in_child(f, call) else 2
+                    del f
+                    gc.collect()
+                finally:
+                    os._exit(status)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert status == 0, status
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join()
+    print("done")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_while_threads_are_inside_can_use_clear_and_drop_the_cache():
+    assert run_function(forking, 4, 150, seconds=120) == "done\n"
+
+
+def exiting(kind):
+    """The interpreter ends while daemon threads hit, miss and clear: one cache, or each its own, with finalizers.
+
+    CPython 3.13 hands its locks over to threads that sleep, and one that wakes when the interpreter ends never gives
+    back what it was given. Then the interpreter itself waits for ever, without any cache: for the lock of a closure's
+    cell, or of the list of objects that others than their threads have dropped. So threads share no cell here, and drop
+    nothing that another one has made.
+    """
+    import threading
+    import time
+
+    from tamis import lru_cache
+
+    def own_cache():
+        class Value:
+            def __del__(self):
+                f.cache_contains(1)
+
+        @lru_cache(maxsize=8)
+        def f(x):
+            return Value()
+
+        return f
+
+    def work(seed, f):
+        number = seed
+        while True:
+            number += 1
+            f(number % 20)
+            if number % 500 == 0:
+                f.cache_clear()
+
+    # Small numbers belong to no thread.
+    shared = lru_cache(maxsize=8)(lambda x: x)
+    for seed in range(6):
+        f = shared if kind == "one cache" else own_cache()
+        threading.Thread(target=work, args=(seed, f), daemon=True).start()
+    time.sleep(0.05)
+    print("exit")
+
+
+@pytest.mark.parametrize("kind", ["one cache", "caches with finalizers"])
+def test_the_interpreter_can_end_while_daemon_threads_are_inside(kind):
+    for _ in range(8):
+        assert run_function(exiting, kind, seconds=20) == "exit\n"
+
+
+def test_stress_for_some_seconds():
+    script = Path(__file__).with_name("stress.py").read_text(encoding="utf-8")
+    arguments = "import sys; sys.argv[1:] = ['--seconds', '8', '--round', '0.4', '--threads', '8']\n"
+    source = script.replace("from __future__ import annotations\n", arguments, 1)
+    assert run_child(source, seconds=120).splitlines()[-1].startswith("done")
+
+
+def arguments_of_a_replaced_entry():
+    """The collector must not take the arguments of a replaced entry for garbage that somebody still holds."""
+    import gc
+    import threading
+
+    from tamis import lru_cache
+
+    class Argument:
+        pass
+
+    def make(puts):
+        argument = Argument()
+        argument.whole = True
+
+        @lru_cache(maxsize=64)
+        def f(a, b):
+            return a is b
+
+        f.cycle = f
+        f(argument, 1)
+        f(argument, 1)
+        for number in range(puts):
+            thread = threading.Thread(target=f.cache_put, args=(number, argument, 1))
+            thread.start()
+            thread.join()
+        return argument
+
+    for puts in range(4):
+        argument = make(puts)
+        gc.collect()
+        assert argument.__dict__ == {"whole": True}, puts
+    print("done")
+
+
+def test_a_replaced_entry_leaves_its_arguments_alone():
+    assert run_function(arguments_of_a_replaced_entry) == "done\n"
+
+
+def replaced_while_called(seconds):
+    """A key that is always there is never computed again, however often its value is replaced."""
+    import threading
+    import time
+
+    from tamis import lru_cache
+
+    computed = []
+
+    @lru_cache(maxsize=8)
+    def f(x):
+        computed.append(x)
+        return x
+
+    f(5)
+    done = threading.Event()
+
+    def put():
+        while not done.is_set():
+            for _ in range(100):
+                f.cache_put(0, 5)
+
+    putting = threading.Thread(target=put)
+    putting.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for _ in range(1000):
+            f(5)
+    done.set()
+    putting.join()
+    assert computed == [5], len(computed)
+    print("done")
+
+
+def test_an_entry_whose_value_is_replaced_is_always_there():
+    assert run_function(replaced_while_called, 2) == "done\n"
+
+
+def fork_between_finalizers():
+    """A fork while a thread drops what it has reclaimed: the child drops what waits all the same."""
+    import os
+    import signal
+    import threading
+    import warnings
+
+    from tamis import lru_cache
+
+    warnings.simplefilter("ignore")
+    live = [0]
+    lock = threading.Lock()
+    inside, forked = threading.Event(), threading.Event()
+    block = [False]
+
+    class Value:
+        def __init__(self):
+            with lock:
+                live[0] += 1
+
+        def __del__(self):
+            with lock:
+                live[0] -= 1
+            if block[0] and threading.current_thread() is evicting:
+                block[0] = False
+                inside.set()
+                forked.wait()
+
+    @lru_cache(maxsize=64)
+    def f(x):
+        return Value()
+
+    ready, end = threading.Event(), threading.Event()
+
+    def hit():
+        f(-1)
+        ready.set()
+        end.wait()
+
+    def evict():
+        number = 0
+        block[0] = True
+        while not inside.is_set():
+            number += 1
+            f(number)
+
+    hitting = threading.Thread(target=hit)
+    hitting.start()
+    ready.wait()
+    f(0)
+    evicting = threading.Thread(target=evict)
+    evicting.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        for number in range(20_000):
+            f(1_000_000 + number)
+        # None of those from before the fork, and what waits now; one more is inside the finalizer for ever.
+        os._exit(0 if live[0] <= 64 + 4 * (64 + 2 * 4) + 5 * 4 + 1 else 3)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    forked.set()
+    end.set()
+    evicting.join()
+    hitting.join()
+    assert status == 0, status
+    print("done")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_while_a_thread_drops_entries_goes_on_dropping():
+    assert run_function(fork_between_finalizers) == "done\n"
