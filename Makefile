@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # What is installed besides tamis to run the tests: the type checkers too, which the tests of the stubs run.
 EXTRAS ?= test,packages,lint
+# How `make develop` builds: `release` as shipped, `dev` to build fast what runs slower. All else builds with `release`.
+PROFILE ?= release
 # Draws the plots: matplotlib is not there for every interpreter that is measured.
 PLOT_PYTHON ?= python3
 # A directory of traces for bench-hitratio; without one, the synthetic workloads alone.
@@ -26,7 +28,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-bi
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "Settings: PYTHON=$(PYTHON) (interpreter), VENV=$(VENV) (virtual environment), ARGS='…' (for pytest and the benchmarks)"
+	@echo "Settings: PYTHON=$(PYTHON) (interpreter), VENV=$(VENV) (virtual environment), ARGS='…' (for pytest and the benchmarks), PROFILE=$(PROFILE) (for develop: release, or dev, which builds in seconds)"
 
 tools:
 	@command -v cargo >/dev/null || { echo "tamis: building needs Rust 1.89 or newer: the command 'cargo' was not found (see https://rustup.rs)" >&2; exit 2; }
@@ -202,8 +204,23 @@ docs-test: venv ## run all code of the documentation, with the caches that it co
 	@$(PIP) '.[test,peers]'
 	TAMIS_REQUIRE_PEERS=1 $(BIN)/python -m pytest tests/package/test_docs.py tests/package/test_hitratio.py $(ARGS)
 
-develop: venv ## build in place: changes of Python files show at once, those of Rust after another make develop
+develop: check-profile venv ## build in place: changes of Python files show at once, those of Rust after another make develop
+ifeq ($(PROFILE),release)
 	@$(PIP) --editable '.[$(EXTRAS)]'
+else
+	@[ "$(EDITABLE)" -nt pyproject.toml ] && [ "$(EDITABLE)" -nt setup.py ] && $(IS_EDITABLE) || { \
+		$(PIP) 'setuptools>=77' 'setuptools-rust>=1.10' && \
+		SETUPTOOLS_RUST_CARGO_PROFILE=$(PROFILE) $(PIP) --no-build-isolation --editable '.[$(EXTRAS)]' && touch "$(EDITABLE)"; }
+	@SETUPTOOLS_RUST_CARGO_PROFILE=$(PROFILE) $(BIN)/python setup.py --quiet build_rust --inplace
+endif
+
+# pip takes longer than cargo. So PROFILE=dev asks it only where the environment has no editable installation, or where what that was made from has changed.
+EDITABLE = $(VENV)/.editable-$(EXTRAS)
+IS_EDITABLE = $(BIN)/python -I -c 'import importlib.util as u, os, sys; found = u.find_spec("tamis"); sys.exit(not found or os.path.dirname(found.origin) != os.path.abspath("src/tamis"))'
+
+check-profile: export PROFILE := $(PROFILE)
+check-profile:
+	@[ "$$PROFILE" = release ] || [ "$$PROFILE" = dev ] || { echo "tamis: PROFILE is release (as shipped) or dev (fast to build), not '$$PROFILE'" >&2; exit 2; }
 
 staticlib: venv ## build libtamis.a for PYTHON, for programs that embed it, with what belongs to it into build/embed
 	@$(PIP) 'setuptools>=77' 'setuptools-rust>=1.10'

@@ -139,7 +139,8 @@ if needs_build:
     require_rust()
 manifest = manifest_for_this_interpreter() if needs_build else Path("Cargo.toml")
 CARGO_ARGS = ["--locked"] if manifest == Path("Cargo.toml") else []
-CARGO_ENVIRONMENT = {**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1", "PYO3_PYTHON": sys.executable}
+# The interpreter itself, not a link to it in a virtual environment: for another path cargo would build all anew.
+CARGO_ENVIRONMENT = {**os.environ, "PYO3_BUILD_EXTENSION_MODULE": "1", "PYO3_PYTHON": os.path.realpath(sys.executable)}
 
 setup(
     version=version(),

@@ -46,10 +46,14 @@ class _Module:
     def __init__(self, file: Path, name: Name) -> None:
         self.file, self.name = file, name
         source = file.read_text()
-        self.mods = [(match["name"], _FILE.findall(match["attributes"])) for match in _MOD.finditer(_COMMENT.sub("", source))]
+        self.mods = [
+            (match["name"], _FILE.findall(match["attributes"])) for match in _MOD.finditer(_COMMENT.sub("", source))
+        ]
         self.text = _STRING.sub('""', _COMMENT.sub("", source))
         self.uses = [
-            (path, alias, bool(match["visible"])) for match in _USE.finditer(self.text) for path, alias in _tree(match["tree"])
+            (path, alias, bool(match["visible"]))
+            for match in _USE.finditer(self.text)
+            for path, alias in _tree(match["tree"])
         ]
         self.body = _USE.sub("", self.text)
 
