@@ -2,39 +2,37 @@
 # pyright: reportOverlappingOverload=false, reportIncompatibleMethodOverride=false
 # pyright: reportIncompatibleVariableOverride=false
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine
 from functools import _lru_cache_wrapper
-from typing import (
-    Any,
-    Concatenate,
-    Generic,
-    Literal,
-    ParamSpec,
-    Protocol,
-    SupportsIndex,
-    TypeAlias,
-    TypedDict,
-    TypeVar,
-    final,
-    overload,
-)
+from typing import Any, Concatenate, Generic, Literal, SupportsIndex, TypeAlias, TypedDict, final, overload
 
 from typing_extensions import Never, Self, Unpack
 
 from tamis._info import CacheInfo, _CacheOptions, _Options, _Parameters, _Stats
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-_R_co = TypeVar("_R_co", covariant=True)
-_S = TypeVar("_S")
-_S_co = TypeVar("_S_co", covariant=True)
-_S_contra = TypeVar("_S_contra", contravariant=True)
-_T = TypeVar("_T")
-# Whole functions, so that overloads and type variables stay what they are.
-_F = TypeVar("_F", bound=Callable[..., Any])
-_F_co = TypeVar("_F_co", bound=Callable[..., Any], covariant=True)
-_G_co = TypeVar("_G_co", bound=Callable[..., Any], covariant=True)
-_W_co = TypeVar("_W_co", covariant=True)
+from tamis._typing import (
+    _F,
+    _P,
+    _R,
+    _S,
+    _T,
+    _Anything,
+    _Call,
+    _ClsF,
+    _F_co,
+    _G_co,
+    _Generic,
+    _GenericMethod,
+    _LooseF,
+    _Of,
+    _OfCls,
+    _OfSelf,
+    _R_co,
+    _S_co,
+    _SelfF,
+    _TakesCls,
+    _TakesSelf,
+    _W_co,
+)
 
 __version__: str
 
@@ -48,57 +46,39 @@ BUILD: _Build
 # The capsule behind tamis.h.
 _C_API: object
 
+# What the modules of the package call of the compiled part, and nobody else. For `_report.py`:
 def _on_death(callable: Callable[[int, dict[str, int]], object] | None, /) -> None: ...
 
-# The bytes of values and keys in shared caches: for tests, and for looking into regions.
-def _dumps(value: object, /) -> bytes: ...
+# For `_identity` and `_pickled.py`: None where a value has no such bytes.
 def _canonical(value: object, /) -> bytes | None: ...
+
+# For `_regions`: the bytes of values and keys in shared caches; None where they are damaged. Tests have the way there.
+def _dumps(value: object, /) -> bytes: ...
 def _loads(content: bytes, /) -> tuple[Any, bool] | None: ...
 def _key(args: tuple[Any, ...], kwargs: dict[str, Any], typed: bool, /) -> bytes: ...
 def _call(key: bytes, /) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]] | None: ...
 
-# For `python -m tamis shared`. A directory is None for the user's own in /dev/shm; a region is named by its file.
+# For `_regions` too. A directory is None for the user's own in /dev/shm; a region is named by its file.
 def _regions(path: str | None, /) -> tuple[str, list[dict[str, Any]] | None]: ...
 def _region_entries(path: str | None, file: str, most: int, with_values: bool, /) -> list[dict[str, Any]] | None: ...
 def _region_clear(path: str | None, file: str, /) -> int | None: ...
 def _region_remove(path: str | None, file: str, /) -> bool: ...
 
-# Functions by the name of their first parameter, as methods and class methods have them.
-class _TakesSelf(Protocol[_S_contra, _P, _R_co]):
-    def __call__(_self, self: _S_contra, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
-
-class _TakesCls(Protocol[_S_contra, _P, _R_co]):
-    def __call__(_self, cls: _S_contra, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
-
-# A name that no function has, unless it takes any: mypy does not compare the names of functions without annotations.
-class _TakesAnyName(Protocol):
-    def __call__(_self, any_name: Any, *args: Any, **kwargs: Any) -> Any: ...
-
-_LooseF = TypeVar("_LooseF", bound=_TakesAnyName)
-_SelfF = TypeVar("_SelfF", bound=_TakesSelf[Any, ..., Any])
-_ClsF = TypeVar("_ClsF", bound=_TakesCls[Any, ..., Any])
-
-class _Anything: ...
-
-# Functions that take anything: what checkers find for the type variables of these is of no use.
-_GenericMethod: TypeAlias = (
-    Callable[Concatenate[_S, _Anything, ...], _R]
-    | Callable[Concatenate[_S, tuple[_Anything, ...], ...], _R]
-    | Callable[Concatenate[_S, type[_Anything], ...], _R]
-    | Callable[Concatenate[_S, Callable[..., _Anything], ...], _R]
-)
-_Generic: TypeAlias = (
-    Callable[Concatenate[_Anything, ...], _R]
-    | Callable[Concatenate[tuple[_Anything, ...], ...], _R]
-    | Callable[Concatenate[type[_Anything], ...], _R]
-    | Callable[Concatenate[Callable[..., _Anything], ...], _R]
-)
-_Of: TypeAlias = _T | Iterable[_T] | Mapping[Any, _T] | Awaitable[_T] | type[_T] | Callable[..., _T]
-
-# A function as an attribute that no checker takes for a method of the cache itself.
-class _Call(Generic[_F_co]):
-    __call__: _F_co
-    def __get__(self, instance: object, owner: object = None, /) -> _F_co: ...
+# What `_mapping.py` makes tamis.SieveCache of: that has the types of the public methods.
+class SieveCacheBase:
+    def __init__(self, maxsize: SupportsIndex | None, **options: Any) -> None: ...
+    @property
+    def maxsize(self) -> int | None: ...
+    # Keys with values, from the oldest to the newest.
+    def _pairs(self) -> list[tuple[Any, Any]]: ...
+    # The value in a tuple, or an empty one.
+    def _peek(self, key: object, /) -> tuple[Any, ...]: ...
+    # maxsize, options, entries from the oldest to the newest, and where the hand of SIEVE is.
+    def _snapshot(self) -> tuple[int | None, dict[str, Any], list[tuple[Any, ...]], int]: ...
+    def _restore(self, entries: list[tuple[Any, ...]], hand: int, /) -> None: ...
+    # Puts the methods of this class into a subclass, so that calls need not look them up in a base.
+    @staticmethod
+    def _lend(subclass: type[SieveCacheBase], /) -> None: ...
 
 class _Named:
     __name__: str
@@ -298,19 +278,6 @@ _SelfCached: TypeAlias = _WithSelf[_F, lru_cache_wrapper[_F]]
 _ClsCached: TypeAlias = _WithCls[_F, lru_cache_wrapper[_F]]
 _SelfPerInstance: TypeAlias = _WithSelf[_F, _PerInstance[_F]]
 _ClsPerInstance: TypeAlias = _WithCls[_F, _PerInstance[_F]]
-
-MYPY: Literal[False]
-if MYPY:
-    # mypy finds Any where a function with Any in its type fits more than one of these. So none fits.
-    class _OfSelf(_TakesSelf[_S_contra, _P, _R_co], Protocol[_S_contra, _P, _R_co]):
-        def no_function(self) -> None: ...
-
-    class _OfCls(_TakesCls[_S_contra, _P, _R_co], Protocol[_S_contra, _P, _R_co]):
-        def no_function(self) -> None: ...
-
-else:
-    class _OfSelf(_TakesSelf[_S_contra, _P, _R_co], Protocol[_S_contra, _P, _R_co]): ...
-    class _OfCls(_TakesCls[_S_contra, _P, _R_co], Protocol[_S_contra, _P, _R_co]): ...
 
 class _Decorator:
     @overload
