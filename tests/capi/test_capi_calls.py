@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-import sysconfig
 import threading
 import time
 import tracemalloc
@@ -18,10 +17,9 @@ import tamis
 import tamis._core
 from helpers.capi_tools import LANGUAGES, PACKAGE_FOLDER, BadEq, BadHash, Refuse, Thing, listed, require_compiler
 from helpers.interpreter_tools import IN_INTERPRETERS
+from helpers.marks import for_free_threaded_builds
 from helpers.subprocess_tools import run_child
 from tamis import lru_cache
-
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 # Calls, and the rest
 
@@ -400,7 +398,7 @@ def test_several_threads_use_one_cache_at_once(api):
     assert failures == []
 
 
-@pytest.mark.skipif(not FREE_THREADED, reason="this interpreter is built with the GIL")
+@for_free_threaded_builds
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_module_that_uses_the_api_does_not_switch_the_gil_on(capi_folder, language):
     require_compiler(language)

@@ -8,13 +8,13 @@ import contextvars
 import functools
 import gc
 import inspect
-import os
 import threading
 import warnings
 import weakref
 
 import pytest
 
+from helpers.marks import for_systems_with_fork
 from helpers.subprocess_tools import run_function
 from tamis import cache, cached_method, lru_cache
 
@@ -703,7 +703,7 @@ def fork_in_a_flight():
     print("done")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@for_systems_with_fork
 def test_a_task_left_behind_by_a_fork_is_not_waited_for():
     assert run_function(fork_in_a_flight) == "done\n"
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import sysconfig
 
 import pytest
 
+from helpers.marks import FREE_THREADED, for_systems_with_fork
 from helpers.subprocess_tools import run_child, run_function
 
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 needs_testcapi = pytest.mark.skipif(
     importlib.util.find_spec("_testcapi") is None or FREE_THREADED,
     reason="needs _testcapi, whose failing allocations crash free-threaded CPython itself in a plain function's call",
 )
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+needs_fork = for_systems_with_fork
 
 
 STEPS = [

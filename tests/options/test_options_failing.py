@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import threading
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.option_tools import Evictions, Time, reported
 from tamis import SieveCache, cache, cached_method, lru_cache
 
@@ -17,7 +17,6 @@ def fails(*_):
     raise ZeroDivisionError
 
 
-LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 FAILING = [
     ({"ttl": fails}, ZeroDivisionError),
     ({"ttl": lambda value: "1"}, TypeError),
@@ -103,7 +102,7 @@ def test_threads_that_wait_get_a_result_that_is_not_stored():
     assert results == [[1]] * 3
 
 
-@LINUX
+@for_shared_caches
 def test_result_of_a_shared_cache_is_returned(tmp_path):
     options = {"backend": "shared", "path": tmp_path, "max_bytes": 1 << 18}
     f = cache(ttl=fails, **options)(lambda x: [x])

@@ -12,9 +12,8 @@ import pytest
 
 import tamis
 import tamis._core
+from helpers.marks import FREE_THREADED, for_free_threaded_builds
 from helpers.subprocess_tools import run_child
-
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def test_compiled_lock_mode_is_the_interpreters():
@@ -25,7 +24,7 @@ def test_profile_is_release():
     assert tamis._core.BUILD["profile"] == "release"
 
 
-@pytest.mark.skipif(not FREE_THREADED, reason="this interpreter is built with the GIL")
+@for_free_threaded_builds
 def test_import_does_not_switch_the_gil_on():
     # Without PYTHON_GIL, which would hide what an import asks for.
     output = run_child(

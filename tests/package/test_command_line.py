@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import tamis
+from helpers.marks import for_systems_with_fork
 
 
 def python(*arguments: str, cwd: Path, options: tuple[str, ...] = (), **more: Any) -> subprocess.CompletedProcess[str]:
@@ -310,7 +311,7 @@ def test_the_report_comes_however_the_program_ends(folder, ending, status):
     assert json.loads((folder / "report.json").read_text())["caches"][0]["calls"] >= 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork() is not on this platform")
+@for_systems_with_fork
 def test_children_of_a_fork_write_no_report_of_their_own(folder):
     program = "import os, sys\nprint('x', flush=True)\nif os.fork() == 0: sys.exit(0)\nos.wait()\n"
     write(folder / "program.py", program)

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 import tamis
+from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from tamis import lru_cache
 
 pytestmark = [
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
-    # Two functions of one name stand for those of two processes here.
-    pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
+    for_shared_caches,
+    has_two_functions_of_one_name,
 ]
 
 # Whether rich is there is for the table alone.

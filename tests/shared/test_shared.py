@@ -24,14 +24,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from helpers.subprocess_tools import run_child, run_function
 from tamis import cache, cached_method, lru_cache
 from tamis._identity.region_name import region_name
 
 pytestmark = [
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
-    # Two functions of one name stand for those of two processes here.
-    pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
+    for_shared_caches,
+    has_two_functions_of_one_name,
 ]
 
 

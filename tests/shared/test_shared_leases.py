@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.subprocess_tools import run_child
 from tamis import lru_cache
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 # Far below the 30 seconds after which nobody is waited for, and far above what it takes.
 SECONDS = 20

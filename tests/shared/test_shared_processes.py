@@ -17,15 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers.marks import for_shared_caches, forks_beside_threads, has_two_functions_of_one_name
 from helpers.subprocess_tools import run_function
 from tamis import lru_cache
 
 pytestmark = [
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
-    # Two functions of one name stand for those of two processes here.
-    pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning"),
-    # Of pytest's own threads, or those that another test has left: these tests fork on purpose.
-    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+    for_shared_caches,
+    has_two_functions_of_one_name,
+    forks_beside_threads,
 ]
 
 SECONDS = 60.0

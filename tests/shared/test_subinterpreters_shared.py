@@ -8,13 +8,14 @@ import sysconfig
 import pytest
 
 from helpers.interpreter_tools import IN_INTERPRETERS
+from helpers.marks import for_shared_caches
 from helpers.subprocess_tools import run_child
 
 pytestmark = [
     pytest.mark.skipif(
         sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL"
     ),
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux"),
+    for_shared_caches,
 ]
 
 # Calls of one interpreter: `DIRECTORY` and `CALLS` are put in.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import pytest
 
+from helpers.marks import for_shared_caches, for_systems_with_fork
 from helpers.subprocess_tools import run_function
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = for_systems_with_fork
 
 
 def hit_meanwhile(rounds):
@@ -397,6 +395,6 @@ def known_before(directory):
     print("done")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+@for_shared_caches
 def test_a_child_of_a_process_that_has_listed_regions_is_a_process_of_its_own(tmp_path):
     assert run_function(known_before, str(tmp_path)) == "done\n"

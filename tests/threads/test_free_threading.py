@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
+from helpers.marks import for_free_threaded_builds, for_systems_with_fork
 from helpers.subprocess_tools import run_child, run_function
-
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-free_threaded_alone = pytest.mark.skipif(not FREE_THREADED, reason="with the GIL there is one thread at a time")
 
 
 def retained(maxsize, threads, calls):
@@ -228,7 +224,7 @@ def sharing(version):
     print("done")
 
 
-@free_threaded_alone
+@for_free_threaded_builds
 def test_only_a_cache_that_threads_share_stops_counting_its_references():
     assert run_function(sharing, sys.version_info[:2]) == "done\n"
 
@@ -262,7 +258,7 @@ def counted_while_shared(calls):
     print("done")
 
 
-@free_threaded_alone
+@for_free_threaded_builds
 def test_becoming_shared_while_the_owner_counts_is_safe():
     assert run_function(counted_while_shared, 300) == "done\n"
 
@@ -334,7 +330,7 @@ def forking(threads, forks):
     print("done")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@for_systems_with_fork
 def test_a_child_forked_while_threads_are_inside_can_use_clear_and_drop_the_cache():
     assert run_function(forking, 4, 150, seconds=120) == "done\n"
 
@@ -538,6 +534,6 @@ def fork_between_finalizers():
     print("done")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@for_systems_with_fork
 def test_a_child_forked_while_a_thread_drops_entries_goes_on_dropping():
     assert run_function(fork_between_finalizers) == "done\n"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
 import pytest
 
+from helpers.marks import for_systems_with_alarms, for_systems_with_fork
 from helpers.subprocess_tools import run_function
 from tamis import cache, lru_cache
 
@@ -279,7 +279,7 @@ def interrupted():
     leader.join()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="this system has no alarm signal")
+@for_systems_with_alarms
 def test_a_signal_reaches_a_thread_that_waits():
     assert run_function(interrupted) == "interrupted\n"
 
@@ -345,7 +345,7 @@ def test_nothing_hangs_where_flights_cross():
     assert run_function(many_things_at_once, 40, 4, seconds=60) == "done\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@for_systems_with_fork
 def test_a_flight_of_before_a_fork_is_not_waited_for():
     assert run_function(fork_in_flight) == "done\n"
 
@@ -437,7 +437,7 @@ def ring_behind_a_signal():
     print("done")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="this system has no alarm signal")
+@for_systems_with_alarms
 def test_a_ring_is_seen_behind_a_signal_handler_that_waited():
     assert run_function(ring_behind_a_signal, seconds=20) == "done\n"
 

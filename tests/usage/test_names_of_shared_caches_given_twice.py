@@ -10,10 +10,11 @@ import warnings
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.subprocess_tools import run_child
 from tamis import cache, lru_cache
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 
 @pytest.fixture

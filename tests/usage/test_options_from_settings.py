@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import decimal
 import fractions
-import sys
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.option_tools import Time
 from tamis import SieveCache, cache, cached_method, lru_cache
 
@@ -15,7 +15,6 @@ OPTIONS = [
     *("ttl", "tti", "jitter", "stale", "key", "ignore", "single_flight", "weigher", "maxweight", "on_evict", "copy"),
     *("clock", "backend", "name", "path", "max_bytes", "serializer"),
 ]
-LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -45,7 +44,7 @@ def test_all_options_may_be_none_at_once():
     assert g.cache_parameters() == {"maxsize": 128, "typed": False}
 
 
-@LINUX
+@for_shared_caches
 def test_options_of_a_shared_cache_may_be_none(tmp_path):
     others = {name: None for name in OPTIONS if name not in ("backend", "path", "max_bytes")}
     f = lru_cache(backend="shared", path=tmp_path, max_bytes=1 << 18, **others)(len)
@@ -136,7 +135,7 @@ def test_jitter_and_stale_may_be_any_number(number):
     assert cache(ttl=10, jitter=type(number)(1) if type(number).__name__ != "ndarray" else number / 3)(len)("ab") == 2
 
 
-@LINUX
+@for_shared_caches
 @pytest.mark.parametrize("number", numbers(1 << 18), ids=lambda number: type(number).__name__)
 def test_size_of_a_region_may_be_any_number(tmp_path, number):
     f = cache(backend="shared", path=tmp_path, max_bytes=number)(len)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import inspect
-import sys
 import time
 
 import pytest
 
 import tamis
+from helpers.marks import for_shared_caches
 
 DECORATORS = [tamis.lru_cache, tamis.cache, tamis.cached_method]
 EVERY_DECORATOR = pytest.mark.parametrize("decorator", DECORATORS, ids=lambda decorator: decorator.__name__)
@@ -115,7 +115,7 @@ def test_option_that_would_do_nothing_is_refused_and_names_what_it_needs(decorat
     assert all(name in str(caught.value) for name in names)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+@for_shared_caches
 def test_region_that_holds_nothing_is_refused_with_the_least_size(tmp_path):
     for decorator in (tamis.lru_cache, tamis.cache):
         for size in (1, 1000, (64 << 10) - 1):

@@ -8,15 +8,15 @@ import decimal
 import enum
 import pickle
 import random
-import sys
 from collections import Counter, OrderedDict
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.program_tools import Program
 from tamis import _core, _pickled, lru_cache
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 
 def key(*args, **kwargs):

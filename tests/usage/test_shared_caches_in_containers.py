@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.subprocess_tools import run_function
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 HELPERS = str(Path(__file__).parents[1])
 

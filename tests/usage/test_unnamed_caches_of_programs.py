@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import compileall
-import sys
 import zipfile
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from helpers.program_tools import HEAD, Program
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 
 @pytest.fixture

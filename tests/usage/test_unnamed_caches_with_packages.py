@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 import tamis
+from helpers.marks import for_shared_caches
 from helpers.package_tools import package
 from helpers.region_cases import over
 from tamis._identity.region_name import region_name
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 HEAD = "from helpers.region_cases import *\nimport functools\n"
 # For each package: a preamble, and callables that differ.

@@ -12,9 +12,10 @@ from functools import partial
 
 import pytest
 
+from helpers.marks import for_shared_caches
 from tamis import lru_cache
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared caches are for Linux")
+pytestmark = for_shared_caches
 
 
 @pytest.fixture
