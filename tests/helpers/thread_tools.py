@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def in_threads(count: int, work: Callable[[int], T]) -> list[T]:
-    """Run ``work(number)`` in so many threads at once, and return the results by number. Raises what a thread raised."""
+    """Run ``work(number)`` in so many threads at once and return the results by number. Raises what a thread raised."""
     results: dict[int, T] = {}
     errors: list[BaseException] = []
     start = threading.Barrier(count)

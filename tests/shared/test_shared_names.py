@@ -12,9 +12,6 @@ pytestmark = [
 ]
 
 
-# ---- the name -------------------------------------------------------------------------------------------------------
-
-
 def compiled(file, source):
     """The function `f` of a program in this file."""
     file.write_text(source)

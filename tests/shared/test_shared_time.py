@@ -17,9 +17,6 @@ pytestmark = [
 ]
 
 
-# ---- time -----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("value", ["immutable", ["mutable"]])
 @pytest.mark.parametrize("ttl", [0.1, datetime.timedelta(seconds=0.1), lambda result: 0.1])
 def test_entry_expires(shared, ttl, value):
