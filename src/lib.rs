@@ -27,6 +27,8 @@ mod py;
 #[cfg_attr(not(target_os = "linux"), path = "shm/unsupported.rs")]
 #[cfg_attr(loom, path = "shm/loom.rs")]
 pub mod shm;
+#[cfg(feature = "python")]
+mod state;
 
 #[cfg(feature = "python")]
 pub use module::PyInit__core;

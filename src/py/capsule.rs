@@ -5,7 +5,7 @@
 use super::decorator;
 use super::wrapper::Wrapper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
-use crate::module;
+use crate::state;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_char, c_int};
 use std::mem::offset_of;
@@ -142,7 +142,7 @@ fn made(callable: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> 
     {
         return Err(Raised::type_error_naming_type(c"options are a dict or NULL, not %.200s", options));
     }
-    decorator::around(module::imported()?.borrow(), callable, options)
+    decorator::around(state::imported()?.borrow(), callable, options)
 }
 
 unsafe extern "C" fn check(object: *mut py::PyObject) -> c_int {

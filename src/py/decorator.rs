@@ -5,7 +5,7 @@ use super::options;
 use super::wrapper::{Bound, Wrapper};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
-use crate::module::State;
+use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::ptr;

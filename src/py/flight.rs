@@ -5,10 +5,10 @@
 //! lock of its library's (see `threads.rs`), and counts as a thread. A thread never waits where it would close a ring of threads
 //! that wait for each other.
 
-use super::threads::{Holding, PatchedLock, Thread, Threads};
 use crate::core::forks::Lock;
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
-use crate::module;
+use crate::state;
+use crate::state::threads::{Holding, PatchedLock, Thread, Threads};
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
 
@@ -102,7 +102,7 @@ static WAITING: Lock<Vec<Wait>> = Lock::new(Vec::new());
 impl Flight {
     /// A flight that this thread leads. Reenters: as [`Threads::current`].
     pub fn create(kind: Borrowed<'_>) -> Result<Owned> {
-        let leader = module::State::of_type(kind)?.threads.current()?;
+        let leader = state::State::of_type(kind)?.threads.current()?;
         let fields = Fields { leader, state: Lock::new(State::default()) };
         // SAFETY: a field of a fresh flight.
         unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
@@ -125,7 +125,7 @@ impl Flight {
     fn threads(&self) -> Result<&Threads> {
         // SAFETY: a live object, held by whoever holds the borrow.
         let this = unsafe { Borrowed::from_ptr(std::ptr::from_ref(self).cast_mut().cast()) };
-        Ok(&module::State::of_instance(this)?.threads)
+        Ok(&state::State::of_instance(this)?.threads)
     }
 
     /// Tells everybody who waits what has come of it, and everybody who comes later. No exception is set. Reenters: where

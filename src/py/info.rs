@@ -1,7 +1,7 @@
 //! `CacheInfo`.
 
 use crate::ffi::{Owned, Result};
-use crate::module::State;
+use crate::state::State;
 use pyo3_ffi as py;
 use std::ptr;
 

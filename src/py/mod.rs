@@ -17,6 +17,6 @@ pub mod method;
 pub mod options;
 pub mod regions;
 pub mod task_flight;
-pub mod threads;
+pub mod types;
 pub mod unhashable;
 pub mod wrapper;

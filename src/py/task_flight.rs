@@ -5,9 +5,9 @@
 //! context, so that tasks which it starts, and waits for by other means, are known to belong to it.
 
 use super::flight::{Outcome, begin_task_wait, end_task_wait};
-use super::threads::Thread;
 use crate::ffi::{Borrowed, Owned, Raised, Result, err, object, thread};
-use crate::module::State as ModuleState;
+use crate::state::State as ModuleState;
+use crate::state::threads::Thread;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -23,15 +23,11 @@ pub struct Led {
     landed: AtomicBool,
     /// Whether other processes may wait for it.
     leased: AtomicBool,
-    /// One for each task that waits, so that one may stop while others go on. Changed under [`Waits`].
+    /// One for each task that waits, so that one may stop while others go on. Changed under `State::task_waits`.
     waits_for: Mutex<Vec<Arc<Led>>>,
     /// The flight under which it began, if that had not landed by then.
     under: Option<Arc<Led>>,
 }
-
-/// Held by those who look whether a ring would close, and then wait. No Python code runs meanwhile.
-#[derive(Default)]
-pub struct Waits(Mutex<()>);
 
 impl Led {
     /// This one, or the nearest above that has not landed.
@@ -101,7 +97,7 @@ fn own(state: &ModuleState) -> Result<Option<Arc<Led>>> {
     let Some(found) = ptr::NonNull::new(found) else { return Ok(None) };
     // SAFETY: a new reference.
     let found = unsafe { Owned::from_ptr(found.as_ptr()) };
-    if found.borrow().type_ptr().cast() != state.led_type.as_ptr() {
+    if found.borrow().type_ptr().cast() != state.types.led.as_ptr() {
         return Ok(None);
     }
     // SAFETY: the type has just been seen, and the reference holds it.
@@ -173,7 +169,7 @@ impl TaskFlight {
         let fields = Fields { leader: state.threads.current()?, led: Arc::new(led), state: Mutex::new(waiting) };
         let offset = std::mem::offset_of!(Self, fields);
         // SAFETY: the field of a fresh flight.
-        unsafe { object::plain_instance(state.task_flight_type.borrow(), Some(Box::new(fields)), offset) }
+        unsafe { object::plain_instance(state.types.task_flight.borrow(), Some(Box::new(fields)), offset) }
     }
 
     /// The flight that this object is.
@@ -212,7 +208,7 @@ impl TaskFlight {
             return Ok(Follow::Alone);
         }
         let mut wait = Waiting { flight: flight.clone(), future: future.clone(), own: Vec::new(), over_threads };
-        let ring = locked(&state.task_waits.0);
+        let ring = locked(&state.task_waits);
         // Others wait for this process without seeing what it waits for, so that it waits for nobody then.
         let is_awaited_elsewhere = own.iter().any(|led| led.leased.load(Ordering::Relaxed));
         if !own.is_empty() && (is_awaited_elsewhere || fields.led.waits_for_one_of(&own)) {
@@ -278,7 +274,7 @@ impl Leading {
         let led = Some(Arc::clone(&unsafe { TaskFlight::of(&flight) }.led));
         let offset = std::mem::offset_of!(Remembered, led);
         // SAFETY: the field of a fresh object.
-        let remembered = unsafe { object::plain_instance(state.led_type.borrow(), led, offset) }?;
+        let remembered = unsafe { object::plain_instance(state.types.led.borrow(), led, offset) }?;
         // SAFETY: a context variable and a live object.
         let token = unsafe { py::PyContextVar_Set(state.leading.get()?.as_ptr(), remembered.as_ptr()) };
         // SAFETY: a new reference, or null with an exception set.

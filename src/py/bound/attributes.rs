@@ -2,8 +2,8 @@
 
 use super::BoundMethod;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
-use crate::module::State;
 use crate::py::wrapper::{Table, with_arguments, without_arguments};
+use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
@@ -37,7 +37,7 @@ impl BoundMethod {
         let (function, instance) = (self.function(), self.instance()?);
         let state = State::of_instance(self.as_object())?;
         let kind = function.type_ptr().cast();
-        if kind != state.method_type.as_ptr() && kind != state.coroutine_method_type.as_ptr() {
+        if kind != state.types.method.as_ptr() && kind != state.types.coroutine_method.as_ptr() {
             return Ok((function.to_owned(), Some(instance)));
         }
         let args = [function, instance.borrow()];

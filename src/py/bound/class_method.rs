@@ -3,8 +3,8 @@
 
 use super::{BoundMethod, is_bound_here};
 use crate::ffi::{Borrowed, Owned, Result, object};
-use crate::module::State;
 use crate::py::wrapper::{Table, without_arguments};
+use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
 use std::ptr;

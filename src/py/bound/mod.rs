@@ -12,7 +12,7 @@ mod class_method;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object, sync};
-use crate::module::State;
+use crate::state::State;
 pub use class_method::make_class_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -41,13 +41,13 @@ impl BoundMethod {
     /// A cached function, or cached method, on this instance.
     pub fn of_instance(state: &State, function: Borrowed<'_>, instance: Borrowed<'_>) -> Result<Owned> {
         let (function, instance) = (function.to_owned(), instance.to_owned());
-        Self::create(&state.bound_method_type, bound_vectorcall, Fields { function, instance, weak: false })
+        Self::create(&state.types.bound_method, bound_vectorcall, Fields { function, instance, weak: false })
     }
 
     /// Any function, on the instance that this `weakref.ref` leads to.
     pub fn weakly(state: &State, function: Borrowed<'_>, reference: Borrowed<'_>) -> Result<Owned> {
         let (function, instance) = (function.to_owned(), reference.to_owned());
-        Self::create(&state.weak_method_type, weak_vectorcall, Fields { function, instance, weak: true })
+        Self::create(&state.types.weak_method, weak_vectorcall, Fields { function, instance, weak: true })
     }
 
     fn create(kind: &Owned, vectorcall: py::vectorcallfunc, fields: Fields) -> Result<Owned> {

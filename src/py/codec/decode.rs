@@ -5,10 +5,10 @@
 //! some ten times their size is ever allocated; the depth against [`MOST_DEPTH`].
 
 use super::keys::HAS_KEYWORDS;
-use super::others::{self, Serializer};
-use super::{MOST_DEPTH, Names, tag};
+use super::others;
+use super::{MOST_DEPTH, tag};
 use crate::ffi::{Owned, Raised, Result, object, plain};
-use crate::module::State;
+use crate::state::{KeyStrings, Serializer, State};
 
 /// What has come of decoding.
 pub enum Decoded {
@@ -34,7 +34,7 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
         return Ok(Decoded::Damaged);
     }
     let mut decoder =
-        Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.dict_names) };
+        Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.key_strings) };
     match decoder.item(0) {
         Ok(value) if decoder.rest.is_empty() => Ok(Decoded::Value(value, decoder.immutable)),
         Ok(_) | Err(Stop::Damaged) => Ok(Decoded::Damaged),
@@ -78,7 +78,7 @@ struct Decoder<'a> {
     items: usize,
     immutable: bool,
     of_key: bool,
-    names: Option<&'a Names>,
+    names: Option<&'a KeyStrings>,
 }
 
 impl<'a> Decoder<'a> {

@@ -1,9 +1,9 @@
 //! Values to bytes.
 
-use super::others::{self, Serialized, Serializer};
+use super::others::{self, Serialized};
 use super::{MOST_DEPTH, Out, TooLarge, tag};
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object, plain};
-use crate::module::State;
+use crate::state::{Serializer, State};
 use std::collections::HashSet;
 
 /// What has come of encoding a value.

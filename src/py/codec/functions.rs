@@ -3,9 +3,9 @@
 use super::decode::decode_call;
 use super::{Decoded, Encoded, decode, encode, encode_call, encode_canonical};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
-use crate::module::State;
 use crate::py::functions::{function, functions};
 use crate::py::key::KeyKind;
+use crate::state::State;
 use pyo3_ffi as py;
 
 const NO_BOUND: usize = usize::MAX;

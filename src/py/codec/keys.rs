@@ -7,12 +7,12 @@
 //! items of sets sorted, or of `tamis/_pickled.py`.
 
 use super::encode_canonical;
-use super::others::{self, Serialized, Serializer};
+use super::others::{self, Serialized};
 use super::{MOST_DEPTH, Out, TooLarge, tag};
 use crate::ffi::err::{self, Kind};
 use crate::ffi::{Borrowed, CallArgs, Raised, Result, exact, object, plain};
-use crate::module::State;
 use crate::py::key::KeyKind;
+use crate::state::{Serializer, State};
 
 /// The layout of a key begins with a byte that says which parts it has.
 pub(super) const HAS_KEYWORDS: u8 = 1;

@@ -9,15 +9,12 @@ mod decode;
 mod encode;
 mod functions;
 mod keys;
-mod names;
 mod others;
 
 pub use decode::{Decoded, decode};
 pub use encode::{Encoded, encode, encode_canonical};
 pub use functions::FUNCTIONS;
 pub use keys::encode_call;
-pub use names::Names;
-pub use others::Serializer;
 
 use std::mem::MaybeUninit;
 

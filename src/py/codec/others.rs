@@ -2,36 +2,7 @@
 
 use crate::ffi::err;
 use crate::ffi::{Borrowed, Owned, Raised, Result, object, plain};
-use crate::module::State;
-
-/// Two callables, `dumps(obj) -> bytes` and `loads(bytes) -> obj`.
-pub struct Serializer {
-    dumps: Owned,
-    loads: Owned,
-}
-
-impl Serializer {
-    /// Of an object, or of a module, that has both. Reenters: its attributes.
-    pub fn of(object: Borrowed<'_>) -> Result<Self> {
-        let dumps = object.attr(object::interned(c"dumps")?.borrow())?;
-        Ok(Self { dumps, loads: object.attr(object::interned(c"loads")?.borrow())? })
-    }
-
-    /// Whether both can be called.
-    pub fn is_callable(&self) -> bool {
-        self.dumps.borrow().is_callable() && self.loads.borrow().is_callable()
-    }
-
-    /// The objects that it holds, for the collector.
-    pub fn held(&self) -> [&Owned; 2] {
-        [&self.dumps, &self.loads]
-    }
-
-    /// The same, handed out.
-    pub fn into_held(self) -> [Owned; 2] {
-        [self.dumps, self.loads]
-    }
-}
+use crate::state::{Serializer, State};
 
 /// What a serializer made of an object.
 pub enum Serialized {

@@ -13,7 +13,7 @@ use crate::core::view::Hit;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, exact, object};
-use crate::module::State;
+use crate::state::State;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};

@@ -7,10 +7,10 @@ use crate::core::view::Hit;
 use crate::ffi::err::Kind;
 use crate::ffi::sync::{Lent, Store};
 use crate::ffi::{Borrowed, Owned, Raised, Result, object};
-use crate::module::State;
 use crate::py::bound::BoundMethod;
 use crate::py::key::Key;
 use crate::py::wrapper::{OfInstance, Wrapper};
+use crate::state::State;
 use pyo3_ffi as py;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -2,7 +2,7 @@
 
 use super::Method;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, compat, object};
-use crate::module::State;
+use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::c_void;
 use std::ptr;
@@ -26,7 +26,7 @@ impl Forget {
     pub fn create(state: &State, method: Borrowed<'_>, number: i64) -> Result<Owned> {
         let method = weak_reference(method, None)?;
         // SAFETY: a ready type of ours.
-        let made = unsafe { py::PyType_GenericAlloc(state.forget_type.as_ptr().cast(), 0) };
+        let made = unsafe { py::PyType_GenericAlloc(state.types.forget.as_ptr().cast(), 0) };
         // SAFETY: a new reference, or null with an exception set.
         let made = unsafe { Owned::from_call(made) }?;
         let this = made.as_ptr().cast::<Self>();

@@ -11,7 +11,6 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
-use crate::module::State;
 use crate::py::bound::BoundMethod;
 use crate::py::libraries;
 use crate::py::options::Options;
@@ -19,6 +18,7 @@ use crate::py::wrapper::{
     ATTRIBUTES, Bound, Entries, OfInstance, Table, Wrapper, Wraps, coroutine_attributes, is_coroutine_function,
     parameters, update_wrapper, without_arguments,
 };
+use crate::state::State;
 pub use forget::make_forget_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -60,7 +60,7 @@ impl Method {
     ) -> Result<Owned> {
         let coroutine = is_coroutine_function(function)?;
         // A cache that is thrown away, so that what is wrong with the options is said here. The type stands in for an instance.
-        let reference = forget::weak_reference(state.method_type.borrow(), None)?;
+        let reference = forget::weak_reference(state.types.method.borrow(), None)?;
         let of_stand_in = BoundMethod::weakly(state, function, reference.borrow())?;
         let stand_in = OfInstance { reference, method: function, coroutine };
         drop(Wrapper::decorate(state, of_stand_in.borrow(), bound, typed, given, Some(stand_in))?);
@@ -74,7 +74,7 @@ impl Method {
             coroutine,
         };
         let parts = boxed(parts).map_err(|OutOfMemory| Raised::no_memory())?;
-        let kind = if coroutine { &state.coroutine_method_type } else { &state.method_type };
+        let kind = if coroutine { &state.types.coroutine_method } else { &state.types.method };
         // SAFETY: a ready type of ours.
         let made = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
         // SAFETY: a new reference, or null with an exception set.
@@ -136,7 +136,7 @@ impl Method {
     /// The object as a cached method, if it is one.
     pub fn from_object<'a>(state: &State, object: Borrowed<'a>) -> Option<&'a Self> {
         let kind = object.type_ptr().cast();
-        let is_one = kind == state.method_type.as_ptr() || kind == state.coroutine_method_type.as_ptr();
+        let is_one = kind == state.types.method.as_ptr() || kind == state.types.coroutine_method.as_ptr();
         // SAFETY: nobody can derive from the types.
         is_one.then(|| unsafe { Self::of(object.as_ptr()) })
     }

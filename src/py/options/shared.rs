@@ -3,8 +3,8 @@
 use super::values::{natural, wrong};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
-use crate::py::codec::Serializer;
 use crate::shm::Region;
+use crate::state::Serializer;
 use pyo3_ffi as py;
 use std::ffi::CStr;
 

@@ -8,8 +8,8 @@ use crate::ffi::compat::recursion::check_stack;
 use crate::ffi::coroutine::{self, Step};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, err, object};
-use crate::module::State;
 use crate::py::awaitable;
+use crate::state::State;
 use pyo3_ffi as py;
 use pyo3_ffi::PySendResult;
 use std::ffi::{CStr, c_int, c_void};
@@ -33,7 +33,7 @@ impl CoroutineCall {
         let call = Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?);
         let offset = std::mem::offset_of!(Self, call);
         // SAFETY: a field of a fresh object of ours.
-        unsafe { object::plain_instance(state.coroutine_type.borrow(), call, offset) }
+        unsafe { object::plain_instance(state.types.coroutine_call.borrow(), call, offset) }
     }
 }
 

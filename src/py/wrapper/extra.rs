@@ -8,11 +8,11 @@ use crate::core::expiry::Terms;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
-use crate::module::State;
 use crate::py::awaitable::Ready;
 use crate::py::entry::{Entry, EntryTerms};
 use crate::py::key::Key;
 use crate::py::options::{self, Clock, Copy, Options, Ttl};
+use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,12 +119,12 @@ impl Extra {
             quick,
             ignored,
             flights,
-            ready_type: options.coroutine.then(|| state.ready_type.clone()),
+            ready_type: options.coroutine.then(|| state.types.completed_coroutine.clone()),
             shared,
             would_share,
             options,
             given: options::copied(given)?,
-            entry_type: state.entry_type.clone(),
+            entry_type: state.types.entry.clone(),
             weight: AtomicU64::new(0),
             soonest: AtomicU64::new(NEVER),
             random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),

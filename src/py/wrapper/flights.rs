@@ -9,9 +9,9 @@ use crate::core::hash::Hash;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
-use crate::module::State;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::key::Key;
+use crate::state::State;
 
 /// What is being computed, under its key.
 pub struct Flights {
@@ -24,7 +24,7 @@ impl Flights {
     /// Nothing so far.
     pub fn new(state: &State) -> Result<Self> {
         let store = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
-        Ok(Self { store: Some(store), kind: state.flight_type.clone() })
+        Ok(Self { store: Some(store), kind: state.types.flight.clone() })
     }
 
     fn store(&self) -> &Entries {

@@ -23,12 +23,12 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::compat::recursion::Level;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
-use crate::module::State;
 use crate::py::bound::{BoundMethod, callable_tp_descr_get};
 use crate::py::coroutine_object;
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
 use crate::py::unhashable;
+use crate::state::State;
 pub use attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
 pub use begun::CALL;
 pub use coroutine_protocol::make_type as make_coroutine_call_type;
@@ -142,7 +142,7 @@ impl Wrapper {
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
         };
-        let kind = if coroutine { &state.coroutine_wrapper_type } else { &state.wrapper_type };
+        let kind = if coroutine { &state.types.coroutine_function } else { &state.types.function };
         // SAFETY: a ready type of ours.
         let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
         // SAFETY: a new reference, or null with an exception set.

@@ -11,12 +11,12 @@ use crate::core::clock::Time;
 use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
-use crate::module::State;
 use crate::py::codec::{self, Decoded, Encoded};
 use crate::py::entry::EntryTerms;
 use crate::py::key::{self, KeyKind};
 use crate::py::options::Clock;
 use crate::shm::{Lookup, Stored, Token};
+use crate::state::State;
 use std::cell::{Cell, RefCell, RefMut};
 use std::mem::ManuallyDrop;
 

@@ -7,8 +7,8 @@ use super::asked::{Asked, Look, When};
 use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::key::{self, KeyKind};
-use crate::py::threads::{Holding, Threads};
 use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Region, Waited};
+use crate::state::threads::{Holding, Threads};
 use std::cell::Cell;
 use std::time::Duration;
 

@@ -11,9 +11,9 @@ const COUNT: usize = 512;
 const LONGEST: usize = 32;
 
 /// Short ASCII strings of one interpreter. Where there is no GIL nothing is kept.
-pub struct Names(Box<[Cell<Option<Owned>>]>);
+pub struct KeyStrings(Box<[Cell<Option<Owned>>]>);
 
-impl Names {
+impl KeyStrings {
     /// None so far.
     pub fn new() -> Self {
         let count = if FREE_THREADED { 0 } else { COUNT };
