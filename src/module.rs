@@ -3,7 +3,7 @@
 
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
-use crate::py::{capsule, codec, decorator, regions, types};
+use crate::py::{capsule, codec, decorators, tier::admin, types};
 use crate::state::{self, MODULE_NAME, State};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -128,9 +128,9 @@ const ON_DEATH: py::PyMethodDef = py::PyMethodDef {
 };
 
 static FUNCTIONS: Tables<[py::PyMethodDef; 14]> = {
-    let [lru_cache, cache, cached_method] = decorator::FUNCTIONS;
-    let [dumps, canonical, loads, key, call] = codec::FUNCTIONS;
-    let [list, entries, clear, remove] = regions::FUNCTIONS;
+    let [lru_cache, cache, cached_method] = decorators::FUNCTIONS;
+    let [dumps, canonical, loads, key, call] = codec::functions::FUNCTIONS;
+    let [list, entries, clear, remove] = admin::FUNCTIONS;
     // SAFETY: a table of C pointers and numbers, for which zero ends the list.
     let end = unsafe { std::mem::zeroed() };
     Tables(std::cell::UnsafeCell::new([

@@ -2,9 +2,9 @@
 //!
 //! One table serves all interpreters of the process: it holds nothing that belongs to one of them.
 
-use super::decorator;
-use super::wrapper::Wrapper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::py::decorators;
+use crate::py::function::Wrapper;
 use crate::state;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_char, c_int};
@@ -134,7 +134,7 @@ unsafe extern "C" fn make(callable: *mut py::PyObject, options: *mut py::PyObjec
     object::to_slot(made(callable, options))
 }
 
-/// Reenters: as [`decorator::around`], and an import where the interpreter has not imported tamis yet.
+/// Reenters: as [`decorators::around`], and an import where the interpreter has not imported tamis yet.
 fn made(callable: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> {
     if let Some(options) = options
         // SAFETY: a live object.
@@ -142,7 +142,7 @@ fn made(callable: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> 
     {
         return Err(Raised::type_error_naming_type(c"options are a dict or NULL, not %.200s", options));
     }
-    decorator::around(state::imported()?.borrow(), callable, options)
+    decorators::around(state::imported()?.borrow(), callable, options)
 }
 
 unsafe extern "C" fn check(object: *mut py::PyObject) -> c_int {

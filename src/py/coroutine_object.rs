@@ -5,8 +5,8 @@
 //! Our own are among them, but for what a hit returns where it is the awaited result of another call: that can be awaited again and
 //! again, as futures and tasks can.
 
-use super::awaitable;
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object, sync};
+use crate::py::completed;
 use pyo3_ffi as py;
 use std::ffi::CStr;
 
@@ -33,7 +33,7 @@ pub fn refuse_awaited(value: Borrowed<'_>) -> Result<()> {
     let message =
         c"a cached coroutine function has returned a coroutine object when it was awaited, which can be awaited only \
         once and so can't be stored: await it inside of the function";
-    if awaitable::is_ready(value) { Ok(()) } else { refuse(value, message, |_| true) }
+    if completed::is_ready(value) { Ok(()) } else { refuse(value, message, |_| true) }
 }
 
 #[inline(always)]

@@ -20,7 +20,7 @@ macro_rules! functions {
     )*};
 }
 
-pub(super) use functions;
+pub(in crate::py) use functions;
 
 /// Its entry in the module's table.
 pub const fn function(

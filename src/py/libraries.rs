@@ -108,6 +108,6 @@ unsafe extern "C" fn reduce(object: *mut py::PyObject, _: *mut py::PyObject) -> 
 
 /// Methods of cached functions and cached methods.
 pub const METHODS: [py::PyMethodDef; 2] = [
-    super::wrapper::without_arguments(c"__dir__", dir, py::METH_NOARGS, c"The names of all attributes."),
-    super::wrapper::without_arguments(c"__reduce__", reduce, py::METH_NOARGS, c"Pickle by reference."),
+    crate::py::function::methods::without_arguments(c"__dir__", dir, py::METH_NOARGS, c"The names of all attributes."),
+    crate::py::function::methods::without_arguments(c"__reduce__", reduce, py::METH_NOARGS, c"Pickle by reference."),
 ];

@@ -1,22 +1,22 @@
 //! The Python types and functions.
 
-pub mod awaitable;
 pub mod bound;
+pub mod cache;
+pub mod cache_info;
+pub mod cached_method;
 pub mod capsule;
 pub mod codec;
+pub mod completed;
 pub mod coroutine_object;
-pub mod decorator;
+pub mod decorators;
 pub mod entry;
 pub mod flight;
-mod functions;
-pub mod info;
+pub mod function;
+pub mod functions;
 pub mod key;
 pub mod libraries;
 pub mod mapping;
-pub mod method;
 pub mod options;
-pub mod regions;
-pub mod task_flight;
+pub mod tier;
 pub mod types;
 pub mod unhashable;
-pub mod wrapper;

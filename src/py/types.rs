@@ -1,26 +1,27 @@
 //! All types of the module, made once for each interpreter.
 
-use super::{awaitable, bound, entry, flight, mapping, method, task_flight, wrapper};
 use crate::ffi::{Borrowed, Owned, Result};
+use crate::py::flight::task;
+use crate::py::{bound, cached_method, completed, entry, flight, function, mapping};
 use crate::state::Types;
 use std::ffi::CStr;
 
 /// Makes them for this copy of the module.
 pub fn make(module: Borrowed<'_>) -> Result<Types> {
     Ok(Types {
-        function: wrapper::make_type(module)?,
-        coroutine_function: wrapper::make_coroutine_type(module)?,
+        function: function::make_type(module)?,
+        coroutine_function: function::make_coroutine_type(module)?,
         entry: entry::make_type(module)?,
-        completed_coroutine: awaitable::make_type(module)?,
-        coroutine_call: wrapper::make_coroutine_call_type(module)?,
-        task_flight: task_flight::make_type(module)?,
-        led: task_flight::make_led_type(module)?,
-        method: method::make_type(module)?,
-        coroutine_method: method::make_coroutine_type(module)?,
-        forget: method::make_forget_type(module)?,
+        completed_coroutine: completed::make_type(module)?,
+        coroutine_call: function::coroutine_protocol::make_type(module)?,
+        task_flight: task::make_type(module)?,
+        led: task::make_led_type(module)?,
+        method: cached_method::make_type(module)?,
+        coroutine_method: cached_method::make_coroutine_type(module)?,
+        forget: cached_method::forget::make_forget_type(module)?,
         bound_method: bound::make_type(module)?,
         weak_method: bound::make_weak_type(module)?,
-        class_method: bound::make_class_type(module)?,
+        class_method: bound::class_method::make_class_type(module)?,
         flight: flight::make_type(module)?,
         mapping: mapping::make_type(module)?,
     })

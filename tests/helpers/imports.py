@@ -46,14 +46,10 @@ class _Module:
     def __init__(self, file: Path, name: Name) -> None:
         self.file, self.name = file, name
         source = file.read_text()
-        self.mods = [
-            (match["name"], _FILE.findall(match["attributes"])) for match in _MOD.finditer(_COMMENT.sub("", source))
-        ]
+        self.mods = [(match["name"], _FILE.findall(match["attributes"])) for match in _MOD.finditer(_COMMENT.sub("", source))]
         self.text = _STRING.sub('""', _COMMENT.sub("", source))
         self.uses = [
-            (path, alias, bool(match["visible"]))
-            for match in _USE.finditer(self.text)
-            for path, alias in _tree(match["tree"])
+            (path, alias, bool(match["visible"])) for match in _USE.finditer(self.text) for path, alias in _tree(match["tree"])
         ]
         self.body = _USE.sub("", self.text)
 
@@ -137,9 +133,7 @@ class Sources:
             if target is None:
                 continue
             if target in self.modules:
-                for name in re.findall(rf"(?<!::)\b{alias}::(\w+)(?:::(\w+))?", module.body):
-                    yield (*target, *(part for part in name if part))
-                    yield (*target, name[0])
+                yield from self._below(target, alias, module)
             elif not visible or re.search(rf"\b{alias}\b", module.body):
                 yield target
         for match in _PATH.finditer(module.body):
@@ -148,8 +142,13 @@ class Sources:
                 yield target
                 yield target[:-1]
         for child, _paths in module.mods:
-            for name in re.findall(rf"(?<!::)\b{child}::(\w+)", module.body):
-                yield (*module.name, child, name)
+            yield from self._below((*module.name, child), child, module)
+
+    def _below(self, target: Name, alias: str, module: _Module) -> Iterator[Name]:
+        """What a file names of a module that it has under this alias."""
+        for path in re.findall(rf"(?<!::)\b{alias}((?:::\w+)+)", module.body):
+            parts = path.split("::")[1:]
+            yield from ((*target, *parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def circles(graph: dict[str, dict[str, set[str]]]) -> list[list[str]]:

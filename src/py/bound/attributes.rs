@@ -1,8 +1,8 @@
 //! The attributes of a bound method: those of the cache, with the instance, and those of CPython's own methods.
 
-use super::BoundMethod;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
-use crate::py::wrapper::{Table, with_arguments, without_arguments};
+use crate::py::bound::BoundMethod;
+use crate::py::function::methods::{Table, with_arguments, without_arguments};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};

@@ -1,9 +1,9 @@
 //! A `classmethod` whose function is a cached method, and is told of the class. CPython's own makes methods of CPython's own from
 //! 3.13 on, whose attributes know nothing of the class.
 
-use super::{BoundMethod, is_bound_here};
 use crate::ffi::{Borrowed, Owned, Result, object};
-use crate::py::wrapper::{Table, without_arguments};
+use crate::py::bound::{BoundMethod, is_bound_here};
+use crate::py::function::methods::{Table, without_arguments};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};

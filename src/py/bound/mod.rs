@@ -6,14 +6,13 @@
 //! There is a second, weak kind. It is the function of the cache that a cached method has for one instance, which it does not
 //! keep alive.
 
-mod attributes;
-mod class_method;
+pub mod attributes;
+pub mod class_method;
 
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object, sync};
 use crate::state::State;
-pub use class_method::make_class_type;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int, c_void};

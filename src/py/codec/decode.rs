@@ -4,10 +4,9 @@
 //! is made of it; all counts of items together against their number, since an item takes a byte at least, so that no more than
 //! some ten times their size is ever allocated; the depth against [`MOST_DEPTH`].
 
-use super::keys::HAS_KEYWORDS;
-use super::others;
-use super::{MOST_DEPTH, tag};
 use crate::ffi::{Owned, Raised, Result, object, plain};
+use crate::py::codec::keys::HAS_KEYWORDS;
+use crate::py::codec::{MOST_DEPTH, pickled, tag};
 use crate::state::{KeyStrings, Serializer, State};
 
 /// What has come of decoding.
@@ -25,7 +24,7 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
         if (tag == tag::SERIALIZED) != serializer.is_some() {
             return Ok(Decoded::Damaged);
         }
-        return Ok(match others::deserialize(state, serializer, content)? {
+        return Ok(match pickled::deserialize(state, serializer, content)? {
             Some(value) => Decoded::Value(value, false),
             None => Decoded::Damaged,
         });

@@ -1,8 +1,8 @@
 //! Values to bytes.
 
-use super::others::{self, Serialized};
-use super::{MOST_DEPTH, Out, TooLarge, tag};
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object, plain};
+use crate::py::codec::pickled::Serialized;
+use crate::py::codec::{MOST_DEPTH, Out, TooLarge, pickled, tag};
 use crate::state::{Serializer, State};
 use std::collections::HashSet;
 
@@ -57,7 +57,7 @@ fn encode_any(
         out.truncate(start);
     }
     let tag = if serializer.is_some() { tag::SERIALIZED } else { tag::PICKLE };
-    let bytes = match others::serialize(state, serializer, value)? {
+    let bytes = match pickled::serialize(state, serializer, value)? {
         Serialized::Bytes(bytes) => bytes,
         Serialized::Refused(exception) => return Ok(Encoded::Unserializable(exception)),
     };

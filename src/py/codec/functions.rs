@@ -1,8 +1,9 @@
 //! The codec as functions of the module, for tests and for looking into regions.
 
-use super::decode::decode_call;
-use super::{Decoded, Encoded, decode, encode, encode_call, encode_canonical};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object, plain};
+use crate::py::codec::decode::{Decoded, decode, decode_call};
+use crate::py::codec::encode::{Encoded, encode, encode_canonical};
+use crate::py::codec::keys::encode_call;
 use crate::py::functions::{function, functions};
 use crate::py::key::KeyKind;
 use crate::state::State;

@@ -6,17 +6,17 @@
 //! types is told by its type's name and the bytes that the serializer makes of it; without one, by those of the codec, with the
 //! items of sets sorted, or of `tamis/_pickled.py`.
 
-use super::encode_canonical;
-use super::others::{self, Serialized};
-use super::{MOST_DEPTH, Out, TooLarge, tag};
 use crate::ffi::err::{self, Kind};
 use crate::ffi::{Borrowed, CallArgs, Raised, Result, exact, object, plain};
+use crate::py::codec::encode::encode_canonical;
+use crate::py::codec::pickled::Serialized;
+use crate::py::codec::{MOST_DEPTH, Out, TooLarge, pickled, tag};
 use crate::py::key::KeyKind;
 use crate::state::{Serializer, State};
 
 /// The layout of a key begins with a byte that says which parts it has.
-pub(super) const HAS_KEYWORDS: u8 = 1;
-pub(super) const HAS_TYPES: u8 = 2;
+pub(in crate::py) const HAS_KEYWORDS: u8 = 1;
+pub(in crate::py) const HAS_TYPES: u8 = 2;
 /// One positional argument alone, of an untyped call, that is neither exactly an `int` nor exactly a `str`: see [`KeyKind::Call`].
 const IS_ALONE: u8 = 4;
 
@@ -192,7 +192,7 @@ impl Encoder<'_> {
                 return Ok(self.out.sized(tag::BYTES, &bytes)?);
             }
         }
-        let bytes = match others::serialize_key(self.state, self.serializer, value)? {
+        let bytes = match pickled::serialize_key(self.state, self.serializer, value)? {
             Serialized::Bytes(bytes) => bytes,
             Serialized::Refused(exception) if err::is_want_of_room(exception.borrow()) => {
                 return Err(Raised::again(exception.borrow()).into());

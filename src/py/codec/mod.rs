@@ -5,16 +5,11 @@
 //! a region is of one machine. Decoding trusts nothing: see `decode.rs`. A key is a list of items that are equal bytes where
 //! Python's `==` holds: see `keys.rs`.
 
-mod decode;
-mod encode;
-mod functions;
-mod keys;
-mod others;
-
-pub use decode::{Decoded, decode};
-pub use encode::{Encoded, encode, encode_canonical};
-pub use functions::FUNCTIONS;
-pub use keys::encode_call;
+pub mod decode;
+pub mod encode;
+pub mod functions;
+pub mod keys;
+pub mod pickled;
 
 use std::mem::MaybeUninit;
 

@@ -1,10 +1,12 @@
 //! `get_or_compute`, in three parts as the calls of cached functions: see `wrapper/begun.rs`.
 
-use super::Mapping;
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::py::cache::Keeper;
+use crate::py::cache::in_flight::{Boarded, Errand, land};
 use crate::py::coroutine_object;
-use crate::py::wrapper::{Boarded, CALL, Errand, Keeper, land};
+use crate::py::function::call::parts::CALL;
+use crate::py::mapping::Mapping;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 use std::ptr;

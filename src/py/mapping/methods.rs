@@ -1,9 +1,10 @@
 //! The methods of mappings.
 
-use super::Mapping;
-use super::compute::get_or_compute;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
-use crate::py::wrapper::{Keeper, Table, with_arguments, without_arguments};
+use crate::py::cache::Keeper;
+use crate::py::function::methods::{Table, with_arguments, without_arguments};
+use crate::py::mapping::Mapping;
+use crate::py::mapping::compute::get_or_compute;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_void};
 use std::ptr;

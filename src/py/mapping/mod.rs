@@ -2,17 +2,19 @@
 //!
 //! `tamis/_mapping.py` makes `SieveCache` of it, with what `collections.abc.MutableMapping` can do with these methods.
 
-mod compute;
-mod methods;
-mod state;
+pub mod compute;
+pub mod methods;
+pub mod state;
 
-use super::key::{self, Key, KeyKind};
-use super::wrapper::{Flights, Keeper};
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, exact, object};
+use crate::py::cache::Keeper;
+use crate::py::cache::in_flight::Flights;
+use crate::py::key;
+use crate::py::key::{Key, KeyKind};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;

@@ -1,14 +1,16 @@
 //! What goes into a mapping as a whole, and comes out of it.
 
-use super::Mapping;
 use crate::core::clock::NEVER;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
-use crate::py::decorator;
+use crate::py::cache::entries::Item;
+use crate::py::cache::policy::Extra;
+use crate::py::cache::{Bound, Keeper};
 use crate::py::key::{Key, KeyKind};
-use crate::py::options::{self, Options};
-use crate::py::wrapper::{Bound, Extra, Item, Keeper};
+use crate::py::mapping::Mapping;
+use crate::py::options::Options;
+use crate::py::{decorators, options};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 
@@ -30,7 +32,7 @@ impl Mapping {
         Ok((list, hand))
     }
 
-    pub(super) fn iterate(&self) -> Result<Owned> {
+    pub(in crate::py) fn iterate(&self) -> Result<Owned> {
         let (keys, _hand) = self.list(|item| item.key.to_object())?;
         // SAFETY: a live list.
         let iterator = unsafe { py::PyObject_GetIter(keys.as_ptr()) };
@@ -38,13 +40,13 @@ impl Mapping {
         unsafe { Owned::from_call(iterator) }
     }
 
-    pub(super) fn pairs(&self) -> Result<Owned> {
+    pub(in crate::py) fn pairs(&self) -> Result<Owned> {
         let pair = |item: Item| object::tuple(&[item.key.to_object()?.borrow(), item.value.borrow()]);
         self.list(pair).map(|(list, _hand)| list)
     }
 
     /// What [`Mapping::restore`] takes, and the options.
-    pub(super) fn snapshot(&self) -> Result<Owned> {
+    pub(in crate::py) fn snapshot(&self) -> Result<Owned> {
         let keeper = self.keeper()?;
         let (entries, hand) = self.list(|item| {
             let left = match item.left {
@@ -60,15 +62,15 @@ impl Mapping {
             ])
         })?;
         let options = match keeper.extra() {
-            Some(extra) => options::copied(extra.given())?,
-            None => options::empty()?,
+            Some(extra) => options::values::copied(extra.given())?,
+            None => options::values::empty()?,
         };
         let hand = object::count(hand as u64)?;
         object::tuple(&[keeper.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
     }
 
     /// Puts entries of [`Mapping::snapshot`] in, and the hand where it was. Reenters: as [`Mapping::set`].
-    pub(super) fn restore(&self, entries: Borrowed<'_>, hand: Borrowed<'_>) -> Result<Owned> {
+    pub(in crate::py) fn restore(&self, entries: Borrowed<'_>, hand: Borrowed<'_>) -> Result<Owned> {
         let keeper = self.keeper()?;
         // SAFETY: a live object.
         let entries = unsafe { py::PySequence_Tuple(entries.as_ptr()) };
@@ -81,29 +83,29 @@ impl Mapping {
             }
             let &[key, value, marked, left, weight] = exact::tuple_items(entry) else { return Err(damaged()) };
             let marked = marked.is_true()?;
-            let left = match options::ttl_of(left)? {
+            let left = match options::values::ttl_of(left)? {
                 NEVER => NEVER,
                 left => left.max(1),
             };
-            let weight = options::weight_of(weight)?;
+            let weight = options::values::weight_of(weight)?;
             self.with_key(key, |args, hash| {
                 let item = Item { key: Key::new(args, KeyKind::Item)?, value: value.to_owned(), marked, left, weight };
                 keeper.put_item(args, hash, item)
             })?;
         }
-        keeper.set_hand(options::weight_of(hand)? as usize);
+        keeper.set_hand(options::values::weight_of(hand)? as usize);
         Ok(object::none())
     }
 
     /// `__init__`. Reenters: `__float__` and the like of odd values.
-    pub(super) fn init(&self, args: Borrowed<'_>, keywords: Option<Borrowed<'_>>) -> Result<()> {
+    pub(in crate::py) fn init(&self, args: Borrowed<'_>, keywords: Option<Borrowed<'_>>) -> Result<()> {
         const TAKES: &CStr = c"SieveCache() takes maxsize, and by keyword ttl, weigher, maxweight and on_evict";
         let mut maxsize = match *exact::tuple_items(args) {
             [] => None,
             [maxsize] => Some(maxsize.to_owned()),
             _ => return Err(Raised::type_error(TAKES)),
         };
-        let given = options::empty()?;
+        let given = options::values::empty()?;
         for (name, value) in keywords.map_or(Ok(Vec::new()), object::dict_items)? {
             let is = |known: &CStr| {
                 exact::is_str_instance(name.borrow())
@@ -115,7 +117,7 @@ impl Mapping {
                     return Err(Raised::type_error(c"SieveCache() got maxsize both by position and by keyword"));
                 }
             } else if !OPTIONS.iter().any(|known| is(known)) {
-                return Err(decorator::unknown_option(c"SieveCache", name.borrow(), &OPTIONS));
+                return Err(decorators::unknown_option(c"SieveCache", name.borrow(), &OPTIONS));
             } else if !value.borrow().is_none() {
                 object::set_item(&given, &name, value.borrow())?;
             }
@@ -145,7 +147,7 @@ fn bound_of(maxsize: Borrowed<'_>) -> Result<Bound> {
     if exact::is_bool(maxsize) {
         return Err(Raised::type_error(c"maxsize takes an int of 1 or more, or None, not a bool"));
     }
-    match decorator::bound_of(maxsize)? {
+    match decorators::bound_of(maxsize)? {
         Some(Bound::Off) => {
             Err(Raised::with(Kind::Value, c"maxsize takes an int of 1 or more, or None, not %R", maxsize))
         }

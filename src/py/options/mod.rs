@@ -1,16 +1,21 @@
 //! The options of a cache beside `maxsize` and `typed`: what they take, and what is wrong with what was given.
 
-mod shared;
-mod values;
+pub mod shared;
+pub mod values;
+
+use shared::SharedOptions;
+use values::names;
 
 use crate::core::clock::{NEVER, Time};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, clock as clocks, exact, object};
+use crate::py::options::values::fraction;
+use crate::py::options::values::natural;
+use crate::py::options::values::span;
+use crate::py::options::values::time_of;
+use crate::py::options::values::wrong;
 use pyo3_ffi as py;
-pub use shared::SharedOptions;
 use std::ffi::CStr;
-pub use values::{copied, empty, int_of_another_type, is_no_flag, names, ttl_of, weight_of};
-use values::{fraction, natural, span, time_of, wrong};
 
 /// The names of all options, for those who take them.
 pub const NAMES: &[&CStr] = &[

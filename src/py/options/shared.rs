@@ -1,8 +1,8 @@
 //! What goes with `backend="shared"`.
 
-use super::values::{natural, wrong};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
+use crate::py::options::values::{natural, wrong};
 use crate::shm::Region;
 use crate::state::Serializer;
 use pyo3_ffi as py;
@@ -34,7 +34,7 @@ const DEFAULT_MAX_BYTES: u64 = 8 << 20;
 
 impl SharedOptions {
     /// Reenters: `__fspath__`, attributes of the serializer, `__index__` and the like.
-    pub(super) fn parse(option: impl Fn(&CStr) -> Result<Option<Owned>>) -> Result<Option<Self>> {
+    pub(in crate::py) fn parse(option: impl Fn(&CStr) -> Result<Option<Owned>>) -> Result<Option<Self>> {
         let is_shared = option(c"backend")?.map_or(Ok(false), |backend| is_shared(backend.borrow()))?;
         let (name, path) = (option(c"name")?, option(c"path")?);
         let (max_bytes, serializer) = (option(c"max_bytes")?, option(c"serializer")?);

@@ -1,0 +1,378 @@
+//! What a mapping does with its keeper. Its keys are those of calls with one positional argument, untyped.
+
+use crate::core::OutOfMemory;
+use crate::core::clock::{NEVER, Time, after};
+use crate::core::expiry::{Age, Terms};
+use crate::core::hash::Hash;
+use crate::core::view::{Hit, Look, SlotId};
+use crate::ffi::exact::Verdict;
+use crate::ffi::sync::{FREE_THREADED, Store};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use crate::py::cache::Keeper;
+use crate::py::cache::expiring_ops::{Found, Peek, Read, TakeOut};
+use crate::py::cache::lookup::Action;
+use crate::py::cache::policy::{Cause, Extra, Left, entry};
+use crate::py::entry::EntryTerms;
+use crate::py::function::call::miss::Get;
+use crate::py::key::{Key, KeyKind};
+use std::sync::atomic::Ordering;
+
+/// Stores an entry unless there is one.
+struct SetDefault {
+    hash: Hash,
+    entry: Option<(Key, Owned)>,
+}
+
+enum Default {
+    /// This value is there already.
+    There(Owned),
+    /// Stored, and this has left for it. Or not stored, where there is no telling.
+    Done(Option<(Key, Owned)>),
+    NoMemory,
+}
+
+impl Action for SetDefault {
+    type Outcome = Default;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Default {
+        store.mark(id);
+        Default::There(store.value(id).clone())
+    }
+
+    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Default {
+        let Some((key, value)) = self.entry.take() else { return Default::Done(None) };
+        match store.insert(self.hash, key, value) {
+            Ok(evicted) => Default::Done(evicted),
+            Err((key, value, OutOfMemory)) => {
+                self.entry = Some((key, value));
+                Default::NoMemory
+            }
+        }
+    }
+
+    fn unsettled(&mut self) -> Default {
+        Default::Done(None)
+    }
+}
+
+/// Takes an entry out, to be given to the caller.
+struct Take;
+
+impl Action for Take {
+    type Outcome = Option<(Key, Owned)>;
+    const RARE: bool = true;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        store.take_out(id)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        None
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        None
+    }
+}
+
+/// The value of an entry without options, without more ado.
+struct Glance;
+
+impl Action for Glance {
+    type Outcome = Option<Owned>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Option<Owned> {
+        Some(store.value(id).clone())
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Option<Owned> {
+        None
+    }
+
+    fn unsettled(&mut self) -> Option<Owned> {
+        None
+    }
+}
+
+/// Marks an entry as used.
+struct Mark;
+
+impl Action for Mark {
+    type Outcome = ();
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) {
+        store.mark(id);
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) {}
+
+    fn unsettled(&mut self) {}
+}
+
+/// One entry of a mapping, as of some moment.
+pub struct Item {
+    /// The key.
+    pub key: Key,
+    /// The value.
+    pub value: Owned,
+    /// Whether it is marked as used.
+    pub marked: bool,
+    /// For how long it is still fresh, in nanoseconds; [`NEVER`] for ever.
+    pub left: Time,
+    /// What it weighs.
+    pub weight: u64,
+}
+
+impl Keeper {
+    /// The value for a key, marked as used. Counts a hit, or nothing. Reenters: `__eq__` of keys.
+    #[inline(always)]
+    pub fn find(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+        let same = |key: &Key| key.compare(args, KeyKind::Item) == Verdict::Same;
+        if let Some(extra) = self.extra() {
+            let now = extra.options.now()?;
+            match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
+                Hit::Value(value) => return Ok(Some(value)),
+                Hit::Absent(_) => return Ok(None),
+                Hit::Unsure(_) => {}
+            }
+            // Entries of mappings are never stale.
+            let Found::Fresh(value) = self.locate(hash, args, &mut Read { extra, now })? else { return Ok(None) };
+            self.cache.count_hit();
+            return Ok(Some(value));
+        }
+        let found = match self.cache.hit(hash, same) {
+            Hit::Value(value) => return Ok(Some(value)),
+            Hit::Absent(_) => return Ok(None),
+            Hit::Unsure(id) => match self.cache.look(None, hash, id, |key| key.compare(args, KeyKind::Item)) {
+                Look::Same(value) => return Ok(Some(value)),
+                Look::Absent(_) => return Ok(None),
+                Look::Ask(key, id) => self.locate_from(hash, args, &mut Get, (key, id))?,
+                Look::Elsewhere => self.locate(hash, args, &mut Get)?,
+            },
+        };
+        if found.is_ok() {
+            self.cache.count_hit();
+        }
+        Ok(found.ok())
+    }
+
+    /// [`Keeper::find`], counting and marking nothing. Reenters: as that.
+    pub fn peek(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+        match self.extra() {
+            Some(extra) => self.locate(hash, args, &mut Peek(extra.options.now()?)),
+            None => self.locate(hash, args, &mut Glance),
+        }
+    }
+
+    /// Stores a value in the place of any that is there. Reenters: `ttl`, `weigher`, `__eq__` of keys, `on_evict`, finalizers.
+    pub fn set(&self, args: &CallArgs<'_>, hash: Hash, value: Owned) -> Result<()> {
+        match self.extra() {
+            Some(extra) => self.keep_optioned(extra, args, hash, &value, true),
+            None => self.keep(args, hash, (Key::new(args, KeyKind::Item)?, value), true),
+        }
+    }
+
+    /// [`Keeper::set`] without options, where most often one look at the store tells what to do. Reenters: as that.
+    #[inline(always)]
+    pub fn set_in_place(&self, args: &CallArgs<'_>, hash: Hash, value: Borrowed<'_>) -> Result<()> {
+        let entry = (Key::new(args, KeyKind::Item)?, value.to_owned());
+        let done = self.cache.change(|store| {
+            let Some((id, _)) = store.first_candidate(hash) else {
+                let (key, value) = entry;
+                return Ok(store.insert(hash, key, value).map_err(|(key, value, _)| (key, value)));
+            };
+            // Where readers may see the entry, it takes more to replace it.
+            if FREE_THREADED || store.key(id).compare(args, KeyKind::Item) != Verdict::Same {
+                return Err(entry);
+            }
+            store.mark(id);
+            let (key, value) = entry;
+            match store.replace(id, value, Key::duplicate) {
+                Ok((_, old)) => Ok(Ok(old.map(|old| (key, old)))),
+                Err((value, _)) => Ok(Err((key, value))),
+            }
+        });
+        match done {
+            Ok(Ok(left)) => {
+                drop(left);
+                Ok(())
+            }
+            Ok(Err(_entry)) => Err(Raised::no_memory()),
+            Err(entry) => self.keep(args, hash, entry, true),
+        }
+    }
+
+    /// Stores a value unless there is one, and returns the one that is there then. If the value was `computed` and it can't be told
+    /// on which terms to store it, that is reported, and the value returned. Reenters: as [`Keeper::set`], `sys.unraisablehook`.
+    pub fn set_default(&self, args: &CallArgs<'_>, hash: Hash, value: Owned, computed: bool) -> Result<Owned> {
+        if let Some(extra) = self.extra() {
+            let terms = match computed {
+                true => extra.terms_of_computed(value.borrow())?,
+                false => Some(extra.terms(value.borrow())?),
+            };
+            let Some(terms) = terms else { return Ok(value) };
+            let stays = self.keep_on_terms(extra, args, hash, &value, terms, false)?;
+            return Ok(stays.unwrap_or(value));
+        }
+        let mut action = SetDefault { hash, entry: Some((Key::new(args, KeyKind::Item)?, value.clone())) };
+        match self.locate(hash, args, &mut action)? {
+            Default::There(value) => Ok(value),
+            Default::Done(evicted) => {
+                drop(evicted);
+                Ok(value)
+            }
+            Default::NoMemory => Err(Raised::no_memory()),
+        }
+    }
+
+    /// Takes an entry out, and returns its value. Reenters: `__eq__` of keys, `on_evict`, finalizers.
+    pub fn take(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+        let value = match self.extra() {
+            Some(extra) => {
+                let now = extra.options.now()?;
+                let (good, left) = self.locate(hash, args, &mut TakeOut { extra, now, cause: Cause::Invalidated })?;
+                let value = left.first().filter(|_| good).map(|(_, object, _)| entry(object).value().clone());
+                if good {
+                    self.invalidated();
+                }
+                extra.tell(left)?;
+                return Ok(value);
+            }
+            None => self.locate(hash, args, &mut Take)?.map(|(_key, value)| value),
+        };
+        if value.is_some() {
+            self.invalidated();
+        }
+        Ok(value)
+    }
+
+    /// Takes the entry out that would have to leave next, unless it has expired. Reenters: `on_evict`, finalizers.
+    pub fn take_victim(&self) -> Result<Option<(Key, Owned)>> {
+        let Some(extra) = self.extra() else {
+            let victim = self.cache.change_rarely(Store::take_victim);
+            if victim.is_some() {
+                self.invalidated();
+            }
+            return Ok(victim);
+        };
+        let now = extra.options.now()?;
+        let mut left = Left::new();
+        let found = self.cache.change_rarely(|store| {
+            while let Some((key, object)) = store.take_victim() {
+                extra.forget_weight(&object);
+                if entry(&object).age(now) != Age::Expired {
+                    let pair = (key.clone(), entry(&object).value().clone());
+                    left.push((key, object, Cause::Invalidated));
+                    return Some(pair);
+                }
+                left.push((key, object, Cause::Expired));
+            }
+            None
+        });
+        if found.is_some() {
+            self.invalidated();
+        }
+        extra.tell(left)?;
+        Ok(found)
+    }
+
+    /// How many entries there are that have not expired. Those that have are dropped. Reenters: `on_evict`, finalizers.
+    pub fn good_len(&self) -> Result<usize> {
+        if let Some(extra) = self.extra() {
+            let now = extra.options.now()?;
+            // Relaxed: changed under the lock. Who comes too late to see a change asked before it.
+            if extra.soonest.load(Ordering::Relaxed) <= now {
+                self.drop_expired(extra, now)?;
+            }
+        }
+        let (_, _, entries, _) = self.cache.counts();
+        Ok(entries)
+    }
+
+    /// Reenters: `on_evict`, finalizers.
+    #[cold]
+    fn drop_expired(&self, extra: &Extra, now: Time) -> Result<()> {
+        let mut left = Left::new();
+        self.cache.change_rarely(|store| {
+            let (mut soonest, mut next) = (NEVER, store.oldest());
+            while let Some(id) = next {
+                next = store.newer(id);
+                if entry(store.value(id)).age(now) != Age::Expired {
+                    soonest = soonest.min(entry(store.value(id)).expires());
+                } else if let Some((key, object)) = store.take_out(id) {
+                    extra.forget_weight(&object);
+                    left.push((key, object, Cause::Expired));
+                }
+            }
+            // Relaxed: under the lock.
+            extra.soonest.store(soonest, Ordering::Relaxed);
+        });
+        extra.tell(left)
+    }
+
+    /// All entries that have not expired, from the oldest to the newest, and the place of the one at which the hand stands.
+    pub fn items(&self) -> Result<(Vec<Item>, usize)> {
+        let now = self.extra().map_or(Ok(0), |extra| extra.options.now())?;
+        let mut all: Vec<(Key, Owned, bool)> = Vec::new();
+        let mut hand = 0;
+        let copied = self.cache.change(|store| {
+            all.try_reserve_exact(store.len())?;
+            let mut next = store.oldest();
+            while let Some(id) = next {
+                if store.is_at_hand(id) {
+                    hand = all.len();
+                }
+                all.push((store.key(id).clone(), store.value(id).clone(), store.is_marked(id)));
+                next = store.newer(id);
+            }
+            Ok(())
+        });
+        copied.map_err(|OutOfMemory| Raised::no_memory())?;
+        if self.extra().is_none() {
+            let item = |(key, value, marked)| Item { key, value, marked, left: NEVER, weight: 0 };
+            return Ok((all.into_iter().map(item).collect(), hand));
+        }
+        let mut items = Vec::with_capacity(all.len());
+        let mut place = 0;
+        for (at, (key, object, marked)) in all.into_iter().enumerate() {
+            if at == hand {
+                place = items.len();
+            }
+            let (kept, until) = (entry(&object), entry(&object).expires());
+            if kept.age(now) != Age::Expired {
+                let left = if until == NEVER { NEVER } else { until - now };
+                items.push(Item { key, value: kept.value().clone(), marked, left, weight: kept.weight() });
+            }
+        }
+        Ok((items, place))
+    }
+
+    /// Stores what [`Keeper::items`] told, in its order. Reenters: `__eq__` of keys, `on_evict`, finalizers.
+    pub fn put_item(&self, args: &CallArgs<'_>, hash: Hash, item: Item) -> Result<()> {
+        let Item { key, value, marked, left, weight } = item;
+        match self.extra() {
+            Some(extra) => {
+                let now = extra.options.now()?;
+                let until = after(now, left);
+                let times = Terms { fresh_until: until, stale_until: until, idle: NEVER };
+                let terms = EntryTerms { times, weight };
+                drop(self.keep_on_terms(extra, args, hash, &value, (terms, now), true)?);
+            }
+            None => self.keep(args, hash, (key, value), true)?,
+        }
+        if marked { self.locate(hash, args, &mut Mark) } else { Ok(()) }
+    }
+
+    /// Puts the hand to the entry of this place.
+    pub fn set_hand(&self, place: usize) {
+        self.cache.change(|store| {
+            let mut id = store.oldest();
+            for _ in 0..place.min(store.len()) {
+                id = id.and_then(|id| store.newer(id));
+            }
+            if let Some(id) = id {
+                store.set_hand(id);
+            }
+        });
+    }
+}

@@ -1,0 +1,232 @@
+//! What is done under the lock where a search in a cache with options ends.
+
+use crate::core::clock::Time;
+use crate::core::expiry::Age;
+use crate::core::hash::Hash;
+use crate::core::view::SlotId;
+use crate::ffi::Owned;
+use crate::ffi::sync::Store;
+use crate::py::cache::lookup::Action;
+use crate::py::cache::policy::{Cause, Extra, Left, entry};
+use crate::py::key::Key;
+
+/// Reads an entry as a call does.
+pub struct Read<'a> {
+    /// Of the cache that is searched.
+    pub extra: &'a Extra,
+    /// The time of the call.
+    pub now: Time,
+}
+
+/// What is there for a call.
+pub enum Found {
+    /// To be returned.
+    Fresh(Owned),
+    /// To be returned, while somebody computes it anew.
+    Stale(Owned),
+    /// Stale, and this caller is to compute it anew.
+    Refresh(Owned),
+    /// Nothing.
+    Absent,
+    /// Not to be told, and nothing is to be stored.
+    Unsettled,
+}
+
+impl Action for Read<'_> {
+    type Outcome = Found;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Found {
+        store.mark(id);
+        let object = store.value(id);
+        let entry = entry(object);
+        match entry.age(self.now) {
+            Age::Fresh => {
+                entry.touch(self.now);
+                Found::Fresh(entry.value().clone())
+            }
+            Age::Stale if entry.begin_refresh() => {
+                entry.touch(self.now);
+                Found::Refresh(object.clone())
+            }
+            Age::Stale => {
+                entry.touch(self.now);
+                self.extra.count_stale_hit();
+                Found::Stale(entry.value().clone())
+            }
+            Age::Expired => Found::Absent,
+        }
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Found {
+        Found::Absent
+    }
+
+    fn unsettled(&mut self) -> Found {
+        Found::Unsettled
+    }
+}
+
+/// The value of an entry that is fresh, without more ado.
+pub struct Peek(pub Time);
+
+impl Action for Peek {
+    type Outcome = Option<Owned>;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Option<Owned> {
+        entry(store.value(id)).read(self.0)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Option<Owned> {
+        None
+    }
+
+    fn unsettled(&mut self) -> Option<Owned> {
+        None
+    }
+}
+
+/// Stores an entry, in the place of one that is there unless that is fresh and to stay.
+pub struct Put<'a> {
+    /// Of the cache that is searched.
+    pub extra: &'a Extra,
+    /// Of the key.
+    pub hash: Hash,
+    /// The key and the entry, until they are in the store.
+    pub new: Option<(Key, Owned)>,
+    /// The time of the call.
+    pub now: Time,
+    /// Whether an entry that is fresh gives way.
+    pub replace_fresh: bool,
+    /// What has left for it.
+    pub left: Left,
+    /// A key that was not needed.
+    pub spare: Option<Key>,
+    /// Nothing was stored, for want of memory.
+    pub no_memory: bool,
+    /// The value that was to stay.
+    pub stays: Option<Owned>,
+}
+
+impl Put<'_> {
+    /// Lets the next victim go, which is not the entry that was just stored.
+    fn evict(&mut self, store: &mut Store<Key, Owned>, stored: Option<SlotId>) -> bool {
+        let victim = match stored {
+            Some(id) => store.evict_other(id),
+            None => store.evict(),
+        };
+        let Some((key, object)) = victim else { return false };
+        self.extra.forget_weight(&object);
+        let expired = entry(&object).age(self.now) == Age::Expired;
+        self.left.push((key, object, if expired { Cause::Expired } else { Cause::Size }));
+        true
+    }
+
+    /// Lets entries go until there is room for so much more weight, but not the one that was just stored.
+    fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64, stored: Option<SlotId>) {
+        while self.extra.weight().saturating_add(weight) > self.extra.most_weight() && self.evict(store, stored) {}
+    }
+}
+
+impl Action for Put<'_> {
+    type Outcome = ();
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) {
+        let object = store.value(id);
+        let age = entry(object).age(self.now);
+        if age == Age::Fresh && !self.replace_fresh {
+            self.stays = Some(entry(object).value().clone());
+            return;
+        }
+        let (Some((key, new)), stored_key, old) = (self.new.take(), store.key(id).clone(), object.clone()) else {
+            return;
+        };
+        let (weight, until) = (entry(&new).weight(), entry(&new).expires());
+        store.mark(id);
+        match store.replace(id, new, Key::duplicate) {
+            Ok((id, _old)) => {
+                // `_old` is held as `old` too, so it is not dropped here for the last time.
+                self.spare = Some(key);
+                self.extra.forget_weight(&old);
+                let cause = if age == Age::Expired { Cause::Expired } else { Cause::Replaced };
+                self.left.push((stored_key, old, cause));
+                self.extra.remember(weight, until);
+                self.make_room(store, 0, Some(id));
+            }
+            Err((new, _)) => {
+                self.new = Some((key, new));
+                self.no_memory = true;
+            }
+        }
+    }
+
+    fn absent(&mut self, store: &mut Store<Key, Owned>) {
+        let Some((key, new)) = self.new.take() else { return };
+        let (weight, until) = (entry(&new).weight(), entry(&new).expires());
+        self.make_room(store, weight, None);
+        if store.is_full() {
+            self.evict(store, None);
+        }
+        match store.insert(self.hash, key, new) {
+            Ok(_none) => self.extra.remember(weight, until),
+            Err((key, new, _)) => {
+                self.new = Some((key, new));
+                self.no_memory = true;
+            }
+        }
+    }
+
+    fn unsettled(&mut self) {}
+}
+
+/// Takes an entry out.
+pub struct TakeOut<'a> {
+    /// Of the cache that is searched.
+    pub extra: &'a Extra,
+    /// The time of the call.
+    pub now: Time,
+    /// Why it leaves.
+    pub cause: Cause,
+}
+
+impl Action for TakeOut<'_> {
+    /// Whether it was good, and the entry.
+    type Outcome = (bool, Left);
+    const RARE: bool = true;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        let expired = entry(store.value(id)).age(self.now) == Age::Expired;
+        let mut left = Vec::new();
+        if let Some((key, object)) = store.take_out(id) {
+            self.extra.forget_weight(&object);
+            left.push((key, object, if expired { Cause::Expired } else { self.cause }));
+        }
+        (!expired, left)
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        (false, Vec::new())
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        (false, Vec::new())
+    }
+}
+
+/// Tells whether there is a good entry, and leaves it alone.
+pub struct IsGood(pub Time);
+
+impl Action for IsGood {
+    type Outcome = bool;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> bool {
+        entry(store.value(id)).age(self.0) != Age::Expired
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> bool {
+        false
+    }
+
+    fn unsettled(&mut self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,160 @@
+//! Finding a call's entry, and doing something with it, in one borrow of the store.
+//!
+//! Comparing may run Python code, which may do anything to this cache. So a candidate that only its `__eq__` can judge
+//! is held by a reference of our own while the store is released, and asked for again afterwards.
+
+use crate::core::hash::Hash;
+use crate::core::view::{NO_GENERATION, SlotId};
+use crate::ffi::exact::Verdict;
+use crate::ffi::sync::{Cache, Store};
+use crate::ffi::{CallArgs, Owned, Result};
+use crate::py::cache::Keeper;
+use crate::py::key::Key;
+
+/// How often a search begins anew because keys of this very hash came while others were compared. A `__eq__` that adds
+/// one each time, or throws its own entry out and puts it back, must not hold the caller for ever.
+const PATIENCE: u32 = 16;
+
+/// What to do where a search ends. Runs inside the borrow: no Python code, and what leaves the store leaves as a value.
+pub trait Action {
+    /// What comes of it.
+    type Outcome;
+    /// Whether it takes entries out that somebody wants gone: they are dropped at once, where most of what leaves may wait.
+    const RARE: bool = false;
+    /// The entry is there.
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome;
+    /// There is no such entry.
+    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Self::Outcome;
+    /// It can't be told, since the keys' `__eq__` keeps changing the store.
+    fn unsettled(&mut self) -> Self::Outcome;
+}
+
+/// A store of objects under keys.
+pub type Entries = Cache<Key, Owned>;
+
+/// A key that is held by a reference of our own, and the slot that it was seen in.
+pub type Candidate = (Key, SlotId);
+
+fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store<Key, Owned>) -> R) -> R {
+    if A::RARE { cache.change_rarely(work) } else { cache.change(work) }
+}
+
+enum Step<T> {
+    Done(T),
+    /// The `__eq__` of these candidates has to be asked: of the first, and of others in the rare case that there are any.
+    /// They were all there in this generation.
+    Ask(Candidate, Vec<Candidate>, u64),
+}
+
+impl Keeper {
+    /// Searches the entry for these arguments and acts on it. Reenters: `__eq__` of keys, where types don't tell.
+    #[inline(always)]
+    pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
+        self.locate_in(&self.cache, hash, args, action)
+    }
+
+    /// [`Keeper::locate`] in another store under the same keys. Reenters: as that.
+    #[inline(always)]
+    pub fn locate_in<A: Action>(
+        &self,
+        cache: &Entries,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+    ) -> Result<A::Outcome> {
+        match self.step(cache, hash, args, action, &[]) {
+            Step::Done(outcome) => Ok(outcome),
+            ask => self.locate_asking(cache, hash, args, action, ask),
+        }
+    }
+
+    /// [`Keeper::locate`] where the first candidate is known, and only its `__eq__` can judge it. Reenters: as that.
+    pub fn locate_from<A: Action>(
+        &self,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+        candidate: Candidate,
+    ) -> Result<A::Outcome> {
+        self.locate_asking(&self.cache, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
+    }
+
+    /// One look at the store, passing over the keys that `__eq__` has refused.
+    #[inline(always)]
+    fn step<A: Action>(
+        &self,
+        cache: &Entries,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+        refused: &[Key],
+    ) -> Step<A::Outcome> {
+        // Outside of the borrow, where they are dropped if another candidate decides the search.
+        let (mut first, mut others) = (None, Vec::new());
+        let done = change::<A, _>(cache, |store| {
+            let mut candidate = store.first_candidate(hash);
+            while let Some((id, cursor)) = candidate {
+                let key = store.key(id);
+                match key.compare(args, self.kind) {
+                    Verdict::Same => return Ok(action.found(store, id)),
+                    Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => match first {
+                        None => first = Some((key.clone(), id)),
+                        Some(_) => others.push((key.clone(), id)),
+                    },
+                    Verdict::Different | Verdict::Ask => {}
+                }
+                candidate = store.next_candidate(hash, cursor);
+            }
+            if first.is_none() { Ok(action.absent(store)) } else { Err(store.generation()) }
+        });
+        match (done, first) {
+            (Err(generation), Some(first)) => Step::Ask(first, others, generation),
+            (Ok(outcome), _) => Step::Done(outcome),
+            (Err(_), None) => unreachable!("without a candidate the search is done"),
+        }
+    }
+
+    /// Reenters: `__eq__` of keys. The store is released during each.
+    #[cold]
+    #[inline(never)]
+    fn locate_asking<A: Action>(
+        &self,
+        cache: &Entries,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+        mut step: Step<A::Outcome>,
+    ) -> Result<A::Outcome> {
+        let mut refused = Vec::new();
+        for _ in 0..PATIENCE {
+            let (first, others, generation) = match step {
+                Step::Done(outcome) => return Ok(outcome),
+                Step::Ask(first, others, generation) => (first, others, generation),
+            };
+            for (key, id) in std::iter::once(first).chain(others) {
+                if key.equals(args)? {
+                    let outcome = change::<A, _>(cache, |store| {
+                        // We hold the key, so its pointer can't have come back as another's.
+                        let stands = store.key_if_live(id).is_some_and(|live| live.is(&key));
+                        stands.then(|| action.found(store, id))
+                    });
+                    if let Some(outcome) = outcome {
+                        return Ok(outcome);
+                    }
+                } else {
+                    refused.push(key);
+                }
+            }
+            // If nothing has come since, there is nothing to look at again.
+            let absent = cache.change(|store| (store.generation() == generation).then(|| action.absent(store)));
+            if let Some(outcome) = absent {
+                return Ok(outcome);
+            }
+            step = self.step(cache, hash, args, action, &refused);
+        }
+        match step {
+            Step::Done(outcome) => Ok(outcome),
+            Step::Ask(..) => Ok(action.unsettled()),
+        }
+    }
+}

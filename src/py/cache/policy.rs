@@ -1,0 +1,466 @@
+//! What a wrapper with options has beside, and what it does with it outside of the store.
+
+use crate::core::clock::{self, NEVER, Time};
+use crate::core::expiry::Terms;
+use crate::ffi::dropper::Dropper;
+use crate::ffi::sync::Store;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::py::cache::Bound;
+use crate::py::cache::in_flight::Flights;
+use crate::py::completed::Ready;
+use crate::py::entry::{Entry, EntryTerms};
+use crate::py::key::Key;
+use crate::py::options;
+use crate::py::options::{Clock, Copy, Options, Ttl};
+use crate::py::tier::near::NEAR_BYTES;
+use crate::py::tier::region::Shared;
+use crate::state::State;
+use pyo3_ffi as py;
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a wrapper with options has beside.
+pub struct Extra {
+    pub(in crate::py) options: Options,
+    /// As they were given: a dict.
+    given: Owned,
+    pub(in crate::py) entry_type: Owned,
+    /// For coroutine functions, whose entries hold what a hit returns.
+    ready_type: Option<Owned>,
+    ignored: Option<Ignored>,
+    /// Whether the hit path needs nothing but a clock of ours.
+    pub(in crate::py) quick: bool,
+    /// What is being computed, with `single_flight`.
+    pub(in crate::py) flights: Option<Flights>,
+    /// The region, with `backend="shared"`.
+    pub(in crate::py) shared: Option<Shared>,
+    /// Whether `backend="shared"` was given, also where there is no region because nothing is stored.
+    would_share: bool,
+    pub(in crate::py) weight: AtomicU64,
+    /// No entry in the store expires before this time.
+    pub(in crate::py) soonest: AtomicU64,
+    pub(in crate::py) random: AtomicU64,
+    pub(in crate::py) stats: Stats,
+}
+
+/// What `cache_stats()` counts beside hits and misses.
+#[derive(Default)]
+pub(in crate::py) struct Stats {
+    pub(in crate::py) expirations: AtomicU64,
+    pub(in crate::py) stale_hits: AtomicU64,
+    pub(in crate::py) coalesced: AtomicU64,
+}
+
+/// Which arguments are left out of the key: see `tamis/_signature.py`.
+struct Ignored {
+    /// The first places that are left out, as bits.
+    mask: u64,
+    places: Vec<usize>,
+    rest_from: usize,
+    names: Owned,
+    collected_beside: Option<Owned>,
+}
+
+/// Why an entry has left.
+#[derive(Clone, std::marker::Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// For another one, to keep a bound.
+    Size,
+    /// It was too old.
+    Expired,
+    /// `cache_invalidate()`
+    Invalidated,
+    /// By a new value for the same key.
+    Replaced,
+    /// `cache_clear()`
+    Cleared,
+}
+
+impl Cause {
+    const fn text(self) -> &'static CStr {
+        match self {
+            Self::Size => c"size",
+            Self::Expired => c"expired",
+            Self::Invalidated => c"invalidated",
+            Self::Replaced => c"replaced",
+            Self::Cleared => c"cleared",
+        }
+    }
+}
+
+/// Entries that have left, to be told of and dropped outside of the borrow.
+pub type Left = Vec<(Key, Owned, Cause)>;
+
+/// The entry that a value in the store of a cache with options is.
+pub fn entry(object: &Owned) -> &Entry {
+    // SAFETY: the values in the store of a cache with options are entries.
+    unsafe { Entry::of(object) }
+}
+
+impl Extra {
+    /// For this function, which may be a `method` without its first parameter. Reenters: imports, the function's signature.
+    pub fn new(
+        state: &State,
+        function: Borrowed<'_>,
+        method: Option<Borrowed<'_>>,
+        mut options: Options,
+        given: Borrowed<'_>,
+        bound: Bound,
+    ) -> Result<Self> {
+        let would_share = options.shared.is_some();
+        let shared = match options.shared.take() {
+            // Without entries there is nothing to share.
+            Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, given, bound)?),
+            _ => None,
+        };
+        let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, method, names)).transpose()?;
+        let quick =
+            options.key.is_none() && matches!(options.copy, Copy::No) && !matches!(options.clock, Clock::Given(_));
+        let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
+        Ok(Self {
+            quick,
+            ignored,
+            flights,
+            ready_type: options.coroutine.then(|| state.types.completed_coroutine.clone()),
+            shared,
+            would_share,
+            options,
+            given: options::values::copied(given)?,
+            entry_type: state.types.entry.clone(),
+            weight: AtomicU64::new(0),
+            soonest: AtomicU64::new(NEVER),
+            random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
+            stats: Stats::default(),
+        })
+    }
+
+    /// Whether it counts what shared caches count, though there may be no region.
+    pub fn would_share(&self) -> bool {
+        self.would_share
+    }
+
+    /// The options as they were given.
+    pub fn given(&self) -> Borrowed<'_> {
+        self.given.borrow()
+    }
+
+    /// The objects that it holds, for the collector.
+    pub fn held(&self) -> impl Iterator<Item = Borrowed<'_>> {
+        let options = &self.options;
+        let ttl = if let Ttl::Of(ttl) = &options.ttl { Some(ttl) } else { None };
+        let copy = if let Copy::By(copy) = &options.copy { Some(copy) } else { None };
+        let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
+        let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
+        let serializer = self.shared.iter().flat_map(Shared::held);
+        [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher]
+            .into_iter()
+            .flatten()
+            .chain(serializer)
+            .map(Owned::borrow)
+    }
+
+    /// Hands out all that it holds.
+    pub fn take_apart(self, dropper: &mut Dropper) {
+        let Self { options, given, shared, .. } = self;
+        dropper.push(given);
+        options.into_held().chain(shared.into_iter().flat_map(Shared::into_held)).for_each(|held| dropper.push(held));
+    }
+
+    /// Whether arguments are left out of the key.
+    pub(in crate::py) fn ignores(&self) -> bool {
+        self.ignored.is_some()
+    }
+
+    /// The place of the only argument that is not ignored, if it is easily told.
+    #[inline(always)]
+    pub(in crate::py) fn only_place(&self, nargsf: usize, kwnames: *mut py::PyObject) -> Option<usize> {
+        let count = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
+        match &self.ignored {
+            Some(ignored) if kwnames.is_null() && count < u64::BITS as usize => {
+                let kept = !ignored.mask & ((1 << count) - 1);
+                kept.is_power_of_two().then_some(kept.trailing_zeros() as usize)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the option `key` makes of these arguments, if there is one. Reenters: `key`.
+    #[inline(always)]
+    pub(in crate::py) fn make_key(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        self.options.key.as_ref().map(|key| key.borrow().call(args)).transpose()
+    }
+
+    /// Runs `work` on the arguments that make the key, where this is what [`Extra::make_key`] has returned. Reenters: as `work` does.
+    #[inline(always)]
+    pub(in crate::py) fn with_made<R>(
+        &self,
+        made: Option<&Owned>,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(&CallArgs<'_>) -> Result<R>,
+    ) -> Result<R> {
+        if let Some(made) = made {
+            let values = [made.borrow()];
+            return work(&CallArgs::of_positional(&values));
+        }
+        match &self.ignored {
+            None => work(args),
+            Some(ignored) => ignored.with_rest(args, work),
+        }
+    }
+
+    /// Runs `work` on the arguments that make the key. Reenters: `key`.
+    pub(in crate::py) fn with_key_args<R>(
+        &self,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(&CallArgs<'_>) -> Result<R>,
+    ) -> Result<R> {
+        self.with_made(self.make_key(args)?.as_ref(), args, work)
+    }
+
+    /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.
+    pub(in crate::py) fn terms(&self, value: Borrowed<'_>) -> Result<(EntryTerms, Time)> {
+        self.terms_or_blame(value).map_err(|(raised, _callable)| raised)
+    }
+
+    /// The terms of a value that was computed. None, and the error is reported, if there are none because one of these callables
+    /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Extra::terms`],
+    /// `sys.unraisablehook`.
+    pub(in crate::py) fn terms_of_computed(&self, value: Borrowed<'_>) -> Result<Option<(EntryTerms, Time)>> {
+        self.terms_or_blame(value)
+            .map_or_else(|(raised, callable)| raised.report(callable).map(|()| None), |terms| Ok(Some(terms)))
+    }
+
+    /// The terms, or the error and the callable to which it is due.
+    fn terms_or_blame(&self, value: Borrowed<'_>) -> std::result::Result<(EntryTerms, Time), (Raised, Borrowed<'_>)> {
+        let ask = |callable: Borrowed<'_>| object::call_with(callable, &[value]);
+        let ttl = match &self.options.ttl {
+            Ttl::Never => NEVER,
+            Ttl::Fixed(span) => *span,
+            Ttl::Of(callable) => {
+                let callable = callable.borrow();
+                ask(callable)
+                    .and_then(|answer| options::values::ttl_of(answer.borrow()))
+                    .map_err(|raised| (raised, callable))?
+            }
+        };
+        let weight = match &self.options.weight {
+            None => 0,
+            Some((weigher, _)) => {
+                let weigher = weigher.borrow();
+                ask(weigher)
+                    .and_then(|answer| options::values::weight_of(answer.borrow()))
+                    .map_err(|raised| (raised, weigher))?
+            }
+        };
+        let now = self.options.now().map_err(|raised| match &self.options.clock {
+            Clock::Given(clock) => (raised, clock.borrow()),
+            // These don't fail.
+            Clock::Unused | Clock::Coarse | Clock::Exact => (raised, self.given.borrow()),
+        })?;
+        let ttl = if self.options.jitter > 0.0 {
+            // Relaxed: any number will do. Forked children begin with the same one.
+            let number = self.random.fetch_add(1, Ordering::Relaxed) ^ u64::from(std::process::id()).rotate_right(24);
+            clock::shortened(ttl, self.options.jitter, clock::scrambled(number))
+        } else {
+            ttl
+        };
+        let fresh_until = clock::after(now, ttl);
+        let stale_until = clock::after(fresh_until, self.options.stale);
+        let times = Terms { fresh_until, stale_until, idle: self.options.tti };
+        Ok((EntryTerms { times, weight }, now))
+    }
+
+    /// What a caller gets of a value that an entry has, or is to have. Reenters: `copy`.
+    #[inline(always)]
+    pub(in crate::py) fn copied(&self, value: Owned) -> Result<Owned> {
+        match &self.options.copy {
+            Copy::No => Ok(value),
+            Copy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
+        }
+    }
+
+    /// What lies in the entry of a value: of a coroutine function's, what its hits return.
+    pub(in crate::py) fn inward(&self, value: &Owned) -> Result<Owned> {
+        match &self.ready_type {
+            Some(kind) => Ready::create(kind.borrow(), value.clone()),
+            None => Ok(value.clone()),
+        }
+    }
+
+    /// The value that such an object stands for.
+    pub(in crate::py) fn outward<'a>(&self, inside: &'a Owned) -> &'a Owned {
+        match &self.ready_type {
+            // SAFETY: so `inward` makes them.
+            Some(_) => unsafe { Ready::value_of(inside) },
+            None => inside,
+        }
+    }
+
+    /// What a hit of a coroutine function returns, of what lies in the entry. Reenters: `copy`.
+    pub(in crate::py) fn awaitable(&self, inside: Owned) -> Result<Owned> {
+        match self.options.copy {
+            Copy::No => Ok(inside),
+            Copy::By(_) => self.inward(&self.copied(self.outward(&inside).clone())?),
+        }
+    }
+
+    /// Counts a call that a stale entry has answered.
+    pub(in crate::py) fn count_stale_hit(&self) {
+        // Relaxed: a number alone.
+        self.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that another one's computation has answered.
+    pub(in crate::py) fn count_coalesced(&self) {
+        // Relaxed: a number alone.
+        self.stats.coalesced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes all entries out, under the lock, where they are to be told of. Nothing weighs anything then.
+    pub fn empty(&self, store: &mut Store<Key, Owned>, left: &mut Left) {
+        if self.options.on_evict.is_some() {
+            while let Some((key, object)) = store.evict() {
+                left.push((key, object, Cause::Cleared));
+            }
+        }
+        // Relaxed: changed under the lock.
+        self.weight.store(0, Ordering::Relaxed);
+    }
+
+    /// Who calls from now on is not to get what is being computed now.
+    pub fn cleared(&self) {
+        if let Some(flights) = &self.flights {
+            flights.forget();
+        }
+    }
+
+    /// What `cache_stats()` has of the options: expirations, stale hits, coalesced calls, weight.
+    pub fn stats(&self) -> [u64; 4] {
+        // Relaxed: numbers alone.
+        [
+            self.stats.expirations.load(Ordering::Relaxed),
+            self.stats.stale_hits.load(Ordering::Relaxed),
+            self.stats.coalesced.load(Ordering::Relaxed),
+            self.weight(),
+        ]
+    }
+
+    /// Counts from zero again.
+    pub fn reset_stats(&self) {
+        // Relaxed: numbers alone.
+        self.stats.expirations.store(0, Ordering::Relaxed);
+        self.stats.stale_hits.store(0, Ordering::Relaxed);
+        self.stats.coalesced.store(0, Ordering::Relaxed);
+    }
+
+    pub(in crate::py) fn most_weight(&self) -> u64 {
+        let shared = self.shared.as_ref().map(|_| NEAR_BYTES);
+        self.options.weight.as_ref().map(|&(_, most)| most).or(shared).unwrap_or(u64::MAX)
+    }
+
+    /// Tells of entries that have left, and drops them: of all of them, also when being told raises. An `Exception` is reported;
+    /// any other, such as KeyboardInterrupt, is the caller's in the end. Reenters: `on_evict`, finalizers, `sys.unraisablehook`.
+    pub fn tell(&self, left: Left) -> Result<()> {
+        let mut ends = None;
+        for (key, object, cause) in left {
+            if cause == Cause::Expired {
+                // Relaxed: a number alone.
+                self.stats.expirations.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(callback) = &self.options.on_evict {
+                let told = key.to_object().and_then(|key| {
+                    let cause = object::interned(cause.text())?;
+                    let value = self.outward(entry(&object).value());
+                    object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
+                });
+                if let Err(raised) = told.map(drop).or_else(|raised| raised.report(callback.borrow())) {
+                    // The first one stays.
+                    let exception = raised.take();
+                    ends.get_or_insert(exception);
+                }
+            }
+        }
+        ends.map_or(Ok(()), |exception| Err(Raised::again(exception.borrow())))
+    }
+
+    /// An entry has come into the store. Under the lock.
+    pub(in crate::py) fn remember(&self, weight: u64, until: Time) {
+        // Relaxed: changed under the lock, both.
+        self.weight.fetch_add(weight, Ordering::Relaxed);
+        if until != NEVER {
+            self.soonest.fetch_min(until, Ordering::Relaxed);
+        }
+    }
+
+    /// A store's entry is no more. Under the lock.
+    pub(in crate::py) fn forget_weight(&self, object: &Owned) {
+        // Relaxed: changed under the lock.
+        self.weight.fetch_sub(entry(object).weight(), Ordering::Relaxed);
+    }
+
+    pub(in crate::py) fn weight(&self) -> u64 {
+        // Relaxed: as above.
+        self.weight.load(Ordering::Relaxed)
+    }
+}
+
+impl Ignored {
+    fn of(function: Borrowed<'_>, method: Option<Borrowed<'_>>, names: &Owned) -> Result<Self> {
+        let resolve = object::import(c"tamis._signature", c"ignored")?;
+        let is_method = object::boolean(method.is_some());
+        let arguments = [method.unwrap_or(function), names.borrow(), is_method.borrow()];
+        let answer = object::call_with(resolve.borrow(), &arguments)?;
+        let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
+            return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));
+        };
+        let index = |object: Borrowed<'_>| {
+            // SAFETY: an int, as the function returns.
+            unsafe { py::PyLong_AsSsize_t(object.as_ptr()) }
+        };
+        let places: Vec<_> = exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect();
+        // -1 becomes larger than any count.
+        let rest_from = index(rest) as usize;
+        let is_left_out = |place: &usize| *place >= rest_from || places.contains(place);
+        Ok(Self {
+            mask: (0..u64::BITS as usize).filter(is_left_out).fold(0, |mask, place| mask | 1 << place),
+            places,
+            rest_from,
+            names: names.to_owned(),
+            collected_beside: (!collected_beside.is_none()).then(|| collected_beside.to_owned()),
+        })
+    }
+
+    /// Whether the keyword argument of this name is left out. Names are exact `str` in calls that Python code makes.
+    fn leaves_out(&self, name: Borrowed<'_>) -> Result<bool> {
+        let is_in = |set: &Owned| {
+            // SAFETY: a frozenset and a live object.
+            match unsafe { py::PySet_Contains(set.as_ptr(), name.as_ptr()) } {
+                -1 => Err(Raised::by_callee()),
+                answer => Ok(answer != 0),
+            }
+        };
+        Ok(is_in(&self.names)? || matches!(&self.collected_beside, Some(known) if !is_in(known)?))
+    }
+
+    fn with_rest<R>(&self, args: &CallArgs<'_>, work: impl FnOnce(&CallArgs<'_>) -> Result<R>) -> Result<R> {
+        let kept = |&(place, _): &(usize, &Borrowed<'_>)| place < self.rest_from && !self.places.contains(&place);
+        let positional = args.positional();
+        let mut values: Vec<Borrowed<'_>> =
+            positional.iter().enumerate().filter(kept).map(|(_, &value)| value).collect();
+        let count = values.len();
+        let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+        let mut kept_names = Vec::new();
+        for (&name, &value) in names.iter().zip(&args.values()[positional.len()..]) {
+            if !self.leaves_out(name)? {
+                kept_names.push(name);
+                values.push(value);
+            }
+        }
+        let tuple = match args.kwnames() {
+            Some(tuple) if kept_names.len() == names.len() => Some(tuple.to_owned()),
+            _ if kept_names.is_empty() => None,
+            _ => Some(object::tuple(&kept_names)?),
+        };
+        work(&CallArgs::of(&values, count, tuple.as_ref().map(Owned::borrow)))
+    }
+}

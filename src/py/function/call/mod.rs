@@ -1,0 +1,7 @@
+//! Calls of cached functions: a vectorcall function for each kind of cache. It is chosen once, when the function is decorated.
+
+pub mod expiring;
+pub mod miss;
+pub mod parts;
+pub mod plain;
+pub mod tiered;

@@ -1,0 +1,243 @@
+//! Calls that have begun: of caches with options, of shared ones, and of `cache_refresh`.
+//!
+//! What is on the C stack while the function runs is there once for each level of a recursion. So such a call has three parts: a
+//! function that does all that comes before, which has returned when the function is called; the call itself, from a small frame;
+//! and a function that does all that comes after. What the last has to know of the first is [`Begun`].
+
+use crate::core::hash::Hash;
+use crate::ffi::{CallArgs, Owned, Result, object};
+use crate::py::cache::Bound;
+use crate::py::cache::in_flight::land;
+use crate::py::cache::policy::{Extra, entry};
+use crate::py::function::Wrapper;
+use crate::py::function::coroutine_call::Stale;
+use crate::py::key::Key;
+use crate::py::tier::request::Buffers;
+use crate::shm::LeaseId;
+use crate::state::threads::Holding;
+use pyo3_ffi as py;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// What the first part of a call returns instead of a result: the function is to be called.
+pub const CALL: *mut py::PyObject = ptr::without_provenance_mut(1);
+
+/// What is to be done with the function's result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It is stored, unless there is a fresh entry by then.
+    New,
+    /// It is stored, in the place of any entry.
+    Any,
+    /// It is not stored.
+    Not,
+    /// It is not stored, and may be of any kind: the cache stores nothing.
+    Never,
+}
+
+/// A call whose function is to be called, or is being called.
+pub struct Begun {
+    /// Of the key, in a cache in memory.
+    pub hash: Hash,
+    /// What the option `key` has returned, if there is one.
+    pub made: Option<Owned>,
+    /// The key in a region.
+    pub bytes: Option<Buffers>,
+    /// What others expect of this call.
+    pub owed: Option<Box<Owed>>,
+    /// What is to be done with the result.
+    pub keep: Keep,
+}
+
+/// What others expect of a call, whatever comes of it.
+#[derive(Default)]
+pub struct Owed {
+    /// The stale entry that it is to replace.
+    pub old: Option<Stale>,
+    /// The flight that it leads, and the hash of its key.
+    pub flight: Option<(Hash, Owned)>,
+    /// The lease of the region's that it holds.
+    pub lease: Option<(LeaseId, Holding)>,
+}
+
+impl Owed {
+    /// In a box of its own, if there is anything.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self.old.is_some() || self.flight.is_some() || self.lease.is_some()).then(|| Box::new(self))
+    }
+
+    /// Whether the result may be stored: invalidating, putting and clearing take a flight out, whose result is of before that.
+    fn may_store(&self, extra: &Extra) -> bool {
+        match (&self.flight, &extra.flights) {
+            (Some((hash, flight)), Some(flights)) => flights.has(*hash, flight.borrow()),
+            _ => true,
+        }
+    }
+
+    /// If a stale entry is still there, because of an error or because the result was not stored, another caller is to try. Reenters:
+    /// finalizers.
+    pub fn give_up_refresh(&mut self, extra: &Extra) {
+        let old = self.old.take();
+        match (&old, &extra.shared) {
+            (Some(Stale::Here(old)), _) => entry(old).give_up_refresh(),
+            (Some(Stale::There(token)), Some(shared)) => shared.region.give_up_refresh(*token),
+            _ => {}
+        }
+        // The exception that is set, if any, is the caller's.
+        object::with_exception_aside(|| drop(old));
+    }
+
+    /// Gives all that is owed, with this result, and returns it. Reenters: finalizers, and where greenlets wait, their library.
+    pub fn settle(&mut self, extra: &Extra, result: Result<Owned>) -> Result<Owned> {
+        self.give_up_refresh(extra);
+        // Before the flight, so that a caller of this process whom it wakes finds no lease of its own.
+        self.end_lease(extra);
+        match (self.flight.take(), &extra.flights) {
+            (Some((hash, flight)), Some(flights)) => land(flights, &flight, hash, result),
+            _ => result,
+        }
+    }
+
+    fn end_lease(&mut self, extra: &Extra) {
+        if let Some((lease, _holding)) = self.lease.take()
+            && let Some(shared) = &extra.shared
+        {
+            shared.region.end_lease(lease);
+        }
+    }
+}
+
+/// What the first part of a call has come to.
+pub enum Next {
+    /// This is the call's result.
+    Return(Owned),
+    /// The function is to be called.
+    Call(Begun),
+}
+
+impl Next {
+    /// As the first part of a call returns it.
+    #[inline(always)]
+    pub fn to_slot(next: Result<Self>, place: &mut MaybeUninit<Begun>) -> *mut py::PyObject {
+        match next {
+            Ok(Self::Return(value)) => value.into_ptr(),
+            Ok(Self::Call(begun)) => {
+                place.write(begun);
+                CALL
+            }
+            Err(_raised) => ptr::null_mut(),
+        }
+    }
+}
+
+/// A call in three parts. Reenters: as `begin`, the function, and as [`end`].
+///
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper.
+#[inline(always)]
+pub unsafe fn in_parts(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    begin: impl FnOnce(&mut MaybeUninit<Begun>) -> *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
+    let this = unsafe { Wrapper::of(callable) };
+    let _alive = this.keep_alive();
+    let mut begun = MaybeUninit::uninit();
+    let answer = begin(&mut begun);
+    if answer != CALL {
+        return answer;
+    }
+    // SAFETY: as the caller says.
+    let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
+    // SAFETY: as the caller says; written by `begin`, and what the function returned.
+    unsafe { end(callable, args, nargsf, kwnames, &begun, result) }
+}
+
+/// The last part of a call. Reenters: as [`Wrapper::end_call`].
+///
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper that the caller holds; a call that has begun, which is not used any more; and the function's
+/// result, a new reference, or null with an exception set.
+#[inline(never)]
+unsafe fn end(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    begun: &MaybeUninit<Begun>,
+    result: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
+    let this = unsafe { Wrapper::of(callable) };
+    // SAFETY: as the caller says.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    // SAFETY: as the caller says.
+    let begun = unsafe { begun.assume_init_read() };
+    // SAFETY: as the caller says.
+    object::to_slot(this.end_call(&args, begun, unsafe { Owned::from_call(result) }))
+}
+
+impl Wrapper {
+    /// What a call returns whose function has returned, or raised. Reenters: options, `__eq__` of keys, pickle or the serializer,
+    /// finalizers.
+    fn end_call(&self, args: &CallArgs<'_>, begun: Begun, result: Result<Owned>) -> Result<Owned> {
+        let Begun { hash, made, bytes, owed, keep } = begun;
+        let Some(extra) = self.extra() else { return self.end_plain(args, hash, keep, result) };
+        if keep == Keep::Never {
+            return if extra.options.coroutine { result } else { result.and_then(|value| extra.copied(value)) };
+        }
+        let stored = result.and_then(|value| {
+            let value = self.unless_coroutine(value)?;
+            if keep != Keep::Not && owed.as_ref().is_none_or(|owed| owed.may_store(extra)) {
+                let replace = keep == Keep::Any;
+                match (&extra.shared, bytes) {
+                    (Some(shared), Some(bytes)) => self.store_in_region(extra, shared, bytes, &value, replace),
+                    _ => extra.with_made(made.as_ref(), args, |key_args| {
+                        self.keep_computed(extra, key_args, hash, &value, replace)
+                    }),
+                }?;
+            }
+            Ok(value)
+        });
+        let result = match owed {
+            Some(mut owed) => owed.settle(extra, stored),
+            None => stored,
+        };
+        object::with_exception_aside(|| drop(made));
+        // When all has been given to others, so that nobody waits for a copy that is not theirs.
+        result.and_then(|value| extra.copied(value))
+    }
+
+    /// The end of `cache_refresh` without options. Reenters: `__eq__` of keys, finalizers.
+    fn end_plain(&self, args: &CallArgs<'_>, hash: Hash, keep: Keep, result: Result<Owned>) -> Result<Owned> {
+        if keep == Keep::Never {
+            return result;
+        }
+        let value = self.unless_coroutine(result?)?;
+        self.keep(args, hash, (Key::new(args, self.kind)?, value.clone()), true)?;
+        Ok(value)
+    }
+
+    /// The first part of `cache_refresh`. Reenters: `__hash__` of arguments, `key`, pickle or the serializer.
+    pub(in crate::py) fn begin_refresh(&self, args: &CallArgs<'_>) -> Result<Next> {
+        let keep = if self.bound == Bound::Off { Keep::Never } else { Keep::Any };
+        let begun = |hash| Begun { hash, made: None, bytes: None, owed: None, keep };
+        match self.extra() {
+            _ if keep == Keep::Never => Ok(Next::Call(begun(Hash::of(0)))),
+            Some(extra) if extra.options.coroutine => self.refresh_coroutine(extra, args).map(Next::Return),
+            Some(extra) => match &extra.shared {
+                Some(shared) => self.begin_refresh_shared(extra, shared, args).map(Next::Call),
+                None => {
+                    let made = extra.make_key(args)?;
+                    let hash = extra.with_made(made.as_ref(), args, |key_args| self.hash_of(args, key_args))?;
+                    Ok(Next::Call(Begun { made, ..begun(hash) }))
+                }
+            },
+            // First, so that a function is not called for arguments under which nothing can be stored.
+            None => Ok(Next::Call(begun(self.hash_of(args, args)?))),
+        }
+    }
+}

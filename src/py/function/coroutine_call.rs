@@ -1,0 +1,457 @@
+//! Calls of cached coroutine functions. A hit returns a coroutine that is through (`awaitable.rs`). Where there is something left to
+//! do, the caller gets a coroutine of ours, whose steps are in `coroutine_steps.rs` and whose methods in `coroutine_protocol.rs`.
+//!
+//! It is no Python coroutine around the function's own, which would cost each level of recursion one more Python frame, and more of
+//! the stack.
+
+use crate::core::hash::Hash;
+use crate::core::view::Hit;
+use crate::ffi::dropper::Link;
+use crate::ffi::err::Kind;
+use crate::ffi::exact::Verdict;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
+use crate::py::cache::expiring_ops::{Found, Peek, Read};
+use crate::py::cache::policy::{Extra, entry};
+use crate::py::coroutine_object;
+use crate::py::flight::task::{Leading, Waiting};
+use crate::py::function::Wrapper;
+use crate::py::function::coroutine_protocol::CoroutineCall;
+use crate::py::key::Key;
+use crate::py::tier::request::Asked;
+use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Token, Waited};
+use crate::state::State;
+use crate::state::threads::Holding;
+use pyo3_ffi as py;
+use std::cell::Cell;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Arguments of a call that are kept.
+pub(in crate::py) struct Kept {
+    values: Vec<Link>,
+    positional: usize,
+    kwnames: Option<Owned>,
+}
+
+impl Kept {
+    fn of(args: &CallArgs<'_>) -> Self {
+        Self {
+            values: args.values().iter().map(|&value| Link::new(value.to_owned())).collect(),
+            positional: args.positional().len(),
+            kwnames: args.kwnames().map(Borrowed::to_owned),
+        }
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Owned> {
+        self.values.iter().map(|value| &**value).chain(&self.kwnames)
+    }
+
+    pub(in crate::py) fn with<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
+        let values: Vec<_> = self.values.iter().map(|value| value.borrow()).collect();
+        work(&CallArgs::of(&values, self.positional, self.kwnames.as_ref().map(Owned::borrow)))
+    }
+}
+
+/// What a coroutine is to do, or does.
+pub(in crate::py) enum Stage {
+    /// It has not begun.
+    New,
+    /// The function computes. With a flight, if others may wait for the result.
+    Computing(Option<Leading>),
+    /// The function computes, for `cache_refresh`.
+    Refreshing,
+    /// Another task computes.
+    Following(Waiting),
+    /// Another process computes, and this task leads those of this one. It looks again when it has slept for so long.
+    Leasing(Leading, Duration),
+    /// A step is being made, or all of them were.
+    Between,
+}
+
+/// What a coroutine does.
+pub enum Task {
+    /// A call: computes the result unless it is there.
+    Run,
+    /// `cache_refresh`
+    Refresh,
+}
+
+/// A stale entry that one caller is to replace.
+pub enum Stale {
+    /// In this process's memory.
+    Here(Owned),
+    /// In a region.
+    There(Token),
+}
+
+/// It has not begun.
+pub(in crate::py) const NEW: u8 = 0;
+/// It has begun.
+pub(in crate::py) const BEGUN: u8 = 1;
+/// It is through.
+pub(in crate::py) const THROUGH: u8 = 2;
+
+/// A call whose result is to be computed. Whoever makes a step of it has set `running`, so that there is one step at a time.
+pub(in crate::py) struct Call {
+    pub(in crate::py) wrapper: Owned,
+    pub(in crate::py) task: Task,
+    pub(in crate::py) hash: Hash,
+    /// Who made it, if somebody wanted to know: see `sys.set_coroutine_origin_tracking_depth`.
+    pub(in crate::py) origin: Owned,
+    pub(in crate::py) running: AtomicBool,
+    /// [`NEW`], [`BEGUN`] or [`THROUGH`].
+    pub(in crate::py) phase: AtomicU8,
+    /// What is being awaited: a reference of this call's own, or null. Changed in steps, under the lock of `held`.
+    awaited: AtomicPtr<py::PyObject>,
+    held: Mutex<Held>,
+    /// The lease of the region's that it holds, with `single_flight` over processes.
+    lease: Cell<Option<(LeaseId, Holding)>>,
+    /// What it has seen of another process's lease that it waits for.
+    waits: Cell<Option<LeaseWait>>,
+}
+
+/// What a call holds until it is through. Nothing runs under its lock, and what is taken out is dropped behind it. Only who makes a
+/// step counts the references to arguments.
+struct Held {
+    /// The instance of a cached method, which lives on until its coroutine is through, as with any method.
+    instance: Option<Owned>,
+    args: Option<Rc<Kept>>,
+    /// None if they are the same.
+    key_args: Option<Rc<Kept>>,
+    /// The stale entry that this call is to replace.
+    old: Option<Stale>,
+    stage: Stage,
+}
+
+impl Call {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is being awaited, or null. It stays until whoever makes a step changes it.
+    #[inline(always)]
+    pub(in crate::py) fn awaited_ptr(&self) -> *mut py::PyObject {
+        // Relaxed: changed by whoever makes a step alone, and `running` orders the steps.
+        self.awaited.load(Ordering::Relaxed)
+    }
+
+    /// What is being awaited, for anybody.
+    pub(in crate::py) fn awaited(&self) -> Option<Owned> {
+        let _held = self.held();
+        let pointer = ptr::NonNull::new(self.awaited_ptr())?;
+        // SAFETY: this call's own reference, which stays as long as the lock is held.
+        Some(unsafe { Borrowed::from_ptr(pointer.as_ptr()) }.to_owned())
+    }
+
+    /// From now on it is in this stage, and awaits this. For steps.
+    pub(in crate::py) fn awaits(&self, stage: Stage, awaited: Owned) {
+        let mut held = self.held();
+        let (before, pointer) = (std::mem::replace(&mut held.stage, stage), awaited.into_ptr());
+        let old = self.awaited.swap(pointer, Ordering::Relaxed);
+        drop(held);
+        debug_assert!(old.is_null());
+        drop(before);
+    }
+
+    /// The stage that it was in, which ends here, together with what was awaited. Reenters: finalizers. For steps.
+    pub(in crate::py) fn take_stage(&self) -> Stage {
+        let mut held = self.held();
+        let stage = std::mem::replace(&mut held.stage, Stage::Between);
+        let awaited = self.awaited.swap(ptr::null_mut(), Ordering::Relaxed);
+        drop(held);
+        if let Some(awaited) = ptr::NonNull::new(awaited) {
+            // SAFETY: this call's own reference.
+            let awaited = unsafe { Owned::from_ptr(awaited.as_ptr()) };
+            object::with_exception_aside(|| drop(awaited));
+        }
+        stage
+    }
+
+    /// It is through: lets everything go that it held for its steps. Reenters: finalizers.
+    pub(in crate::py) fn end(&self) {
+        self.phase.store(THROUGH, Ordering::Relaxed);
+        object::with_exception_aside(|| {
+            self.give_up_refresh();
+            self.end_lease();
+            // In flight only if what it awaited refuses to end.
+            if let Stage::Computing(Some(leading)) | Stage::Leasing(leading, _) = self.take_stage() {
+                drop(self.land(leading, Err(Raised::new(Kind::GeneratorExit, c""))).map_err(Raised::take));
+            }
+            let mut held = self.held();
+            let gone = (held.instance.take(), held.args.take(), held.key_args.take());
+            drop(held);
+            drop(gone);
+        });
+    }
+
+    /// Shows the collector all that it holds. Nobody makes a step meanwhile, unless it is the one that the collector runs in, and that
+    /// holds itself what it has taken out.
+    pub(in crate::py) fn with_held(
+        &self,
+        show: impl FnOnce(&[*mut py::PyObject]) -> std::ffi::c_int,
+    ) -> std::ffi::c_int {
+        let Ok(held) = self.held.try_lock() else { return 0 };
+        let stage = match &held.stage {
+            Stage::Computing(Some(leading)) | Stage::Leasing(leading, _) => Some(leading.held()),
+            Stage::Following(waiting) => Some(waiting.held()),
+            Stage::New | Stage::Computing(None) | Stage::Refreshing | Stage::Between => None,
+        };
+        // What is stale lies in an entry, which the wrapper shows.
+        let args = held.args.iter().chain(&held.key_args).flat_map(|kept| kept.held());
+        let own = [&self.wrapper, &self.origin].into_iter().chain(&held.instance).chain(args);
+        let all = own.chain(stage.into_iter().flatten()).map(Owned::as_ptr);
+        show(&all.chain([self.awaited_ptr()]).collect::<Vec<_>>())
+    }
+
+    /// If the stale entry is still there, another caller is to try.
+    pub(in crate::py) fn give_up_refresh(&self) {
+        let old = self.held().old.take();
+        match &old {
+            Some(Stale::Here(old)) => entry(old).give_up_refresh(),
+            Some(Stale::There(token)) => {
+                if let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref()) {
+                    shared.region.give_up_refresh(*token);
+                }
+            }
+            None => {}
+        }
+        object::with_exception_aside(|| drop(old));
+    }
+
+    /// Asks for the region's lease of this key: true if the call has it, false if another process has, None if there is none to
+    /// be had.
+    pub(in crate::py) fn lease(&self) -> Result<Option<bool>> {
+        let who = self.state()?.threads.current()?;
+        let mut lease = self.ask_for_lease(None)?;
+        if let Some(Lease::Theirs(id)) = lease {
+            let mut wait = self.waits.take().filter(|wait| wait.lease() == id).unwrap_or_else(|| LeaseWait::new(id));
+            match self.look_at_lease(&mut wait) {
+                Waited::OwnerGone(gone) => lease = self.ask_for_lease(Some(gone))?,
+                Waited::Enough => return Ok(None),
+                Waited::Over | Waited::StillRunning => self.waits.set(Some(wait)),
+            }
+        }
+        Ok(match lease {
+            Some(Lease::Mine(lease)) => {
+                self.lease.set(Some((lease, Holding::begin(who))));
+                Some(true)
+            }
+            Some(Lease::Theirs(_)) => Some(false),
+            Some(Lease::Full | Lease::Ours(_)) | None => None,
+        })
+    }
+
+    fn ask_for_lease(&self, gone: Option<FormerOwner>) -> Result<Option<Lease>> {
+        self.with_asked(|asked| Ok(asked.lease(gone)))
+    }
+
+    fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
+        let shared = self.wrapper().extra().and_then(|extra| extra.shared.as_ref());
+        shared.map_or(Waited::Over, |shared| shared.region.look_at_lease(wait))
+    }
+
+    /// Gives the lease back, if it has one.
+    pub(in crate::py) fn end_lease(&self) {
+        if let Some((lease, _holding)) = self.lease.take()
+            && let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref())
+        {
+            shared.region.end_lease(lease);
+        }
+    }
+
+    pub(in crate::py) fn wrapper(&self) -> &Wrapper {
+        // SAFETY: a wrapper, held by this object.
+        unsafe { Wrapper::of(self.wrapper.as_ptr()) }
+    }
+
+    pub(in crate::py) fn state(&self) -> Result<&State> {
+        State::of_instance(self.wrapper().as_object())
+    }
+
+    pub(in crate::py) fn extra(&self) -> Result<&Extra> {
+        self.wrapper().extra().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
+    }
+
+    /// Runs `work` on the call, if its cache is shared: its key is the one positional argument then.
+    fn with_asked<R>(&self, work: impl FnOnce(&Asked<'_>) -> Result<R>) -> Result<Option<R>> {
+        let extra = self.extra()?;
+        let Some(shared) = &extra.shared else { return Ok(None) };
+        let state = self.state()?;
+        self.with_key_args(|key_args| {
+            let Some(key) = key_args.single() else { unreachable!("made by call_coroutine_shared") };
+            work(&Asked::of_key(self.wrapper(), extra, shared, state, key_args, plain::bytes_of(key).to_vec()))
+                .map(Some)
+        })
+    }
+
+    /// Runs `work` on the arguments that make the key, in a call that is not through.
+    pub(in crate::py) fn with_key_args<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> Result<R>) -> Result<R> {
+        let held = self.held();
+        let kept = held.key_args.as_ref().or(held.args.as_ref()).map(Rc::clone);
+        drop(held);
+        kept.map_or_else(|| Err(is_through()), |kept| kept.with(work))
+    }
+
+    /// What the function returns: something to be awaited. Reenters: the function.
+    pub(in crate::py) fn call_function(&self) -> Result<Owned> {
+        let args = self.held().args.as_ref().map(Rc::clone);
+        args.map_or_else(|| Err(is_through()), |args| args.with(|args| self.wrapper().call_function(args)))
+    }
+
+    /// The stored value that is fresh now, which counts as a hit. Reenters: `clock`, `__eq__` of keys, a serializer.
+    pub(in crate::py) fn peek(&self) -> Result<Option<Owned>> {
+        if let Some(answer) = self.with_asked(|asked| asked.peek())? {
+            return Ok(answer);
+        }
+        let extra = self.extra()?;
+        let now = extra.options.now()?;
+        let found = self.with_key_args(|key_args| self.wrapper().locate(self.hash, key_args, &mut Peek(now)))?;
+        Ok(found.map(|inside| {
+            self.wrapper().cache.count_hit();
+            extra.outward(&inside).clone()
+        }))
+    }
+
+    /// Stores the value, in the place of a fresh one if it is to `replace` that. Reenters: as `Keeper::keep_computed`,
+    /// and as [`coroutine_object::refuse_awaited`].
+    pub(in crate::py) fn store(&self, value: &Owned, replace: bool) -> Result<()> {
+        coroutine_object::refuse_awaited(value.borrow())?;
+        let extra = self.extra()?;
+        if self.with_asked(|asked| asked.keep_computed(value, replace))?.is_some() {
+            return Ok(());
+        }
+        self.with_key_args(|key_args| self.wrapper().keep_computed(extra, key_args, self.hash, value, replace))
+    }
+
+    /// Counts a call that another one's computation has answered.
+    pub(in crate::py) fn count_coalesced(&self, hit: bool) -> Result<()> {
+        match &self.extra()?.shared {
+            Some(shared) => shared.count_coalesced(),
+            None => self.extra()?.count_coalesced(),
+        }
+        self.count(hit)
+    }
+
+    /// What this caller gets of a value that another one has computed. Reenters: `copy`, a serializer.
+    pub(in crate::py) fn shared_value(&self, value: Owned) -> Result<Owned> {
+        match self.with_asked(|asked| asked.landed(&value))? {
+            Some(value) => Ok(value),
+            None => self.extra()?.copied(value),
+        }
+    }
+
+    /// Counts a call.
+    pub(in crate::py) fn count(&self, hit: bool) -> Result<()> {
+        match (&self.extra()?.shared, hit) {
+            (Some(shared), _) => shared.count(hit),
+            (None, true) => self.wrapper().cache.count_hit(),
+            (None, false) => self.wrapper().cache.count_miss(),
+        }
+        Ok(())
+    }
+}
+
+fn is_through() -> Raised {
+    Raised::type_error(c"this call is through")
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // A coroutine that was never awaited leaves the refresh to others.
+        self.end();
+    }
+}
+
+/// A call of a cached coroutine function. Reenters: options, `__hash__` and `__eq__` of arguments.
+#[inline(never)]
+pub unsafe extern "C" fn coroutine_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    let _alive = this.keep_alive();
+    this.cache.welcome(this.owner());
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    object::to_slot(this.call_coroutine(&args))
+}
+
+impl Wrapper {
+    fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
+        let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
+        if let Some(shared) = &extra.shared {
+            return self.call_coroutine_shared(extra, shared, args);
+        }
+        extra.with_key_args(args, |key_args| {
+            let hash = self.hash_of(args, key_args)?;
+            let now = extra.options.now()?;
+            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
+            let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
+                Hit::Value(inside) => return extra.awaitable(inside),
+                _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
+                    Found::Fresh(inside) | Found::Stale(inside) => {
+                        self.cache.count_hit();
+                        return extra.awaitable(inside);
+                    }
+                    Found::Refresh(old) => Some(Stale::Here(old)),
+                    Found::Absent => None,
+                    Found::Unsettled => {
+                        self.cache.count_miss();
+                        return self.call_function(args);
+                    }
+                },
+            };
+            self.pending(Task::Run, args, key_args, hash, old)
+        })
+    }
+
+    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
+    pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
+        if let Some(shared) = &extra.shared {
+            return self.refresh_coroutine_shared(extra, shared, args);
+        }
+        extra.with_key_args(args, |key_args| {
+            let hash = self.hash_of(args, key_args)?;
+            self.pending(Task::Refresh, args, key_args, hash, None)
+        })
+    }
+
+    /// A coroutine that computes.
+    pub(in crate::py) fn pending(
+        &self,
+        task: Task,
+        args: &CallArgs<'_>,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        old: Option<Stale>,
+    ) -> Result<Owned> {
+        let state = State::of_instance(self.as_object())?;
+        let same = ptr::eq(args.values(), key_args.values());
+        let held = Held {
+            instance: self.live_instance()?,
+            args: Some(Rc::new(Kept::of(args))),
+            key_args: (!same).then(|| Rc::new(Kept::of(key_args))),
+            old,
+            stage: Stage::New,
+        };
+        let call = Call {
+            wrapper: self.as_object().to_owned(),
+            task,
+            hash,
+            origin: object::none(),
+            running: AtomicBool::new(false),
+            phase: AtomicU8::new(NEW),
+            awaited: AtomicPtr::new(ptr::null_mut()),
+            held: Mutex::new(held),
+            lease: Cell::new(None),
+            waits: Cell::new(None),
+        };
+        CoroutineCall::create(state, call)
+    }
+}

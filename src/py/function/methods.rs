@@ -1,0 +1,437 @@
+//! The wrapper's methods.
+
+use crate::core::OutOfMemory;
+use crate::core::view::SlotId;
+use crate::ffi::object::set_item;
+use crate::ffi::sync::Store;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
+use crate::py::cache::lookup::Action;
+use crate::py::cache::policy::Extra;
+use crate::py::cache::{Bound, Keeper};
+use crate::py::function::Wrapper;
+use crate::py::function::call::parts::{Begun, Next, in_parts};
+use crate::py::key::Key;
+use crate::py::tier::region::Shared;
+use crate::py::{cache_info, coroutine_object, libraries, unhashable};
+use crate::shm::Stats;
+use crate::state::State;
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_int};
+use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
+
+/// `lru_cache_wrapper.__doc__`
+pub const DOC: &CStr = c"A function with a cache, as lru_cache() and cache() make it.\n\n\
+    cache_info() tells how it fares, cache_clear() empties it, and cache_contains(), cache_invalidate(), cache_put()\n\
+    and cache_refresh() work on the entry for one call's arguments. __wrapped__ is the function itself.";
+
+/// `async_lru_cache_wrapper.__doc__`
+pub const COROUTINE_DOC: &CStr =
+    c"A coroutine function with a cache of awaited results, as lru_cache() and cache() make it.\n\n\
+    It has what lru_cache_wrapper has. cache_put() takes a result, and cache_refresh() is to be awaited.";
+
+/// Tells whether there is an entry, and leaves it alone.
+struct Contains;
+
+impl Action for Contains {
+    type Outcome = bool;
+
+    fn found(&mut self, _store: &mut Store<Key, Owned>, _id: SlotId) -> bool {
+        true
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> bool {
+        false
+    }
+
+    fn unsettled(&mut self) -> bool {
+        false
+    }
+}
+
+/// Takes an entry out.
+struct Invalidate;
+
+impl Action for Invalidate {
+    /// Whether it was there, and the entry, if that can be dropped now.
+    type Outcome = (bool, Option<(Key, Owned)>);
+    const RARE: bool = true;
+
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+        (true, store.remove(id))
+    }
+
+    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
+        (false, None)
+    }
+
+    fn unsettled(&mut self) -> Self::Outcome {
+        (false, None)
+    }
+}
+
+impl Keeper {
+    /// Whether there is an entry. Reenters: `__hash__` and `__eq__` of arguments.
+    pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
+        if self.bound == Bound::Off {
+            return Ok(false);
+        }
+        if let Some(extra) = self.extra() {
+            return self.contains_optioned(extra, args);
+        }
+        let hash = unhashable::hash(None, args, args, self.kind)?;
+        self.locate(hash, args, &mut Contains)
+    }
+
+    /// Drops an entry, and tells whether it was there. Reenters: `__hash__` and `__eq__` of arguments, finalizers of the entry.
+    pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
+        if self.bound == Bound::Off {
+            return Ok(false);
+        }
+        if let Some(extra) = self.extra() {
+            return self.invalidate_optioned(extra, args);
+        }
+        let hash = unhashable::hash(None, args, args, self.kind)?;
+        let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
+        if was_there {
+            self.invalidated();
+        }
+        drop(entry);
+        Ok(was_there)
+    }
+}
+
+impl Wrapper {
+    /// [`Keeper::contains`], or what the region says.
+    pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
+        match self.extra_shared() {
+            Some((extra, shared)) => self.contains_shared(extra, shared, args),
+            None => self.keeper.contains(args),
+        }
+    }
+
+    /// [`Keeper::invalidate`], or the same in the region.
+    pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
+        match self.extra_shared() {
+            Some((extra, shared)) => self.invalidate_shared(extra, shared, args),
+            None => self.keeper.invalidate(args),
+        }
+    }
+
+    /// Stores a value. Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
+    pub fn put(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        coroutine_object::refuse_given(value)?;
+        if self.bound == Bound::Off {
+            return Ok(());
+        }
+        if let Some((extra, shared)) = self.extra_shared() {
+            return self.put_shared(extra, shared, args, value);
+        }
+        if let Some(extra) = self.extra() {
+            return self.put_optioned(extra, args, value);
+        }
+        let hash = self.hash_of(args, args)?;
+        self.keep(args, hash, (Key::new(args, self.kind)?, value.to_owned()), true)
+    }
+}
+
+impl Keeper {
+    /// Drops all entries and counts from zero again. Reenters: finalizers of the entries, `on_evict`.
+    pub fn clear(&self) -> Result<()> {
+        if let Some(shared) = self.shared() {
+            shared.clear()?;
+        }
+        let mut left = Vec::new();
+        let before = |store: &mut Store<Key, Owned>| {
+            if let Some(extra) = self.extra() {
+                extra.empty(store, &mut left);
+            }
+        };
+        let contents = self.cache.clear(before).map_err(|OutOfMemory| Raised::no_memory())?;
+        // Relaxed: a number alone.
+        self.invalidations.store(0, Ordering::Relaxed);
+        let Some(extra) = self.extra() else {
+            contents.for_each(drop);
+            return Ok(());
+        };
+        extra.reset_stats();
+        extra.cleared();
+        contents.for_each(drop);
+        extra.tell(left)
+    }
+
+    fn shared(&self) -> Option<&Shared> {
+        self.extra()?.shared.as_ref()
+    }
+
+    /// Its options and its region, if it has one.
+    #[inline]
+    pub(in crate::py) fn extra_shared(&self) -> Option<(&Extra, &Shared)> {
+        let extra = self.extra()?;
+        Some((extra, extra.shared.as_ref()?))
+    }
+
+    /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
+    pub fn most_entries(&self) -> Option<usize> {
+        self.bound.entries()
+    }
+
+    /// `maxsize`, as it is told.
+    pub fn maxsize(&self) -> Result<Owned> {
+        self.most_entries().map_or_else(|| Ok(object::none()), |most| object::count(most as u64))
+    }
+
+    /// Reenters on first use: an import.
+    pub fn info(&self, state: &State) -> Result<Owned> {
+        let (hits, misses, entries) = match self.shared() {
+            Some(shared) => shared.counts(),
+            None => {
+                let (hits, misses, entries, _) = self.cache.counts();
+                (hits, misses, entries as u64)
+            }
+        };
+        cache_info::cache_info(
+            state,
+            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries)?],
+        )
+    }
+
+    /// All that is counted of every cache, by name.
+    pub fn counts(&self) -> [(&'static CStr, u64); 9] {
+        if let Some(shared) = self.shared() {
+            return crate::py::tier::region::common_counts(&shared.region.stats());
+        }
+        let (hits, misses, entries, evictions) = self.cache.counts();
+        let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
+        // Relaxed: a number alone.
+        let invalidations = self.invalidations.load(Ordering::Relaxed);
+        [
+            (c"hits", hits),
+            (c"misses", misses),
+            (c"evictions", evictions),
+            (c"expirations", expirations),
+            (c"invalidations", invalidations),
+            (c"stale_hits", stale_hits),
+            (c"coalesced", coalesced),
+            (c"currsize", entries as u64),
+            (c"weight", weight),
+        ]
+    }
+
+    /// A dict of all that is counted.
+    pub fn stats(&self) -> Result<Owned> {
+        match self.shared() {
+            Some(shared) => shared.stats(),
+            None if self.extra().is_some_and(Extra::would_share) => {
+                crate::py::tier::region::with_own_counts(&self.counts(), &Stats::default())
+            }
+            None => counts(&self.counts()),
+        }
+    }
+}
+
+impl Wrapper {
+    fn parameters(&self, state: &State) -> Result<Owned> {
+        // SAFETY: written by the collector alone, once nobody else reaches this.
+        let typed = unsafe { &*self.typed_given.get() };
+        parameters(state, self.maxsize()?.borrow(), typed.borrow(), self.extra().map(Extra::given))
+    }
+}
+
+/// What `cache_parameters()` returns: a new dict of what a decorator was given.
+pub fn parameters(
+    state: &State,
+    maxsize: Borrowed<'_>,
+    typed: Borrowed<'_>,
+    given: Option<Borrowed<'_>>,
+) -> Result<Owned> {
+    let parameters = plain::dict()?;
+    set_item(&parameters, &state.names.maxsize, maxsize)?;
+    set_item(&parameters, &state.names.typed, typed)?;
+    if let Some(given) = given {
+        // SAFETY: two dicts.
+        if unsafe { py::PyDict_Update(parameters.as_ptr(), given.as_ptr()) } != 0 {
+            return Err(Raised::by_callee());
+        }
+    }
+    Ok(parameters)
+}
+
+/// A dict of numbers under their names.
+pub(in crate::py) fn counts(counts: &[(&CStr, u64)]) -> Result<Owned> {
+    let dict = plain::dict()?;
+    for &(name, value) in counts {
+        set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
+    }
+    Ok(dict)
+}
+
+/// `cache_put(value, /, *args, **kwargs)`. Reenters: as [`Wrapper::put`].
+fn put_first(this: &Wrapper, args: CallArgs<'_>) -> Result<Owned> {
+    let Some((value, args)) = args.split_first() else {
+        return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
+    };
+    this.put(&args, value).map(|()| object::none())
+}
+
+macro_rules! methods {
+    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
+        unsafe extern "C" fn $name(
+            object: *mut py::PyObject,
+            args: *const *mut py::PyObject,
+            nargs: py::Py_ssize_t,
+            kwnames: *mut py::PyObject,
+        ) -> *mut py::PyObject {
+            // SAFETY: a method of the wrapper's type, called on an instance of it.
+            let $this = unsafe { Wrapper::of(object) };
+            let _alive = $this.keep_alive();
+            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
+            let $args = unsafe { CallArgs::new(args, nargs as usize, kwnames) };
+            object::to_slot($body)
+        }
+    )*};
+}
+
+/// `cache_refresh(*args, **kwargs)`: as a call in parts. Reenters: as [`Wrapper::begin_refresh`], the function, and where its result is
+/// stored, `__eq__` of keys and finalizers of what leaves.
+unsafe extern "C" fn cache_refresh(
+    object: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargs: py::Py_ssize_t,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    // SAFETY: this function's own arguments.
+    let begin = |begun: &mut _| unsafe { begin_refresh(object, args, nargs as usize, kwnames, begun) };
+    // SAFETY: a method of the wrapper's type, called on an instance of it with FASTCALL and KEYWORDS, which is as vectorcall does.
+    unsafe { in_parts(object, args, nargs as usize, kwnames, begin) }
+}
+
+#[inline(never)]
+unsafe fn begin_refresh(
+    object: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargs: usize,
+    kwnames: *mut py::PyObject,
+    begun: &mut MaybeUninit<Begun>,
+) -> *mut py::PyObject {
+    // SAFETY: a wrapper, held by the caller.
+    let this = unsafe { Wrapper::of(object) };
+    // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
+    let args = unsafe { CallArgs::new(args, nargs, kwnames) };
+    Next::to_slot(this.begin_refresh(&args), begun)
+}
+
+macro_rules! methods_without_arguments {
+    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
+        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
+            // SAFETY: a method of the wrapper's type, called on an instance of it.
+            let $this = unsafe { Wrapper::of(object) };
+            let _alive = $this.keep_alive();
+            object::to_slot($body)
+        }
+    )*};
+}
+
+methods! {
+    cache_contains = |this, args| this.contains(&args).map(object::boolean);
+    cache_invalidate = |this, args| this.invalidate(&args).map(object::boolean);
+    cache_put = |this, args| put_first(this, args);
+}
+
+methods_without_arguments! {
+    cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
+    cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
+    cache_clear = |this| this.clear().map(|()| object::none());
+    cache_stats = |this| this.stats();
+    copy = |this| Ok(this.as_object().to_owned());
+}
+
+/// A table that C reads and nobody writes.
+pub struct Table<T, const N: usize>(pub [T; N]);
+
+// SAFETY: names, functions and documentation, all of them constant.
+unsafe impl<T, const N: usize> Sync for Table<T, N> {}
+
+/// A method that takes arguments by position and by name.
+pub const fn with_arguments(
+    name: &'static CStr,
+    function: py::PyCFunctionFastWithKeywords,
+    doc: &'static CStr,
+) -> py::PyMethodDef {
+    py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
+        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+/// A method that takes none, or one, as the flags say.
+pub const fn without_arguments(
+    name: &'static CStr,
+    function: py::PyCFunction,
+    flags: c_int,
+    doc: &'static CStr,
+) -> py::PyMethodDef {
+    py::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: flags,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
+/// The methods.
+pub static TABLE: Table<py::PyMethodDef, 13> = Table([
+    without_arguments(
+        c"cache_info",
+        cache_info,
+        py::METH_NOARGS,
+        c"cache_info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last cache_clear().",
+    ),
+    without_arguments(
+        c"cache_stats",
+        cache_stats,
+        py::METH_NOARGS,
+        c"cache_stats($self, /)\n--\n\nA new dict of all that was counted since the last cache_clear(), and of the sizes.",
+    ),
+    without_arguments(
+        c"cache_clear",
+        cache_clear,
+        py::METH_NOARGS,
+        c"cache_clear($self, /)\n--\n\nDrop all entries and zero the counts.",
+    ),
+    without_arguments(
+        c"cache_parameters",
+        cache_parameters,
+        py::METH_NOARGS,
+        c"cache_parameters($self, /)\n--\n\nA new dict of the options that the cache was made with.",
+    ),
+    with_arguments(
+        c"cache_contains",
+        cache_contains,
+        c"cache_contains($self, /, *args, **kwargs)\n--\n\nWhether there is an entry for these arguments. Counts nothing.",
+    ),
+    with_arguments(
+        c"cache_invalidate",
+        cache_invalidate,
+        c"cache_invalidate($self, /, *args, **kwargs)\n--\n\nDrop the entry for these arguments. True if there was one.",
+    ),
+    with_arguments(
+        c"cache_put",
+        cache_put,
+        c"cache_put($self, value, /, *args, **kwargs)\n--\n\nStore a value for these arguments. Counts nothing.",
+    ),
+    with_arguments(
+        c"cache_refresh",
+        cache_refresh,
+        c"cache_refresh($self, /, *args, **kwargs)\n--\n\n\
+          Call the function, store its result and return it. Counts nothing.",
+    ),
+    without_arguments(c"__copy__", copy, py::METH_NOARGS, c"The wrapper itself."),
+    without_arguments(c"__deepcopy__", copy, py::METH_O, c"The wrapper itself."),
+    libraries::METHODS[0],
+    libraries::METHODS[1],
+    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
+    unsafe { std::mem::zeroed() },
+]);

@@ -1,0 +1,83 @@
+//! What C may ask of a wrapper besides what Python may: see `capsule.rs`.
+
+use crate::core::view::Hit;
+use crate::ffi::exact::Verdict;
+use crate::ffi::{Borrowed, CallArgs, Owned, Result};
+use crate::py::cache::Bound;
+use crate::py::cache::expiring_ops::{Found, Read};
+use crate::py::cache::policy::{Extra, entry};
+use crate::py::function::call::miss::Get;
+use crate::py::function::{Wrapper, methods};
+use crate::py::key::Key;
+
+impl Wrapper {
+    /// The wrapper that this object is, if it is one.
+    pub fn try_of<'a>(object: Borrowed<'a>) -> Option<&'a Self> {
+        // SAFETY: a live object's type is live.
+        let methods = unsafe { (*object.type_ptr()).tp_methods };
+        // Each interpreter has its own type, with this table, and none of them can be subclassed.
+        if !std::ptr::eq(methods, methods::TABLE.0.as_ptr()) {
+            return None;
+        }
+        // SAFETY: an instance of a type of wrappers.
+        Some(unsafe { Self::of(object.as_ptr()) })
+    }
+
+    /// What a call with these arguments would return without computing it. Counts a hit or a miss, and marks what it finds, as
+    /// a call does.
+    ///
+    /// Reenters: `__hash__` and `__eq__` of arguments; `key`, `clock` and `copy`.
+    pub fn lookup(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        let _alive = self.keep_alive();
+        if let Some((extra, shared)) = self.extra_shared() {
+            return self.lookup_shared(extra, shared, args);
+        }
+        let found = match self.extra() {
+            _ if self.bound == Bound::Off => None,
+            Some(extra) => self.find_optioned(extra, args)?,
+            None => self.find(args)?,
+        };
+        if found.is_none() {
+            self.cache.count_miss();
+        }
+        Ok(found)
+    }
+
+    fn find(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        let hash = self.hash_of(args, args)?;
+        if let Hit::Value(value) = self.hit(hash, |key| key.compare(args, self.kind) == Verdict::Same) {
+            return Ok(Some(value));
+        }
+        self.cache.welcome(self.owner());
+        let found = self.locate(hash, args, &mut Get)?.ok();
+        if found.is_some() {
+            self.cache.count_hit();
+        }
+        Ok(found)
+    }
+
+    fn find_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        self.cache.welcome(self.owner());
+        extra.with_key_args(args, |key_args| {
+            let hash = self.hash_of(args, key_args)?;
+            let now = extra.options.now()?;
+            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
+            let copied = |inside: Owned| extra.copied(extra.outward(&inside).clone()).map(Some);
+            if let Hit::Value(inside) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
+                return copied(inside);
+            }
+            let inside = match self.locate(hash, key_args, &mut Read { extra, now })? {
+                Found::Fresh(inside) | Found::Stale(inside) => inside,
+                Found::Refresh(old) => {
+                    // The next call is to compute it anew.
+                    entry(&old).give_up_refresh();
+                    extra.count_stale_hit();
+                    entry(&old).value().clone()
+                }
+                Found::Absent | Found::Unsettled => return Ok(None),
+            };
+            self.cache.count_hit();
+            copied(inside)
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Looking after regions, for `python -m tamis shared`: what is there, what is in one, clearing and removing.
+//!
+//! A directory is a `str`, or None for the user's own in `/dev/shm`; a region is named by its file there.
+
+use crate::core::clock::{NEVER, Time};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock, exact, object, plain};
+use crate::py::codec;
+use crate::py::functions::{function, functions};
+use crate::py::tier::region::{Detached, all_counts, busy, raised_for};
+use crate::shm::{Glimpse, OpenError, Region, Sight, State, Summary};
+use pyo3_ffi as py;
+use std::ffi::CStr;
+use std::path::PathBuf;
+
+/// An argument's directory.
+fn directory(argument: Borrowed<'_>) -> Result<PathBuf> {
+    if argument.is_none() {
+        return Region::default_path().map_err(raised_for);
+    }
+    if !exact::is_str(argument) {
+        return Err(Raised::type_error(c"a directory is a str or None"));
+    }
+    object::path(argument)
+}
+
+/// The directory and the file that two arguments name.
+fn region(dir: Borrowed<'_>, file: Borrowed<'_>) -> Result<(PathBuf, String)> {
+    if !exact::is_str(file) {
+        return Err(Raised::type_error(c"a region's file is a str"));
+    }
+    Ok((directory(dir)?, object::text(file)?))
+}
+
+/// Runs what asks the system, with this thread detached.
+fn ask<T>(work: impl FnOnce() -> std::result::Result<T, OpenError>) -> Result<T> {
+    object::detached(work).map_err(raised_for)
+}
+
+fn put(dict: &Owned, name: &CStr, value: &Owned) -> Result<()> {
+    plain::set_item(dict, object::interned(name)?.borrow(), value.borrow())
+}
+
+fn optional<T>(value: Option<T>, make: impl FnOnce(T) -> Result<Owned>) -> Result<Owned> {
+    value.map_or_else(|| Ok(object::none()), make)
+}
+
+fn list_of<T>(items: &[T], make: impl Fn(&T) -> Result<Owned>) -> Result<Owned> {
+    let made = items.iter().map(make).collect::<Result<Vec<_>>>()?;
+    let mut filling = plain::Filling::new(made.len(), true)?;
+    made.into_iter().for_each(|item| filling.push(item));
+    Ok(filling.done())
+}
+
+/// Seconds from then until now. None: before this clock began, or after now.
+fn age(then: Time, now: Time) -> Option<f64> {
+    (then > 0).then(|| now.saturating_sub(then) as f64 / 1e9)
+}
+
+/// Seconds until then, negative if it is past. None: never.
+fn until(then: Time, now: Time) -> Option<f64> {
+    (then != NEVER).then(|| (i128::from(then) - i128::from(now)) as f64 / 1e9)
+}
+
+/// `_regions(path)`: the directory, and a list of a dict for each region file there, or None if there is no directory.
+fn regions(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let [dir] = *args.values() else { return Err(Raised::type_error(c"_regions() takes a directory")) };
+    let dir = directory(dir)?;
+    let sights = ask(|| Region::list(&dir))?;
+    let now = clock::exact();
+    let regions = optional(sights, |sights| list_of(&sights, |sight| sight_dict(sight, now)))?;
+    object::tuple(&[object::string(&dir.to_string_lossy())?.borrow(), regions.borrow()])
+}
+
+fn sight_dict(sight: &Sight, now: Time) -> Result<Owned> {
+    let (state, why) = match &sight.state {
+        State::Good if sight.summary.as_ref().is_some_and(|summary| !summary.processes.is_empty()) => ("in use", None),
+        State::Good => ("idle", None),
+        State::EarlierBoot => ("earlier boot", None),
+        State::OtherNamespace => ("other namespace", None),
+        State::OtherLayout => ("other layout", None),
+        State::Damaged => ("damaged", None),
+        State::Refused(why) => ("refused", Some(why)),
+    };
+    let dict = plain::dict()?;
+    put(&dict, c"file", &object::string(&sight.file)?)?;
+    put(&dict, c"state", &object::string(state)?)?;
+    put(&dict, c"why", &optional(why, |why| object::string(why))?)?;
+    put(&dict, c"made", &optional(sight.made, object::float)?)?;
+    put(&dict, c"written", &optional(sight.written, object::float)?)?;
+    if let Some(summary) = &sight.summary {
+        let known = matches!(sight.state, State::Good);
+        put(&dict, c"name", &object::string(&summary.name)?)?;
+        put(&dict, c"maxsize", &optional(summary.config.maxsize, object::count)?)?;
+        put(&dict, c"max_bytes", &object::count(summary.config.max_bytes)?)?;
+        put(&dict, c"file_bytes", &object::count(summary.file_bytes)?)?;
+        let processes = |summary: &Summary| list_of(&summary.processes, |&pid| object::count(pid.into()));
+        put(&dict, c"processes", &optional(Some(summary).filter(|_| known), processes)?)?;
+        let last = summary.last.filter(|_| !matches!(sight.state, State::EarlierBoot));
+        put(&dict, c"last", &optional(last.and_then(|last| age(last, now)), object::float)?)?;
+        put(&dict, c"stats", &all_counts(&summary.stats)?)?;
+    }
+    Ok(dict)
+}
+
+/// `_region_entries(path, file, most, with_values)`: a list of a dict for each of its newest entries, or None if there is no
+/// such region. Runs nobody's code: values stay bytes.
+fn region_entries(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let [dir, file, most, with_values] = *args.values() else {
+        return Err(Raised::type_error(c"_region_entries() takes a directory, a file, a number and a bool"));
+    };
+    let ((dir, file), with_values) = (region(dir, file)?, with_values.is_true()?);
+    if !exact::is_int(most) {
+        return Err(Raised::type_error(c"a number of entries is an int"));
+    }
+    let most = match plain::int_digits(most) {
+        (1, &[most]) => most as usize,
+        (1, _) => usize::MAX,
+        _ => 0,
+    };
+    let entries = ask(|| Region::entries(&dir, &file, most, with_values))?;
+    let now = clock::exact();
+    optional(entries, |entries| list_of(&entries, |entry| entry_dict(entry, now, with_values)))
+}
+
+fn entry_dict(entry: &Glimpse, now: Time, with_value: bool) -> Result<Owned> {
+    let dict = plain::dict()?;
+    put(&dict, c"key", &plain::bytes(&entry.key)?)?;
+    put(&dict, c"size", &object::count(entry.size as u64)?)?;
+    put(&dict, c"maker", &object::string(codec::maker(entry.first))?)?;
+    put(&dict, c"value", &optional(Some(&entry.value).filter(|_| with_value), |value| plain::bytes(value))?)?;
+    put(&dict, c"age", &optional(age(entry.read, now), object::float)?)?;
+    put(&dict, c"fresh", &optional(until(entry.terms.fresh_until, now), object::float)?)?;
+    put(&dict, c"stale", &optional(until(entry.terms.stale_until, now), object::float)?)?;
+    let idle = (entry.terms.idle != NEVER).then_some(entry.terms.idle as f64 / 1e9);
+    put(&dict, c"idle", &optional(idle, object::float)?)?;
+    put(&dict, c"visited", &object::boolean(entry.visited))?;
+    Ok(dict)
+}
+
+/// `_region_clear(path, file)`: how many entries it had, or None if there is no such region, or it can't be used as it is.
+fn region_clear(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let [dir, file] = *args.values() else {
+        return Err(Raised::type_error(c"_region_clear() takes a directory and a file"));
+    };
+    let (dir, file) = region(dir, file)?;
+    let Some(region) = ask(|| Region::open_file(&dir, &file))? else { return Ok(object::none()) };
+    let entries = region.stats().currsize;
+    region.clear(&Detached).map_err(busy)?;
+    object::count(entries)
+}
+
+/// `_region_remove(path, file)`: whether there was one.
+fn region_remove(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    let [dir, file] = *args.values() else {
+        return Err(Raised::type_error(c"_region_remove() takes a directory and a file"));
+    };
+    let (dir, file) = region(dir, file)?;
+    Ok(object::boolean(ask(|| Region::remove_file(&dir, &file))?))
+}
+
+functions! {
+    regions_fastcall calls regions;
+    region_entries_fastcall calls region_entries;
+    region_clear_fastcall calls region_clear;
+    region_remove_fastcall calls region_remove;
+}
+
+/// The module's functions for regions.
+pub const FUNCTIONS: [py::PyMethodDef; 4] = [
+    function(c"_regions", regions_fastcall, c"(directory, regions or None) of a directory or None."),
+    function(c"_region_entries", region_entries_fastcall, c"The newest entries of a region, or None."),
+    function(c"_region_clear", region_clear_fastcall, c"Clear a region: the number of its entries, or None."),
+    function(c"_region_remove", region_remove_fastcall, c"Remove a region: whether there was one."),
+];

@@ -1,0 +1,145 @@
+//! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
+//! the region's.
+
+use crate::core::hash::Hash;
+use crate::ffi::{CallArgs, Owned, Result, compat, object};
+use crate::py::cache::in_flight::{Boarded, Errand, Flights};
+use crate::py::key;
+use crate::py::key::KeyKind;
+use crate::py::tier::region::Detached;
+use crate::py::tier::request::{Asked, Look, When};
+use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Region, Waited};
+use crate::state::threads::{Holding, Threads};
+use std::cell::Cell;
+use std::time::Duration;
+
+/// After so long a waiting thread looks whether signals have come.
+const SLICE: Duration = Duration::from_millis(50);
+/// After so long a greenlet looks for the first time, and then after twice that, up to [`SLICE`].
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
+/// One call of a shared cache that flies.
+struct Flying<'a> {
+    asked: &'a Asked<'a>,
+    /// The region's lease, once this call has it.
+    lease: Cell<Option<(LeaseId, Holding)>>,
+}
+
+/// What a call of a shared cache does about a flight: that, the hash of the flight's key, and the lease that it has as its leader.
+type BoardedFlight = (Boarded, Hash, Option<(LeaseId, Holding)>);
+
+impl Asked<'_> {
+    /// Asks for the region's lease of this key, which `gone` has no more.
+    pub fn lease(&self, gone: Option<FormerOwner>) -> Lease {
+        self.shared.region.lease(self.hash(), gone, &Detached)
+    }
+
+    /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
+    /// [`Asked::look`], `copy`.
+    pub fn landed(&self, value: &Owned) -> Result<Owned> {
+        match self.look(When::of(self.extra)?)? {
+            Look::Fresh(copy) => self.extra.copied(copy),
+            Look::Stale(..) | Look::Absent => self.extra.copied(value.clone()),
+        }
+    }
+
+    /// Begins a flight, or waits for who computes. Reenters: signal handlers, pickle or the serializer, `copy`.
+    pub(in crate::py) fn board_flight(&self, flights: &Flights) -> Result<BoardedFlight> {
+        // The region's keys tell apart what Python's `==` does not, and the other way round.
+        let key = self.key_object()?;
+        let values = [key.borrow()];
+        let key_args = CallArgs::of_positional(&values);
+        let hash = key::hash(&key_args, KeyKind::Call)?;
+        let flying = Flying { asked: self, lease: Cell::new(None) };
+        let boarded = self.wrapper.board(flights, &key_args, hash, &flying)?;
+        Ok((boarded, hash, flying.lease.take()))
+    }
+}
+
+impl Errand for Flying<'_> {
+    fn look_again(&self) -> Result<Option<Owned>> {
+        self.asked.peek()
+    }
+
+    /// Waits for another process that computes, or has its lease when it returns nothing, if there is one to be had.
+    fn look_as_leader(&self) -> Result<Option<Owned>> {
+        if let Some(value) = self.look_again()? {
+            return Ok(Some(value));
+        }
+        let shared = self.asked.shared;
+        let region = &*shared.region;
+        let threads = &self.asked.state.threads;
+        let who = threads.current()?;
+        let mut gone = None;
+        loop {
+            match self.asked.lease(gone) {
+                Lease::Full => return Ok(None),
+                Lease::Mine(lease) => {
+                    let holding = Holding::begin(who);
+                    let found = self.look_again();
+                    match found {
+                        Ok(None) => self.lease.set(Some((lease, holding))),
+                        Ok(Some(_)) | Err(_) => region.end_lease(lease),
+                    }
+                    return found;
+                }
+                // One of this process is perhaps this very thread's, which then holds it.
+                Lease::Theirs(_) | Lease::Ours(_) if Holding::any(who) || compat::is_finalizing() => return Ok(None),
+                // Ours: another cached function has the region too.
+                Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(threads, region, lease)? {
+                    // It has ended in an error, or in a value that is not stored, or it is not to be waited for any longer.
+                    Waited::Over | Waited::StillRunning | Waited::Enough => {
+                        let found = self.look_again()?;
+                        if found.is_some() {
+                            shared.count_coalesced();
+                        }
+                        return Ok(found);
+                    }
+                    Waited::OwnerGone(who) => gone = Some(who),
+                },
+            }
+        }
+    }
+
+    fn hand_out(&self, value: Owned) -> Result<Owned> {
+        self.asked.extra.copied(value)
+    }
+
+    fn share(&self, value: Owned) -> Result<Owned> {
+        self.asked.landed(&value)
+    }
+
+    fn count(&self, hit: bool) {
+        self.asked.shared.count(hit);
+    }
+
+    fn count_coalesced(&self) {
+        self.asked.shared.count_coalesced();
+    }
+}
+
+/// Waits until the lease ends, or its owner is not to be waited for. Reenters: signal handlers and other greenlets, which may
+/// raise.
+fn wait_for(threads: &Threads, region: &Region, lease: LeaseId) -> Result<Waited> {
+    let mut wait = LeaseWait::new(lease);
+    if let Some(lock) = threads.lock()? {
+        let mut nap = SHORTEST_NAP;
+        // Nobody releases the lock: the other greenlets go on for so long.
+        loop {
+            match region.look_at_lease(&mut wait) {
+                Waited::StillRunning if !compat::is_finalizing() => {}
+                waited => return Ok(waited),
+            }
+            if !lock.wait_for(threads, nap.as_secs_f64())? {
+                return Ok(Waited::Enough);
+            }
+            nap = (nap * 2).min(SLICE);
+        }
+    }
+    loop {
+        match object::detached(|| region.wait_lease(&mut wait, SLICE)) {
+            Waited::StillRunning if !compat::is_finalizing() => object::check_signals()?,
+            waited => return Ok(waited),
+        }
+    }
+}
