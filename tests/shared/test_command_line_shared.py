@@ -21,10 +21,7 @@ import tamis
 from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from tamis import lru_cache
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 # Whether rich is there is for the table alone.
 NO_RICH = "import sys; sys.modules['rich'] = None; sys.argv[0] = 'tamis'; from tamis._cli import main; main()"

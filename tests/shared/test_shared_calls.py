@@ -12,10 +12,7 @@ from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from helpers.region_tools import Colour, Unserializable, counted
 from tamis import lru_cache
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 
 def test_second_call_is_a_hit(shared):

@@ -13,10 +13,7 @@ import pytest
 from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from tamis import cache, cached_method, lru_cache
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,7 @@ from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from helpers.region_tools import counted
 from helpers.thread_tools import in_threads
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 
 # ---- single flight --------------------------------------------------------------------------------------------------

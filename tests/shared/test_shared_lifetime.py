@@ -12,10 +12,7 @@ import pytest
 from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from helpers.subprocess_tools import run_child, run_function
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 
 def test_wrapper_and_what_it_holds_are_collected(shared):

@@ -6,10 +6,7 @@ from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from tamis import lru_cache
 from tamis._identity.region_name import region_name
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 
 def compiled(file, source):

@@ -2,131 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from helpers.marks import for_shared_caches, forks_beside_threads, has_two_functions_of_one_name
+from helpers.process_tools import SECONDS, forked, note, notes, noting, run_in_process, shared_cache, wait_for
 from helpers.subprocess_tools import run_function
-from tamis import lru_cache
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-    forks_beside_threads,
-]
-
-SECONDS = 60.0
-
-
-def note(path, text):
-    """Append a line, whole, to a file that processes share."""
-    with open(Path(path) / "notes", "ab", buffering=0) as file:
-        file.write(f"{text}\n".encode())
-
-
-def notes(path):
-    file = Path(path) / "notes"
-    return file.read_text().split() if file.exists() else []
-
-
-def make(path, function, **options):
-    return lru_cache(
-        **{"maxsize": 1000, "backend": "shared", "path": path, "name": "test", "max_bytes": 1 << 20, **options}
-    )(function)
-
-
-def noting(path, seconds=0.0):
-    """A function that notes its calls, and takes its time."""
-
-    def compute(x):
-        note(path, x)
-        time.sleep(seconds)
-        return x, f"value of {x}"
-
-    return compute
-
-
-@pytest.fixture(params=["fork", "spawn", "forkserver"])
-def context(request):
-    return multiprocessing.get_context(request.param)
-
-
-def run(context, target, *args):
-    """Run the function in a process of its own and return what it sends."""
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(*args, sender))
-    process.start()
-    sender.close()
-    try:
-        assert receiver.poll(SECONDS), "the child sent nothing"
-        return receiver.recv()
-    finally:
-        process.join(SECONDS)
-        if process.is_alive():
-            process.kill()
-            pytest.fail("the child hung")
-        receiver.close()
-
-
-def forked(function):
-    """Run the function in a forked child; the test's own asserts hold there too."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            function()
-            status = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(status)
-    return child
-
-
-def wait_for(child):
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hung"
+pytestmark = [for_shared_caches, has_two_functions_of_one_name, forks_beside_threads]
 
 
 # ---- one cache ------------------------------------------------------------------------------------------------------
 
 
 def call_all(path, keys, sender):
-    f = make(path, noting(path))
+    f = shared_cache(path, noting(path))
     sender.send([f(key) for key in keys])
 
 
 def test_results_are_computed_once_in_all_processes(context, tmp_path):
     keys = [1, "a", (1, "a"), 2.5, b"b", None, frozenset(["x", "y", "z"])]
-    f = make(tmp_path, lambda x: (note(tmp_path, x), (x, f"value of {x}"))[1])
+    f = shared_cache(tmp_path, lambda x: (note(tmp_path, x), (x, f"value of {x}"))[1])
     mine = [f(key) for key in keys]
     before = len(notes(tmp_path))
-    assert run(context, call_all, tmp_path, keys) == mine
+    assert run_in_process(context, call_all, tmp_path, keys) == mine
     assert len(notes(tmp_path)) == before
     assert f.cache_info()[:2] == (len(keys), len(keys))
 
 
 def work(path, seed):
-    f = make(path, noting(path), maxsize=64)
+    f = shared_cache(path, noting(path), maxsize=64)
     randomly = random.Random(seed)
     for _ in range(2000):
         x = randomly.randrange(100)
@@ -137,7 +49,7 @@ def work(path, seed):
 def test_pool_of_processes_works_on_one_cache(context, tmp_path):
     with ProcessPoolExecutor(3, mp_context=context) as pool:
         assert len(list(pool.map(work, [tmp_path] * 6, range(6)))) == 6
-    f = make(tmp_path, noting(tmp_path), maxsize=64)
+    f = shared_cache(tmp_path, noting(tmp_path), maxsize=64)
     info = f.cache_info()
     assert info.hits + info.misses == 12_000
     assert info.misses == len(notes(tmp_path))
@@ -193,8 +105,8 @@ def test_function_of_a_script_is_one_in_spawned_processes(tmp_path):
 
 
 def test_entries_outlive_the_processes(context, tmp_path):
-    first = run(context, call_all, tmp_path, [1, 2, 3])
-    assert run(context, call_all, tmp_path, [1, 2, 3]) == first
+    first = run_in_process(context, call_all, tmp_path, [1, 2, 3])
+    assert run_in_process(context, call_all, tmp_path, [1, 2, 3]) == first
     assert len(notes(tmp_path)) == 3
 
 
@@ -203,7 +115,7 @@ def test_entries_outlive_the_processes(context, tmp_path):
 
 def answer(path, ttl, receiver, sender):
     """Do what the parent asks for."""
-    f = make(path, lambda x: "of the child", **({"ttl": ttl} if ttl else {}))
+    f = shared_cache(path, lambda x: "of the child", **({"ttl": ttl} if ttl else {}))
     while (asked := receiver.recv()) is not None:
         what, *args = asked
         sender.send(f(*args) if what == "call" else getattr(f, f"cache_{what}")(*args))
@@ -229,7 +141,7 @@ class Child:
 
 def test_near_cache_sees_what_other_processes_do_at_once(context, tmp_path):
     child = Child(context, tmp_path)
-    f = make(tmp_path, lambda x: "of the parent")
+    f = shared_cache(tmp_path, lambda x: "of the parent")
     for key in (1, "a", (2, "b")):
         assert f(key) == f(key) == child("call", key) == child("call", key) == "of the parent"
         child("put", "put", key)
@@ -254,7 +166,7 @@ def test_near_cache_sees_what_other_processes_do_at_once(context, tmp_path):
 
 def test_expiry_is_seen_in_all_processes(context, tmp_path):
     child = Child(context, tmp_path, ttl=0.3)
-    f = make(tmp_path, lambda x: "of the parent")
+    f = shared_cache(tmp_path, lambda x: "of the parent")
     assert child("call", 1) == f(1) == f(1) == "of the child"
     time.sleep(0.35)
     assert f(1) == "of the parent"
@@ -262,11 +174,11 @@ def test_expiry_is_seen_in_all_processes(context, tmp_path):
 
 
 def test_eviction_by_another_process_is_seen(tmp_path):
-    f = make(tmp_path, lambda x: ("parent", x), maxsize=4)
+    f = shared_cache(tmp_path, lambda x: ("parent", x), maxsize=4)
     assert f(1) == f(1) == ("parent", 1)
 
     def evict():
-        g = make(tmp_path, lambda x: ("child", x), maxsize=4)
+        g = shared_cache(tmp_path, lambda x: ("child", x), maxsize=4)
         for x in range(100, 200):
             g(x)
             g(x)  # so that the hand goes round
@@ -275,229 +187,6 @@ def test_eviction_by_another_process_is_seen(tmp_path):
     assert not f.cache_contains(1)
     assert f(1) == ("parent", 1)
     assert f.cache_info().misses == 102
-
-
-# ---- fork -----------------------------------------------------------------------------------------------------------
-
-
-def test_wrapper_works_on_in_a_forked_child(tmp_path):
-    f = make(tmp_path, noting(tmp_path))
-    f(1)
-
-    def child():
-        assert f(1) == (1, "value of 1")
-        assert f(2) == (2, "value of 2")
-        f.cache_put("put", 1)
-
-    assert wait_for(forked(child)) == 0
-    assert f(1) == "put"
-    assert f(2) == (2, "value of 2")
-    assert notes(tmp_path) == ["1", "2"]
-    assert f.cache_info()[:2] == (3, 2)
-
-
-def test_forked_children_draw_their_jitter_apart(tmp_path):
-    day = 86_400 * 10**9
-    f = make(tmp_path, lambda x: x, ttl=20 * 86_400, jitter=0.5)
-    children = [forked(lambda x=x: f(x)) for x in range(8)]
-    assert [wait_for(child) for child in children] == [0] * 8
-    # An entry's terms lie in the region's file: fresh until, and stale until, which is the same.
-    (file,) = tmp_path.glob("*.tamis")
-    words = memoryview(file.read_bytes()).cast("Q")
-    now = time.monotonic_ns()
-    times = [a for a, b in itertools.pairwise(words) if a == b and now + 9 * day < a < now + 21 * day]
-    assert len(times) == 8
-    # Apart by more than the moments between the calls.
-    assert max(times) - min(times) > day // 24
-
-
-def test_counts_of_many_short_lived_children_add_up(tmp_path):
-    f = make(tmp_path, lambda x: x)
-    f(0)
-    children = [forked(lambda: [f(0) for _ in range(10)]) for _ in range(30)]
-    assert [wait_for(child) for child in children] == [0] * 30
-    assert f.cache_info() == (300, 1, 1000, 1)
-
-
-# ---- single flight --------------------------------------------------------------------------------------------------
-
-
-def call_slowly(path, seconds, fails, key, sender):
-    def compute(x):
-        note(path, x)
-        time.sleep(seconds)
-        if fails:
-            raise ZeroDivisionError
-        return [x]
-
-    f = make(path, compute, single_flight=True)
-    sender.send("ready")
-    try:
-        sender.send(f(key))
-    except ZeroDivisionError:
-        sender.send("error")
-
-
-def start(context, target, *args):
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(*args, sender))
-    process.start()
-    sender.close()
-    return process, receiver
-
-
-def finish(started):
-    results = []
-    for _, receiver in started:
-        assert receiver.poll(SECONDS), "a child hung"
-        results.append(receiver.recv())
-    for process, _ in started:
-        process.join(SECONDS)
-        assert process.exitcode == 0
-    return results
-
-
-def test_processes_that_miss_together_compute_once(context, tmp_path):
-    make(tmp_path, len, single_flight=True)
-    started = [start(context, call_slowly, tmp_path, 1.5, False, 7) for _ in range(3)]
-    for _, receiver in started:
-        assert receiver.poll(SECONDS)
-        assert receiver.recv() == "ready"
-    assert finish(started) == [[7]] * 3
-    assert notes(tmp_path) == ["7"]
-    f = make(tmp_path, len, single_flight=True)
-    assert f.cache_stats()["coalesced"] == 2
-    assert f.cache_info()[:2] == (2, 1)
-
-
-def await_slowly(path, seconds, key, sender):
-    async def compute(x):
-        note(path, x)
-        await asyncio.sleep(seconds)
-        return [x]
-
-    f = make(path, compute)
-
-    async def main():
-        return await asyncio.gather(f(key), f(key))
-
-    sender.send("ready")
-    sender.send(asyncio.run(main()))
-
-
-def test_coroutines_of_processes_that_miss_together_compute_once(context, tmp_path):
-    make(tmp_path, len)
-    started = [start(context, await_slowly, tmp_path, 1.5, 7) for _ in range(3)]
-    for _, receiver in started:
-        assert receiver.poll(SECONDS)
-        assert receiver.recv() == "ready"
-    assert finish(started) == [[[7], [7]]] * 3
-    assert notes(tmp_path) == ["7"]
-
-
-def test_coroutine_whose_leader_is_killed_goes_on(tmp_path):
-    process, receiver = start(multiprocessing.get_context("fork"), await_slowly, tmp_path, SECONDS, 7)
-    assert receiver.recv() == "ready"
-    while not notes(tmp_path):
-        time.sleep(0.005)
-    killer = forked(lambda: (time.sleep(0.3), os.kill(process.pid, signal.SIGKILL)))
-
-    async def compute(x):
-        return [x]
-
-    assert asyncio.run(make(tmp_path, compute)(7)) == [7]
-    assert wait_for(killer) == 0
-    process.join()
-
-
-def test_error_of_one_process_is_not_another_ones(tmp_path):
-    context = multiprocessing.get_context("fork")
-    started = [start(context, call_slowly, tmp_path, 0.3, True, 7) for _ in range(3)]
-    for _, receiver in started:
-        assert receiver.recv() == "ready"
-    assert finish(started) == ["error"] * 3
-    assert notes(tmp_path) == ["7"] * 3
-
-
-def test_leader_that_is_killed_is_replaced(tmp_path):
-    f = make(tmp_path, lambda x: [x], single_flight=True)
-    process, receiver = start(multiprocessing.get_context("fork"), call_slowly, tmp_path, SECONDS, False, 7)
-    assert receiver.recv() == "ready"
-    while not notes(tmp_path):
-        time.sleep(0.005)
-    killer = forked(lambda: (time.sleep(0.3), os.kill(process.pid, signal.SIGKILL)))
-    begun = time.monotonic()
-    assert f(7) == [7]
-    assert time.monotonic() - begun < SECONDS / 2
-    assert wait_for(killer) == 0
-    process.join()
-
-
-def test_signal_interrupts_a_wait_for_another_process(tmp_path):
-    f = make(tmp_path, lambda x: [x], single_flight=True)
-    process, receiver = start(multiprocessing.get_context("fork"), call_slowly, tmp_path, SECONDS, False, 7)
-    assert receiver.recv() == "ready"
-    while not notes(tmp_path):
-        time.sleep(0.005)
-
-    def handler(number, frame):
-        raise InterruptedError("by the alarm")
-
-    before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        with pytest.raises(InterruptedError, match="alarm"):
-            f(7)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        process.kill()
-        process.join()
-
-
-def test_coroutine_that_ends_in_another_thread_leaves_this_one_waiting_for_others(tmp_path):
-    async def endless(x):
-        await asyncio.sleep(SECONDS)
-
-    async def begin():
-        task = asyncio.ensure_future(make(tmp_path, endless, name="endless")(1))
-        await asyncio.sleep(0)
-        return task
-
-    loop = asyncio.new_event_loop()
-    task = loop.run_until_complete(begin())
-    task._log_destroy_pending = False
-    closing = threading.Thread(target=task.get_coro().close)
-    closing.start()
-    closing.join(SECONDS)
-    loop.close()
-
-    process, receiver = start(multiprocessing.get_context("fork"), call_slowly, tmp_path, 1.0, False, 7)
-    assert receiver.recv() == "ready"
-    while not notes(tmp_path):
-        time.sleep(0.005)
-    own = []
-    assert make(tmp_path, own.append, single_flight=True)(7) == [7]
-    assert not own
-    process.join(SECONDS)
-
-
-def test_processes_that_wait_for_each_other_in_a_ring_go_on(tmp_path):
-    """Each computes what the other needs: one process alone would end, so two must."""
-
-    def child(first, second):
-        depth = []
-
-        def compute(x):
-            depth.append(x)
-            time.sleep(0.3)
-            return [x] if len(depth) > 1 else [x, *f(second if x == first else first)]
-
-        f = make(tmp_path, compute, single_flight=True)
-        assert f(first)[0] == first
-
-    children = [forked(lambda: child("a", "b")), forked(lambda: child("b", "a"))]
-    assert [wait_for(child) for child in children] == [0, 0]
 
 
 # ---- interpreters and limits ----------------------------------------------------------------------------------------
@@ -557,7 +246,7 @@ def test_limit_on_file_sizes_is_a_clear_error(tmp_path):
 
 def hammer(path, seed):
     """Call, put, drop and check until killed."""
-    f = make(path, lambda x: (x, os.urandom(x % 700 + 1), x), maxsize=40, max_bytes=1 << 16)
+    f = shared_cache(path, lambda x: (x, os.urandom(x % 700 + 1), x), maxsize=40, max_bytes=1 << 16)
     randomly = random.Random(seed)
     while True:
         x = randomly.randrange(120)
@@ -574,7 +263,7 @@ def hammer(path, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_processes_may_be_killed_at_any_instruction(tmp_path, seed):
     randomly = random.Random(seed)
-    f = make(tmp_path, lambda x: (x, os.urandom(x % 700 + 1), x), maxsize=40, max_bytes=1 << 16)
+    f = shared_cache(tmp_path, lambda x: (x, os.urandom(x % 700 + 1), x), maxsize=40, max_bytes=1 << 16)
     children = [forked(lambda number=number: hammer(tmp_path, number)) for number in range(3)]
     for turn in range(25):
         time.sleep(randomly.random() * 0.02)

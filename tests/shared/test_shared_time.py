@@ -11,10 +11,7 @@ import pytest
 from helpers.marks import for_shared_caches, has_two_functions_of_one_name
 from helpers.region_tools import counted
 
-pytestmark = [
-    for_shared_caches,
-    has_two_functions_of_one_name,
-]
+pytestmark = [for_shared_caches, has_two_functions_of_one_name]
 
 
 @pytest.mark.parametrize("value", ["immutable", ["mutable"]])

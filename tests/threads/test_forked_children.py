@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.marks import for_shared_caches, for_systems_with_fork
+from helpers.marks import for_systems_with_fork
 from helpers.subprocess_tools import run_function
 
 pytestmark = for_systems_with_fork
@@ -356,45 +356,3 @@ def fork_while_waiting(kind):
 @pytest.mark.parametrize("kind", ["function", "mapping"])
 def test_a_thread_that_waits_may_fork_in_a_signal_handler(kind):
     assert run_function(fork_while_waiting, kind, seconds=30) == "done\n"
-
-
-def known_before(directory):
-    """Who lists regions learns which process it is. A child that is forked then is another, and is listed as such."""
-    import os
-
-    import tamis
-    from tamis import _core
-
-    def call(number):
-        cache = tamis.lru_cache(backend="shared", path=directory, name="test", max_bytes=1 << 20)(abs)
-        cache(number)
-        return cache
-
-    # Another process makes the region, so that there is one to look at before this one opens it.
-    child = os.fork()
-    if child == 0:
-        call(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    assert len(_core._regions(directory)[1]) == 1
-    opened, opening = os.pipe()
-    ended, ending = os.pipe()
-    child = os.fork()
-    if child == 0:
-        cache = call(2)
-        os.write(opening, b"1")
-        os.read(ended, 1)
-        os._exit(cache(2) != 2)
-    os.read(opened, 1)
-    cache = call(3)
-    (region,) = _core._regions(directory)[1]
-    assert sorted(region["processes"]) == sorted([os.getpid(), child]), (region["processes"], os.getpid(), child)
-    os.write(ending, b"1")
-    assert os.waitpid(child, 0)[1] == 0
-    assert cache(3) == 3
-    print("done")
-
-
-@for_shared_caches
-def test_a_child_of_a_process_that_has_listed_regions_is_a_process_of_its_own(tmp_path):
-    assert run_function(known_before, str(tmp_path)) == "done\n"
