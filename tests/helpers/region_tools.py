@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import namedtuple
 
 
 class Colour(enum.IntEnum):
@@ -24,3 +25,10 @@ def counted(function=None):
 
     f.calls = calls
     return f
+
+
+Point = namedtuple("Point", "x y")
+
+
+class Text(str):
+    __slots__ = ()

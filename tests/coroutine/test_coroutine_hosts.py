@@ -10,11 +10,9 @@ import weakref
 
 import pytest
 import trio
-from test_async import by_hand, no_warnings
 
+from helpers.coroutine_tools import by_hand
 from tamis import cache, lru_cache
-
-__all__ = ["no_warnings"]  # the fixture, for this file too
 
 
 def test_under_trio_hits_and_misses_run_inline():
