@@ -1,7 +1,7 @@
 //! A view of the arguments of a call, as vectorcall hands them over (PEP 590).
 
 use super::exact;
-use super::object::Borrowed;
+use super::reference::Borrowed;
 use pyo3_ffi as py;
 
 /// The arguments of one call, all held by the caller until it returns.

@@ -1,8 +1,9 @@
 //! Awaiting from C, as CPython's own `await` does it (Objects/genobject.c, PEP 492).
 
-use super::err::{self, Kind};
-use super::object::{self, Borrowed, Owned};
-use super::{Raised, Result};
+use super::compat::recursion::check_stack;
+use super::raise::raise_given;
+use super::raised::Kind;
+use super::{Borrowed, Owned, Raised, Result, build};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::ptr;
@@ -32,7 +33,7 @@ pub fn awaited(object: Owned) -> Result<Option<Owned>> {
     let methods = unsafe { (*object.borrow().type_ptr()).tp_as_async };
     // SAFETY: null, or a table as long-lived as the type.
     let Some(am_await) = (unsafe { methods.as_ref() }).and_then(|methods| methods.am_await) else { return Ok(None) };
-    super::compat::recursion::check_stack()?;
+    check_stack()?;
     // SAFETY: the slot of the object's own type.
     let made = unsafe { am_await(object.as_ptr()) };
     // SAFETY: a new reference, or null with an exception set.
@@ -62,7 +63,7 @@ unsafe fn step_of(yielded: *mut py::PyObject) -> Step {
             let value = unsafe { (*stop.as_ptr().cast::<py::PyStopIterationObject>()).value };
             // SAFETY: null, or held by the exception.
             let value = ptr::NonNull::new(value).map(|value| unsafe { Borrowed::from_ptr(value.as_ptr()) });
-            Step::Returned(value.map_or_else(object::none, Borrowed::to_owned))
+            Step::Returned(value.map_or_else(build::none, Borrowed::to_owned))
         }
         Err(raised) => Step::Raised(raised),
     }
@@ -94,14 +95,14 @@ pub fn throw_into(awaited: Borrowed<'_>, args: &[Borrowed<'_>]) -> Step {
     // SAFETY: live objects. Of another kind than a class or an instance nothing matches.
     if args.first().is_some_and(|kind| unsafe { py::PyErr_GivenExceptionMatches(kind.as_ptr(), exit) } != 0) {
         return Step::Raised(match close(awaited) {
-            Ok(()) => err::raise_given(args),
+            Ok(()) => raise_given(args),
             Err(raised) => raised,
         });
     }
     match call_method(awaited, c"throw", args) {
         // SAFETY: what the method returned.
         Ok(Some(yielded)) => unsafe { step_of(yielded) },
-        Ok(None) => Step::Raised(err::raise_given(args)),
+        Ok(None) => Step::Raised(raise_given(args)),
         Err(raised) => Step::Raised(raised),
     }
 }
@@ -134,7 +135,7 @@ fn call_method(object: Borrowed<'_>, name: &CStr, args: &[Borrowed<'_>]) -> Resu
                 }));
             }
             py::METH_VARARGS => {
-                let tuple = object::tuple(args)?;
+                let tuple = build::tuple(args)?;
                 // SAFETY: as above.
                 let function = unsafe { function.PyCFunction };
                 // SAFETY: as above.
@@ -149,7 +150,7 @@ fn call_method(object: Borrowed<'_>, name: &CStr, args: &[Borrowed<'_>]) -> Resu
             _ => {}
         }
     }
-    let method = match object.attr(object::interned(name)?.borrow()) {
+    let method = match object.attr(build::interned(name)?.borrow()) {
         Ok(method) => method,
         Err(raised) => return raised.unless_attribute_error().map(|()| None),
     };

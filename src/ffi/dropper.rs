@@ -3,7 +3,8 @@
 //! CPython's own containers put off what lies too deep (the "trashcan" of Objects/object.c), which types of others can't do by
 //! themselves: what they hold goes through a list of CPython's.
 
-use super::object::{self, Owned};
+use super::reference::Owned;
+use super::thread::with_exception_aside;
 use pyo3_ffi as py;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -74,7 +75,7 @@ impl Drop for Link {
         // SAFETY: taken once, here.
         let object = unsafe { ManuallyDrop::take(&mut self.0) };
         if is_link(&object) {
-            object::with_exception_aside(|| Dropper::new().push(object));
+            with_exception_aside(|| Dropper::new().push(object));
         }
     }
 }

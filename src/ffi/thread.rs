@@ -1,12 +1,51 @@
-//! Threads of our own.
+//! Threads: new ones, and what a thread does between its calls.
 
-use super::compat;
+use super::compat::{self, PyThread_start_new_thread};
+use super::{Raised, Result};
 use pyo3_ffi as py;
 use std::ffi::{c_ulong, c_void};
 
-unsafe extern "C" {
-    /// Include/pythread.h. -1 if there is no new thread.
-    fn PyThread_start_new_thread(function: unsafe extern "C" fn(*mut c_void), argument: *mut c_void) -> c_ulong;
+/// The number of this interpreter, which no other one of the process ever has.
+pub fn interpreter() -> u64 {
+    // SAFETY: an attached thread.
+    let interpreter = unsafe { py::PyInterpreterState_Get() };
+    // SAFETY: the interpreter of this thread. It fails for none that runs.
+    unsafe { py::PyInterpreterState_GetID(interpreter) as u64 }
+}
+
+/// Runs `work` with this thread detached from the interpreter, so that others run meanwhile.
+pub fn detached<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: an attached thread.
+    let thread = unsafe { py::PyEval_SaveThread() };
+    let result = work();
+    // SAFETY: the state of this thread.
+    unsafe { py::PyEval_RestoreThread(thread) };
+    result
+}
+
+/// Runs the handlers of signals that have come, if this is the main thread. Reenters: those, which may raise.
+pub fn check_signals() -> Result<()> {
+    // SAFETY: an attached thread.
+    match unsafe { py::PyErr_CheckSignals() } {
+        0 => Ok(()),
+        _ => Err(Raised::by_callee()),
+    }
+}
+
+/// Keeps the exception that is set, if any, away from `work`. Reenters: as `work` does.
+pub fn with_exception_aside(work: impl FnOnce()) {
+    let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: an attached thread and three places.
+    #[allow(deprecated, reason = "its successor is there from 3.12 on")]
+    unsafe {
+        py::PyErr_Fetch(&raw mut kind, &raw mut value, &raw mut traceback)
+    };
+    work();
+    // SAFETY: what was fetched, given back.
+    #[allow(deprecated, reason = "its successor is there from 3.12 on")]
+    unsafe {
+        py::PyErr_Restore(kind, value, traceback)
+    };
 }
 
 /// What a new thread begins with.

@@ -5,12 +5,12 @@ use pyo3_ffi as py;
 
 /// An exact `int`, laid open.
 #[repr(C)]
-pub struct Int {
+pub struct IntLayout {
     ob_base: py::PyVarObject,
     ob_digit: [u32; 1],
 }
 
-impl Int {
+impl IntLayout {
     /// How many digits of 30 bits. Zero has none.
     #[inline(always)]
     pub const fn digits(&self) -> usize {
@@ -32,12 +32,12 @@ impl Int {
 
 /// The value, if it is positive and has one digit.
 #[inline(always)]
-pub fn small_positive(int: &Int) -> Option<u32> {
+pub fn small_positive(int: &IntLayout) -> Option<u32> {
     (int.ob_base.ob_size == 1).then_some(int.ob_digit[0])
 }
 
 /// The same: zero, which has no digit, goes another way everywhere.
 #[inline(always)]
-pub fn small_natural(int: &Int) -> Option<u32> {
+pub fn small_natural(int: &IntLayout) -> Option<u32> {
     small_positive(int)
 }

@@ -10,13 +10,13 @@ const IMMORTAL: usize = 4;
 
 /// An exact `int`, laid open.
 #[repr(C)]
-pub struct Int {
+pub struct IntLayout {
     ob_base: py::PyObject,
     lv_tag: usize,
     ob_digit: [u32; 1],
 }
 
-impl Int {
+impl IntLayout {
     /// How many digits of 30 bits.
     #[inline(always)]
     pub const fn digits(&self) -> usize {
@@ -38,14 +38,14 @@ impl Int {
 
 /// The value, if it is positive and has one digit. For the path where zero may go another way.
 #[inline(always)]
-pub fn small_positive(int: &Int) -> Option<u32> {
+pub fn small_positive(int: &IntLayout) -> Option<u32> {
     // Nothing but these bits is set.
     (int.lv_tag & !(1 << SIGN_BITS | IMMORTAL) == 0).then_some(int.ob_digit[0])
 }
 
 /// The value, if it is at least zero and has one digit.
 #[inline(always)]
-pub fn small_natural(int: &Int) -> Option<u32> {
+pub fn small_natural(int: &IntLayout) -> Option<u32> {
     // Zero has its sign, and a digit that means nothing.
     small_positive(int).or_else(|| (int.lv_tag & !IMMORTAL == ZERO).then_some(0))
 }

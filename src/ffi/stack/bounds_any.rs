@@ -1,6 +1,6 @@
 //! Systems that nobody has asked yet.
 
-use super::Bounds;
+use super::extent::Bounds;
 
 /// Nothing is known.
 pub fn of_this_thread() -> Option<Bounds> {

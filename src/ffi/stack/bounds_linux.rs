@@ -1,6 +1,6 @@
 //! pthread_getattr_np(3). For the main thread glibc reads the limit of the stack's size and /proc/self/maps.
 
-use super::Bounds;
+use super::extent::Bounds;
 use std::mem::MaybeUninit;
 use std::ptr;
 

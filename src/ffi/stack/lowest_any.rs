@@ -1,9 +1,11 @@
 //! By the means of Rust.
 
-use super::UNKNOWN;
 use std::cell::Cell;
 use std::hint;
 use std::mem::MaybeUninit;
+
+/// What a thread keeps that has not asked yet: no stack pointer is as high.
+const UNKNOWN: usize = usize::MAX;
 
 thread_local! {
     static LOWEST: Cell<usize> = const { Cell::new(UNKNOWN) };

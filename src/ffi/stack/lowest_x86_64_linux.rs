@@ -3,6 +3,7 @@
 
 use std::arch::{asm, global_asm};
 
+// What a thread keeps that has not asked yet is higher than any stack pointer.
 global_asm!(
     ".pushsection .tdata.tamis_stack_lowest,\"awT\",@progbits",
     ".hidden tamis_stack_lowest",
@@ -14,8 +15,6 @@ global_asm!(
     ".quad 0xFFFFFFFFFFFFFFFF",
     ".popsection",
 );
-
-const _: () = assert!(super::UNKNOWN == 0xFFFF_FFFF_FFFF_FFFF);
 
 /// The lowest address of a level's beginning.
 #[inline(always)]

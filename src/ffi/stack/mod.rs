@@ -10,6 +10,7 @@ mod bounds;
 #[cfg(not(target_os = "linux"))]
 #[path = "bounds_any.rs"]
 mod bounds;
+mod extent;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
 #[path = "lowest_any.rs"]
 mod lowest;
@@ -17,33 +18,8 @@ mod lowest;
 #[path = "lowest_x86_64_linux.rs"]
 mod lowest;
 
+use extent::Bounds;
 use std::cell::Cell;
-
-/// What a thread keeps that has not asked yet: no stack pointer is as high.
-const UNKNOWN: usize = usize::MAX;
-/// What a level may take at most before the next one asks: half of it CPython, its extension modules and the C library.
-const MOST_MARGIN: usize = 256 << 10;
-/// Which part of a small stack that is, since threads can be made with stacks of 32 KiB.
-const MARGIN_PART: usize = 8;
-
-/// Where a stack lies.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// The lowest byte.
-    low: usize,
-    /// The first byte above.
-    high: usize,
-}
-
-impl Bounds {
-    fn margin(self) -> usize {
-        ((self.high - self.low) / MARGIN_PART).min(MOST_MARGIN)
-    }
-
-    fn has(self, address: usize) -> bool {
-        (self.low..self.high).contains(&address)
-    }
-}
 
 thread_local! {
     static KNOWN: Cell<Option<Bounds>> = const { Cell::new(None) };

@@ -6,16 +6,11 @@ use crate::core::hash::Hash;
 use crate::core::memory::Local;
 use crate::core::store::{self, Contents};
 use crate::core::view::{Hit, Look, SlotId, Verdict};
-use crate::ffi::object::{Borrowed, Owned};
+use crate::ffi::reference::{Borrowed, Owned};
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::{CStr, c_int, c_ulong};
+use std::ffi::{CStr, c_int};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-pub use crate::ffi::compat::count::{decref, incref};
-
-/// Whether this build runs without the GIL.
-pub const FREE_THREADED: bool = false;
 
 /// What a cache's entries lie in.
 pub type Store<K, V> = store::Store<K, V, Local>;
@@ -28,23 +23,6 @@ pub fn prepare() {
 /// What keeps threads apart, in a word.
 pub fn lock_mode() -> &'static CStr {
     c"gil"
-}
-
-/// `tp_flags`
-///
-/// # Safety
-/// A live type.
-#[inline(always)]
-pub unsafe fn type_flags(kind: *mut py::PyTypeObject) -> c_ulong {
-    // SAFETY: a live type, as the caller says.
-    unsafe { (*kind).tp_flags }
-}
-
-/// Whether the reference that this object is known by is the only one.
-#[inline(always)]
-pub fn is_only_reference(object: Borrowed<'_>) -> bool {
-    // SAFETY: a live object.
-    unsafe { py::Py_REFCNT(object.as_ptr()) == 1 }
 }
 
 /// Adds one to a number that other processes read and this one alone writes.

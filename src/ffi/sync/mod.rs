@@ -1,4 +1,4 @@
-//! Everything that differs between builds with and without the GIL. The two files export the same names.
+//! Everything that differs between builds with and without the GIL. Each file has one of the same names beside it.
 
 #[cfg(not(Py_GIL_DISABLED))]
 #[path = "gil.rs"]
@@ -7,7 +7,24 @@ mod build;
 #[path = "free/mod.rs"]
 mod build;
 
-pub use build::{
-    Cache, FREE_THREADED, Lent, SharedCount, Store, bump, decref, incref, is_only_reference, lock_mode, prepare,
-    type_flags,
-};
+#[cfg(not(Py_GIL_DISABLED))]
+#[path = "gil_counts.rs"]
+mod counts;
+#[cfg(Py_GIL_DISABLED)]
+#[path = "free/counts.rs"]
+mod counts;
+
+/// Where `counts` has its numbers from, without the GIL: CPython's own layout.
+#[cfg(Py_GIL_DISABLED)]
+#[path = "../compat/count_biased.rs"]
+mod biased;
+
+pub use build::{Cache, Lent, SharedCount, Store, bump, lock_mode, prepare};
+pub use counts::is_only_reference as is_only_reference_to;
+pub use counts::{FREE_THREADED, decref, incref, type_flags};
+
+/// See [`crate::ffi::Borrowed::is_only_reference`].
+#[inline(always)]
+pub fn is_only_reference(object: crate::ffi::Borrowed<'_>) -> bool {
+    object.is_only_reference()
+}

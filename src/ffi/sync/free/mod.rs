@@ -4,8 +4,8 @@
 //! world is stopped nobody is in the middle of either; `os.fork()` and the collector's visits happen in such pauses.
 
 mod barrier;
-mod count;
 mod mutex;
+mod references;
 mod share;
 mod threads;
 
@@ -16,18 +16,14 @@ use crate::core::memory::Concurrent;
 use crate::core::shared::{After, Back, Departed, Front, Outside, Ticket};
 use crate::core::store;
 use crate::core::view::{Hit, Look, SlotId, Verdict};
-use crate::ffi::object::{Borrowed, Owned};
+use crate::ffi::reference::Borrowed;
 use mutex::Mutex;
-use pyo3_ffi as py;
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_int, c_ulong};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use count::{decref, incref, is_only_reference};
-
-/// Whether this build runs without the GIL.
-pub const FREE_THREADED: bool = true;
+pub use references::{Lent, SharedCount};
 
 /// What a cache's entries lie in.
 pub type Store<K, V> = store::Store<K, V, Concurrent>;
@@ -42,18 +38,6 @@ pub fn prepare() {
 /// What keeps threads apart, in a word: whether hits take no lock, or take one where there is no barrier.
 pub fn lock_mode() -> &'static CStr {
     if barrier::is_there() { c"hazards" } else { c"mutex" }
-}
-
-/// `tp_flags`
-///
-/// # Safety
-/// A live type.
-#[inline(always)]
-pub unsafe fn type_flags(kind: *mut py::PyTypeObject) -> c_ulong {
-    // SAFETY: a live type, as the caller says.
-    let flags = unsafe { &(*kind).tp_flags };
-    // Relaxed: the flag asked for is set before the type has instances.
-    flags.load(Ordering::Relaxed)
 }
 
 /// Adds one to a number that other processes read and this one's threads write.
@@ -235,8 +219,8 @@ impl<K: Clone, V: Clone> Cache<K, V> {
             if guarded.back.join(&self.front, thread).is_err() {
                 return;
             }
-            let owner =
-                owner.filter(|&owner| !guarded.shared && (guarded.back.reader_count() > 1 || count::is_foreign(owner)));
+            let owner = owner
+                .filter(|&owner| !guarded.shared && (guarded.back.reader_count() > 1 || references::is_foreign(owner)));
             guarded.shared |= owner.is_some();
             owner
         };
@@ -385,48 +369,4 @@ fn drop_all<K, V>(departed: Departed<K, V>) -> bool {
     let held = departed.some_is_held();
     departed.for_each(drop);
     held
-}
-
-/// An object that somebody is to use at once: without the GIL, by a reference of its own, since other threads may take it out.
-pub struct Lent(Owned);
-
-impl Lent {
-    /// Lends what a cache holds.
-    ///
-    /// # Safety
-    /// As where there is a GIL.
-    #[inline(always)]
-    pub unsafe fn new(object: &Owned) -> Self {
-        Self(object.clone())
-    }
-
-    /// The object.
-    #[inline(always)]
-    pub fn borrow(&self) -> Borrowed<'_> {
-        self.0.borrow()
-    }
-}
-
-/// The reference count of something of ours that is no Python object.
-pub struct SharedCount(AtomicU32);
-
-impl SharedCount {
-    /// One reference.
-    pub const fn one() -> Self {
-        Self(AtomicU32::new(1))
-    }
-
-    /// One more.
-    #[inline]
-    pub fn add(&self) {
-        // Relaxed: the caller holds a reference already.
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// One less. True if it was the last.
-    #[inline]
-    pub fn remove(&self) -> bool {
-        // AcqRel: pairs with itself, so that the last holder sees what all others did before they let go.
-        self.0.fetch_sub(1, Ordering::AcqRel) == 1
-    }
 }

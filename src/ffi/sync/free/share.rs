@@ -4,17 +4,11 @@
 //! From 3.14 on CPython counts such objects lazily, on request. 3.13 has no such request, and makes functions immortal
 //! when the first thread starts; there a cache becomes immortal, but not before a second thread calls it.
 
-use super::{barrier, count};
+use super::barrier;
 use crate::ffi::compat::LAZY_COUNTS;
-use crate::ffi::object::Borrowed;
-use pyo3_ffi as py;
-use std::ffi::c_int;
+use crate::ffi::reference::Borrowed;
+use crate::ffi::sync::biased::{self as count, PyUnstable_Object_EnableDeferredRefcount};
 use std::sync::atomic::Ordering;
-
-unsafe extern "C" {
-    /// Include/cpython/object.h, from 3.14 on.
-    fn PyUnstable_Object_EnableDeferredRefcount(object: *mut py::PyObject) -> c_int;
-}
 
 /// References that are never given back: more than a program can give back by mistake of the count below.
 const HELD_FOR_EVER: isize = 1 << 40;

@@ -13,12 +13,9 @@ mod platform;
 mod platform;
 
 use crate::core::forks::{self, Lock, process};
+use platform::NONE;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-pub use platform::thread_id;
-
-/// The number of a thread that has none.
-pub const NONE: u32 = u32::MAX;
 /// How many threads may have a number at once; all others call with locks.
 const MOST_THREADS: usize = 4096;
 /// The number is free.

@@ -1,7 +1,9 @@
 //! By the means of Rust.
 
-use super::NONE;
 use std::cell::Cell;
+
+/// The number of a thread that has none.
+pub const NONE: u32 = u32::MAX;
 
 thread_local! {
     static NUMBER: Cell<u32> = const { Cell::new(NONE) };
@@ -16,10 +18,4 @@ pub fn number() -> u32 {
 /// Sets it.
 pub fn set_number(number: u32) {
     NUMBER.set(number);
-}
-
-/// What CPython knows this thread by in the heads of objects. None where only CPython can tell.
-#[inline(always)]
-pub fn thread_id() -> Option<usize> {
-    None
 }

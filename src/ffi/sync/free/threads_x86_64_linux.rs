@@ -16,7 +16,8 @@ global_asm!(
     ".popsection",
 );
 
-const _: () = assert!(super::NONE == 0xFFFF_FFFF);
+/// The number of a thread that has none, as above.
+pub const NONE: u32 = 0xFFFF_FFFF;
 
 /// This thread's number.
 #[inline(always)]
@@ -47,13 +48,4 @@ pub fn set_number(number: u32) {
             options(nostack, preserves_flags),
         );
     }
-}
-
-/// What CPython knows this thread by in the heads of objects (`_Py_ThreadId` of Include/object.h).
-#[inline(always)]
-pub fn thread_id() -> Option<usize> {
-    let id: usize;
-    // SAFETY: the first word of the thread's block is its own address.
-    unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) id, options(pure, readonly, nostack, preserves_flags)) };
-    Some(id)
 }

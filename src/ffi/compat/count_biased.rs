@@ -1,15 +1,17 @@
 //! Reference counts without the GIL: a count of the owning thread's own, and one that all others share (PEP 703;
 //! Include/refcount.h). pyo3-ffi calls CPython for each; here they are in line.
 
-use super::threads::thread_id;
-use crate::ffi::object::Borrowed;
+use crate::ffi::compat::thread_id;
 use pyo3_ffi as py;
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 
 unsafe extern "C" {
     /// Include/refcount.h; pyo3-ffi leaves them out.
     fn _Py_DecRefShared(object: *mut py::PyObject);
     fn _Py_MergeZeroLocalRefcount(object: *mut py::PyObject);
+    /// Include/cpython/object.h, from 3.14 on.
+    pub fn PyUnstable_Object_EnableDeferredRefcount(object: *mut py::PyObject) -> c_int;
 }
 
 /// `_Py_IMMORTAL_REFCNT_LOCAL`
@@ -17,6 +19,8 @@ pub const IMMORTAL: u32 = u32::MAX;
 /// `_Py_REF_SHARED_SHIFT`: the flags below a shared count.
 pub const SHARED_SHIFT: u32 = 2;
 
+/// The count of the owning thread's own.
+///
 /// # Safety
 /// A live object.
 #[inline(always)]
@@ -25,6 +29,8 @@ pub unsafe fn local<'a>(object: *mut py::PyObject) -> &'a AtomicU32 {
     unsafe { &(*object).ob_ref_local }
 }
 
+/// The count that all others share, above its flags.
+///
 /// # Safety
 /// A live object.
 #[inline(always)]
@@ -46,25 +52,30 @@ unsafe fn owner(object: *mut py::PyObject) -> usize {
 }
 
 /// Whether the object belongs to another thread than the one that asks, as far as that can be told.
-pub fn is_foreign(object: Borrowed<'_>) -> bool {
-    // SAFETY: a live object.
-    thread_id().is_some_and(|id| unsafe { owner(object.as_ptr()) } != id)
+///
+/// # Safety
+/// A live object.
+pub unsafe fn is_foreign(object: *mut py::PyObject) -> bool {
+    // SAFETY: a live object, as the caller says.
+    thread_id().is_some_and(|id| unsafe { owner(object) } != id)
 }
 
 /// Whether the reference that this object is known by is the only one, and this thread's. Other threads may ask the same at the
 /// same time, of the same reference; of them one at most owns the object.
+///
+/// # Safety
+/// A live object.
 #[inline(always)]
-pub fn is_only_reference(object: Borrowed<'_>) -> bool {
-    let pointer = object.as_ptr();
+pub unsafe fn is_only_reference(object: *mut py::PyObject) -> bool {
     // Relaxed: where this thread is the owner, others leave the count alone; one that had a reference and dropped it did so by
     // `shared`, with CPython's own orderings.
     // SAFETY: a live object.
-    thread_id().is_some_and(|id| unsafe { owner(pointer) } == id)
+    thread_id().is_some_and(|id| unsafe { owner(object) } == id)
         // SAFETY: as above.
-        && unsafe { local(pointer) }.load(Ordering::Relaxed) == 1
+        && unsafe { local(object) }.load(Ordering::Relaxed) == 1
         // Acquire: pairs with the release of whoever dropped a reference, whose writes are to be seen.
         // SAFETY: as above.
-        && unsafe { shared(pointer) }.load(Ordering::Acquire) == 0
+        && unsafe { shared(object) }.load(Ordering::Acquire) == 0
 }
 
 /// `Py_INCREF`

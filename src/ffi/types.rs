@@ -1,0 +1,108 @@
+//! Types of ours, and their instances.
+
+use super::{Borrowed, Owned, Result};
+use pyo3_ffi as py;
+use std::ffi::{CStr, c_int, c_void};
+
+/// A type of ours, for one interpreter, whose instances only we make: of such a size, given back by such a function.
+pub fn plain_type(module: Borrowed<'_>, name: &'static CStr, size: usize, dealloc: py::destructor) -> Result<Owned> {
+    plain_type_with(module, name, size, dealloc, &[])
+}
+
+/// As [`plain_type`], with more slots. With `tp_traverse` among them the collector knows the instances; what they hold never
+/// changes, so that others in a cycle through them have to let go.
+pub fn plain_type_with(
+    module: Borrowed<'_>,
+    name: &'static CStr,
+    size: usize,
+    dealloc: py::destructor,
+    more: &[(c_int, *mut c_void)],
+) -> Result<Owned> {
+    let mut slots: Vec<_> = more.iter().map(|&(slot, pfunc)| py::PyType_Slot { slot, pfunc }).collect();
+    slots.push(py::PyType_Slot { slot: py::Py_tp_dealloc, pfunc: dealloc as *mut c_void });
+    slots.push(py::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() });
+    let mut flags = py::Py_TPFLAGS_DEFAULT | py::Py_TPFLAGS_IMMUTABLETYPE | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    if more.iter().any(|&(slot, _)| slot == py::Py_tp_traverse) {
+        flags |= py::Py_TPFLAGS_HAVE_GC;
+    }
+    type_from_slots(module, name, size, flags, &mut slots)
+}
+
+/// A type of the module, for one interpreter. The slots end with one that is zero, and lead to whole tables.
+pub fn type_from_slots(
+    module: Borrowed<'_>,
+    name: &'static CStr,
+    size: usize,
+    flags: std::ffi::c_ulong,
+    slots: &mut [py::PyType_Slot],
+) -> Result<Owned> {
+    debug_assert!(slots.last().is_some_and(|last| last.slot == 0));
+    let mut spec = py::PyType_Spec {
+        name: name.as_ptr(),
+        basicsize: size as c_int,
+        itemsize: 0,
+        flags: flags as std::ffi::c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the tables are whole; those that are not static are copied before the call returns.
+    let pointer = unsafe { py::PyType_FromModuleAndSpec(module.as_ptr(), &raw mut spec, std::ptr::null_mut()) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(pointer) }
+}
+
+/// An instance of a [`plain_type`], with its fields at such an offset. Runs no Python code.
+///
+/// # Safety
+/// The fields lie within the type's size, and are what its functions expect there.
+pub unsafe fn plain_instance<F>(kind: Borrowed<'_>, fields: F, offset: usize) -> Result<Owned> {
+    // SAFETY: a ready type of ours.
+    let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
+    // SAFETY: a new reference, or null with an exception set.
+    let object = unsafe { Owned::from_call(object) }?;
+    // SAFETY: within the object, as the caller says.
+    let place = unsafe { object.as_ptr().byte_add(offset) }.cast::<F>();
+    // SAFETY: a fresh object of this type, which nobody else knows yet; the memory is zero and owns nothing.
+    unsafe { place.write(fields) };
+    Ok(object)
+}
+
+/// Gives back an instance of a [`plain_type`], and drops its fields. Reenters: as that does.
+///
+/// # Safety
+/// No reference to the object is left, and `place` points to its fields.
+pub unsafe fn dealloc_plain<F>(object: *mut py::PyObject, place: *const F) {
+    // SAFETY: nobody else reaches the fields; they are not used any more where they lie.
+    let fields = unsafe { place.read() };
+    // SAFETY: still a whole object.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: a live type.
+    if unsafe { py::PyType_HasFeature(kind, py::Py_TPFLAGS_HAVE_GC) } != 0 {
+        // SAFETY: memory of `PyType_GenericAlloc` of such a type, which also made it known to the collector.
+        unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+        // SAFETY: as above.
+        unsafe { py::PyObject_GC_Del(object.cast()) };
+    } else {
+        // SAFETY: memory of `PyType_GenericAlloc` of a type without that flag.
+        unsafe { py::PyObject_Free(object.cast()) };
+    }
+    drop(fields);
+    // SAFETY: the reference of the object that is gone.
+    unsafe { py::Py_DECREF(kind.cast()) };
+}
+
+/// Shows the collector the type of an instance of a [`plain_type`], and these objects, of which some may be null.
+///
+/// # Safety
+/// A live instance, live objects, and the collector's own function and argument.
+pub unsafe fn traverse_plain(
+    object: *mut py::PyObject,
+    held: &[*mut py::PyObject],
+    visit: py::visitproc,
+    arg: *mut c_void,
+) -> c_int {
+    // SAFETY: a live object.
+    let kind = unsafe { py::Py_TYPE(object) }.cast();
+    let all = std::iter::once(kind).chain(held.iter().copied()).filter(|object| !object.is_null());
+    // SAFETY: as the caller says.
+    all.map(|object| unsafe { visit(object, arg) }).find(|&stop| stop != 0).unwrap_or(0)
+}
