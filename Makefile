@@ -19,8 +19,10 @@ JOBS ?=
 TARGET ?= region
 
 BIN = $(VENV)/bin
+# A command to put before those that build in the folders of this tree, for those who run several at a time: `flock FILE`.
+BUILD_LOCK ?=
 # What takes long to build, or does not build everywhere; pip finds the newest release that has a wheel.
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary gevent,greenlet,hypothesis,numpy,psutil,pydantic-core
+PIP = $(BUILD_LOCK) $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary gevent,greenlet,hypothesis,numpy,psutil,pydantic-core
 
 .DEFAULT_GOAL := help
 # No target is a file.
@@ -54,12 +56,19 @@ test-core: tools ## run the core's own tests, without any Python
 test-loom: tools ## run the models of the lock-free protocols in every order that the memory model allows
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --release --no-default-features --lib -- shared shm
 
-# ThreadSanitizer can't follow forks. The sanitizers need a nightly toolchain. std comes compiled without their marks: tests/sanitizers says what that hides.
-test-sanitizers: tools ## run the core's tests under ThreadSanitizer and AddressSanitizer
+# The sanitizers need a nightly toolchain. std comes compiled without their marks: tests/sanitizers says what that hides.
+test-sanitizers: test-thread-sanitizer test-address-sanitizer ## run the core's tests under ThreadSanitizer and AddressSanitizer
+
+nightly: tools
 	@cargo +nightly --version >/dev/null 2>&1 || { echo "tamis: the sanitizers need Rust's nightly toolchain: rustup toolchain install nightly" >&2; exit 2; }
+
+# ThreadSanitizer can't follow forks.
+test-thread-sanitizer: nightly
 	TSAN_OPTIONS="suppressions=$(abspath tests/sanitizers/thread.supp)" RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/thread-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1 \
 		--skip shm::tests::processes --skip shm::tests::files --skip core::forks
+
+test-address-sanitizer: nightly
 	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/address-sanitizer \
 		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
 
@@ -237,9 +246,9 @@ wheel: venv ## build a wheel for PYTHON into dist/
 release-check: venv ## build sdist and wheel, and look at them by twine, check-manifest and auditwheel
 	@$(PIP) build twine check-manifest auditwheel
 	@rm -rf dist
-	$(BIN)/python -m build --outdir dist .
+	$(BUILD_LOCK) $(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/check-manifest
+	$(BUILD_LOCK) $(BIN)/check-manifest
 	@for wheel in dist/*.whl; do $(BIN)/python -m auditwheel show $$wheel; done
 
 clean: ## remove all that was built
