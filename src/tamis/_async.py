@@ -8,7 +8,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-# The flights that the running task leads, and those that it was started under: an object of the compiled part.
+# The flights that the running task computes for, and those of the task that started it: an object of the compiled part.
 _leading: ContextVar[Any] = ContextVar("tamis_leading", default=None)
 # More than it takes to wake a task.
 _FRAMES = 24
@@ -17,7 +17,7 @@ _FRAMES = 24
 def wake(waiters: Iterable[tuple[Any, Any]]) -> None:
     """Wake tasks, each of which waits for a future of its loop.
 
-    Raises RecursionError, before anything else, if calls nest so deep here that a loop could not be told.
+    Raises RecursionError, before anything else, if calls are nested so deep that a loop could not be woken.
     """
     _make_sure_of(_FRAMES)
     events = sys.modules.get("asyncio.events")
@@ -26,7 +26,7 @@ def wake(waiters: Iterable[tuple[Any, Any]]) -> None:
         if loop is running:
             _deliver(future)
             continue
-        with suppress(RuntimeError):  # that loop is closed, and its tasks with it
+        with suppress(RuntimeError):  # that loop is closed, so its tasks never run again
             loop.call_soon_threadsafe(_deliver, future)
 
 
@@ -37,7 +37,7 @@ def _make_sure_of(frames: int) -> None:
 
 def _deliver(future: Any) -> None:
     if not future.done():
-        # A result even for errors: nobody is told of one that nobody waits for any more.
+        # A result even for errors: asyncio reports an exception that no task waits for any more.
         future.set_result(None)
 
 

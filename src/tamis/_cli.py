@@ -1,7 +1,7 @@
 """The command line: `python -m tamis COMMAND`.
 
 The commands are in `COMMANDS`, and parse their own arguments. What `run` does before the program begins imports as
-little as can be: code that is imported before functools is patched keeps what it has.
+little as possible: code that is imported before functools is patched keeps functools' caches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HELP = """\
 usage: python -m tamis COMMAND [ARGUMENT ...]
 
 tamis is a memoizing cache that takes the place of functools.lru_cache. The
-commands run programs with it, and tell about it.
+commands run programs with it, and show what it does.
 
 commands:
 {commands}
@@ -57,11 +57,12 @@ options:
 report:
   One line for each function with a cache that was made by lru_cache or cache
   of functools or tamis, those with the most calls first: where it is written,
-  its name, calls, the part of them that were hits, entries that had to leave
-  for others, entries at the end, and maxsize. Counts begin anew with
-  cache_clear(). Caches that are gone by the end are counted to their last. A
-  function that was decorated several times is one line. Code that python
-  imports before any program begins keeps functools' caches, and is not in it.
+  its name, calls, the part of them that were hits, entries that were evicted,
+  entries at the end, and maxsize. Counts begin anew with
+  cache_clear(). Caches that were freed before the end are in it with their last
+  counts. A function that was decorated several times is one line. Code that
+  python imports before any program begins keeps functools' caches, and is not
+  in it.
   The table is laid out by rich if that is installed.
 
 exit status:
@@ -77,8 +78,8 @@ examples:
 INFO_HELP = """\
 usage: python -m tamis info [--json]
 
-Tell which tamis this is: its version, the interpreter, how both were built,
-what keeps threads apart, and where it lies.
+Show which tamis this is: its version, the interpreter, how both were built,
+what keeps threads apart, and where it is installed.
 
 options:
   --json      as a JSON object
@@ -213,7 +214,7 @@ def shared(arguments: list[str]) -> None:
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "run": (run, "run a program with tamis in the place of functools.lru_cache"),
     "shared": (shared, "list, show, clear and remove the regions of shared caches"),
-    "info": (info, "tell which tamis this is"),
+    "info": (info, "show which tamis this is"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Which callables are coroutine functions, by the rule of inspect, and what shows it that a cache is one.
+"""Which callables are coroutine functions, by the rule of inspect, and what makes inspect take a cache for one.
 
 Imported only where the compiled part can't tell by itself: a decorated `def` or `async def` never comes here.
 """

@@ -1,4 +1,4 @@
-"""What is said where an option or an argument is wrong. Imported on the way to an exception, and never before."""
+"""Messages for options and arguments that are wrong. Imported only when an exception is raised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What other caches call these options, and what people write who remember them half.
+# What other caches call these options, and what people write who remember them in part.
 _MEANT = {
     "backend": ("storage", "store"),
     "clock": ("timer", "timefunc", "time_func", "now"),
@@ -32,7 +32,7 @@ _MEANT = {
     "typed": ("type", "types"),
     "weigher": ("getsizeof", "sizeof", "weight", "weight_fn", "cost"),
 }  # fmt: skip
-# How many letters a name may have and still be compared: what is longer is no misspelling.
+# Names of more letters are not compared: they are no misspellings.
 _MOST = 40
 
 

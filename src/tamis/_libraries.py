@@ -1,7 +1,7 @@
-"""Other libraries that do something of their own with functools' caches, and what they are told to do with these.
+"""Other libraries that do something of their own with functools' caches, and how they are made to do it with these.
 
 Most libraries ask for the class of an object, and that is functools' (see libraries.rs). Those that go by `type()`, or
-make a cache anew, are told of ours, once the compiled part has seen that they are imported.
+make a cache anew, get to know ours, once the compiled part has seen that they are imported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DECORATORS: dict[type, str] = {
 
 
 def same(cache: _T) -> _T:
-    """Return what is given: how a cache is pickled that a library was told of in that moment."""
+    """Return what is given: how a cache is pickled whose type was registered in that moment."""
     return cache
 
 
@@ -34,7 +34,7 @@ def rebuild(decorator: str, function: Any, parameters: dict[str, Any]) -> Any:
 
 
 def tell(library: str) -> bool:
-    """Tell a library of our types. False if it can't be told yet: it is being imported."""
+    """Register our types with a library. False if that can't be done yet: it is being imported."""
     module = sys.modules[library]
     if library == "beartype":
         return _tell_beartype()
@@ -44,7 +44,8 @@ def tell(library: str) -> bool:
 
 
 # Libraries that pickle by value what another process can't import: functions and classes of `__main__` and those inside
-# of functions. A cache is its function and its parameters then, as with dill and functools' caches. Its entries stay.
+# of functions. A cache is its function and its parameters then, as with dill and functools' caches. Its entries are not
+# pickled.
 
 
 def _is_importable(cache: Any) -> bool:
@@ -124,7 +125,7 @@ def _with_our_caches(check: Any) -> Any:
 
     from tamis._info import CacheInfo
 
-    # functools' name for it may be another's.
+    # functools may have been given another one under this name.
     functools_type = sys.modules["_functools"]._lru_cache_wrapper
 
     @wraps(check)

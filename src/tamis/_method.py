@@ -1,4 +1,4 @@
-"""What cached_method says of what it can't decorate, and of instances that can't have a cache."""
+"""Messages of cached_method for what it can't decorate, and for instances that can't have a cache."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Names of shared caches that functions were given, and who has which in this process.
+"""Names of shared caches that functions were given, and which function of this process has which name.
 
 Functions that are given one name share their entries. Where they are not the same function, each gets the other's
-results. What other processes have is not seen here.
+results. Other processes are not looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DEPTH = 32
 
 
 class _Claim:
-    """What a function with a given name is, as far as it tells it from others."""
+    """What a function with a given name is, as far as that distinguishes it from others."""
 
     def __init__(self, function: Any) -> None:
         innermost = _innermost(function)

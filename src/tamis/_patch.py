@@ -1,4 +1,4 @@
-"""patch() and unpatch(): tamis's decorators in the place of those of functools."""
+"""patch() and unpatch(): tamis's decorators in place of those of functools."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _blocks = 0
 
 
 class Patch:
-    """What patch() returns: a context manager, which puts back what was there before unless somebody else wants it."""
+    """What patch() returns: a context manager, which undoes the patch at its end unless others still want it."""
 
     __slots__ = ("_made",)
 
@@ -39,19 +39,19 @@ class Patch:
             _blocks += 1
             if self._made:
                 _wanted = False
-            _settle()
+            _apply()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Put back what was there, if this was the last that wanted it."""
+        """Put back what was there, if no other patch is wanted."""
         global _blocks
         with _lock:
             _blocks -= 1
-            _settle()
+            _apply()
 
 
-def _settle() -> None:
-    """Make functools what is wanted. The lock is held."""
+def _apply() -> None:
+    """Patch functools, or put back what was there, as is wanted now. The lock is held."""
     if (_wanted or _blocks) and not _originals:
         for name, decorator in DECORATORS.items():
             _originals[name] = getattr(functools, name)
@@ -59,7 +59,7 @@ def _settle() -> None:
             setattr(functools, name, _replacements[name])
     elif not _wanted and not _blocks and _originals:
         for name in _originals:
-            # What somebody else has put there meanwhile stays.
+            # What other code has put there meanwhile stays.
             if getattr(functools, name) is _replacements[name]:
                 setattr(functools, name, _originals[name])
         _originals.clear()
@@ -76,7 +76,7 @@ def patch() -> Patch:
     with _lock:
         made = not _wanted
         _wanted = True
-        _settle()
+        _apply()
     return Patch(made)
 
 
@@ -85,4 +85,4 @@ def unpatch() -> None:
     global _wanted
     with _lock:
         _wanted = False
-        _settle()
+        _apply()

@@ -24,8 +24,8 @@ PROTOCOL = 5
 _OF_SETS = b"\x8f", b"\x91"
 _MAIN = "__main__", "__mp_main__"
 _SET_REDUCE = set.__reduce__, frozenset.__reduce__
-# Sets that lead to each other are pickled once for each way there: after so many items of sets within sets, as they
-# come.
+# A set within sets is pickled once for each path to it. After so many items of inner sets, they
+# are pickled in the order of their hashes.
 _MOST_ITEMS = 10_000
 
 
@@ -66,7 +66,7 @@ class _Sets:
         self.left = _MOST_ITEMS
 
     def items(self, value: Any) -> list[bytes] | int:
-        """Return the bytes of a set's items, sorted; for one that is in the making, its place among these."""
+        """Return the bytes of a set's items, sorted; for one that is being pickled, its place among these."""
         if id(value) in self.within:
             return self.within.index(id(value))
         if self.within:
@@ -90,7 +90,7 @@ def _dump(kind: type[_Pickler], value: Any, sets: _Sets | None) -> bytes:
 class _Pickler(pickle.Pickler):
     sets: _Sets | None
 
-    # Asked about all objects but those of built-in types. Some stubs of pickle forget that it is a method.
+    # Asked about all objects but those of built-in types. Some stubs of pickle have it as no method.
     def reducer_override(self, obj: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         kind = type(obj)
         if issubclass(kind, set | frozenset):

@@ -1,4 +1,4 @@
-"""The report of all caches in a program: what was made where, and how it has fared."""
+"""The report of all caches in a program: what was made where, and what it has done."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Record:
         self._reference = weakref.ref(cache)
         self._stats: dict[str, int] = {}
 
-    def bury(self, stats: dict[str, int]) -> None:
-        """Keep the last counts of a cache that is about to die."""
+    def keep_last(self, stats: dict[str, int]) -> None:
+        """Keep the last counts of a cache that is being freed."""
         self._stats = {**stats, "currsize": 0}
 
     def stats(self) -> dict[str, int]:
-        """Return the counts, the last ones if the cache is gone."""
+        """Return the counts, the last ones if the cache was freed."""
         cache = self._reference()
         return self._stats if cache is None else cache.cache_stats()
 
@@ -63,7 +63,7 @@ class Record:
 
 
 def _written(function: Any) -> Any:
-    """Return what decorators were put around: their own code stands elsewhere."""
+    """Return what decorators were put around: their own code is in another file."""
     seen: list[Any] = []
     while not any(function is other for other in seen):
         seen.append(function)
@@ -75,9 +75,9 @@ class Registry:
     """All caches that are made while it records."""
 
     def __init__(self) -> None:
-        # By the cache's address while it lives. Threads share both: each operation is one of dict's and list's own.
-        self._living: dict[int, Record] = {}
-        self._dead: list[Record] = []
+        # By the addresses of caches that are not freed yet. Threads share both: each operation is one of dict and list.
+        self._alive: dict[int, Record] = {}
+        self._freed: list[Record] = []
 
     def note(self, cache: Any, frame: Any) -> None:
         """Record a cache, made where its function is written, or else by this frame."""
@@ -86,19 +86,19 @@ class Registry:
             place = (code.co_filename, code.co_firstlineno)
         else:
             place = (frame.f_code.co_filename, frame.f_lineno)
-        self._living[id(cache)] = Record(cache, *place)
+        self._alive[id(cache)] = Record(cache, *place)
 
-    def gone(self, address: int, stats: dict[str, int]) -> None:
-        """Keep the counts of a cache that is about to die."""
-        record = self._living.pop(address, None)
+    def forget(self, address: int, stats: dict[str, int]) -> None:
+        """Keep the counts of a cache that is being freed."""
+        record = self._alive.pop(address, None)
         if record is not None:
-            record.bury(stats)
-            self._dead.append(record)
+            record.keep_last(stats)
+            self._freed.append(record)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return what is known of all caches, those with the most calls first. One function's caches are one row."""
         merged: dict[tuple[str, int, str], dict[str, Any]] = {}
-        for record in [*self._dead, *self._living.values()]:
+        for record in [*self._freed, *self._alive.values()]:
             row = record.as_dict()
             row["caches"] = 1
             key = (row["file"], row["line"], row["name"])
@@ -110,7 +110,7 @@ class Registry:
         return sorted(merged.values(), key=lambda row: (-row["calls"], row["file"], row["line"], row["name"]))
 
     def recording(self, decorator: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a decorator that does what this one does, and records what comes of it."""
+        """Make a decorator that does what this one does, and records what it makes."""
 
         @functools.wraps(decorator)
         def record(*args: Any, **kwargs: Any) -> Any:
@@ -130,7 +130,7 @@ class Registry:
 
     def begin(self) -> None:
         """Record what tamis.lru_cache and tamis.cache make from now on."""
-        _core._on_death(self.gone)
+        _core._on_death(self.forget)
         for name, decorator in _patch.DECORATORS.items():
             _patch.DECORATORS[name] = self.recording(decorator)
             setattr(tamis, name, _patch.DECORATORS[name])
@@ -139,7 +139,7 @@ class Registry:
         """Write the report when the program ends, after other exit functions. Raises OSError now if it can't."""
         process = os.getpid()
         if path is not None:
-            # The program may go to another folder.
+            # The program may change the working directory.
             path = os.path.abspath(path)
             with open(path, "w", encoding="utf-8"):
                 pass

@@ -1,7 +1,7 @@
 """What `ignore` means for one function.
 
 Arguments are known by their places, so the places have to be those of what is called. `inspect.signature` shows another
-signature where `__wrapped__` or `__signature__` leads it elsewhere, and a decorator may add or take away arguments.
+signature where there is `__wrapped__` or `__signature__`, and a decorator may add or take away arguments.
 """
 
 from __future__ import annotations

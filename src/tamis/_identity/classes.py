@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tamis._identity.walk import Families, Walk
 
 _HEAP_TYPE = 1 << 9
-# What says nothing of what a class does, or is told otherwise.
+# What does not decide what a class does, or is added in another way.
 _LEFT_OUT = {
     *("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__annotate__"),
     *("__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__", "_abc_impl"),

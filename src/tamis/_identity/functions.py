@@ -110,7 +110,7 @@ def _cell(walk: Walk, code: CodeType, name: str, cell: CellType) -> None:
         from tamis._identity.statements import only_adds_to
 
         if only_adds_to(code, name):
-            # It says what has been called so far, and decides nothing.
+            # It records what has been called so far, and decides nothing.
             walk.put("added to", type(held).__name__)
             return
     if not walk.number(cell):

@@ -26,7 +26,7 @@ def described(value: Any) -> str:
 
 
 def explained(root: Any, path: list[tuple[str, Any]], why: str) -> str:
-    """Return an error's message: how one comes from the cached callable to what has no name, and what to do."""
+    """Return an error's message: the path from the cached callable to what has no name, and what to do."""
     said = described(root)
     for at, (phrase, value) in enumerate(path):
         if at < 4 or at >= len(path) - 4:

@@ -25,7 +25,7 @@ def plain_name(module: str | None) -> str:
 
 
 def contents(module: Any) -> dict[str, Any]:
-    """Return what is in a module, without having one imported that waits for that."""
+    """Return what is in a module, without importing one that is imported when it is first used."""
     try:
         found = object.__getattribute__(module, "__dict__")
     except AttributeError:
@@ -38,7 +38,7 @@ def is_installed(name: str, file: str) -> bool:
     parts = file.split(os.sep)
     if _INSTALLED.intersection(parts):
         return True
-    # Above the package, `pip install --target` leaves a folder of its own for what it knows of it.
+    # Above the package, `pip install --target` puts a folder with its metadata.
     depth = name.count(".") + (parts[-1].startswith("__init__."))
     folder = os.sep.join(parts[: -depth - 1]) or (os.sep if os.path.isabs(file) else os.curdir)
     if folder not in _folders:

@@ -55,7 +55,7 @@ def _instance(walk: Walk, value: Any) -> None:
     if value is os.environ or hasattr(kind, "__next__"):
         raise Nameless
     if value is contents(sys.modules.get("random", sys)).get("_inst"):
-        # Its state is another one in every process, and nobody counts on it.
+        # Its state differs from process to process, and no function depends on it.
         walk.put("random numbers")
         return
     reduced = _reduced(value)
@@ -63,7 +63,7 @@ def _instance(walk: Walk, value: Any) -> None:
         _global(walk, value, reduced)
         return
     maker, arguments, state, items, pairs, setter = reduced + (None,) * (6 - len(reduced))
-    # Only what has a state can change, or lead back to itself.
+    # Only an object with a state can change, or refer to itself.
     if len(reduced) > 2 and walk.number(value):
         return
     walk.put("instance")

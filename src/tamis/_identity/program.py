@@ -1,10 +1,10 @@
 """What a module's source says of the names that a function reads.
 
 The values of a module's names differ from process to process: a client that is made when it is first needed, a counter,
-the time of the import. So they don't count. What counts is the code that gives them their values: of a module's own
-code, the statements that bind such a name or change what it stands for, and those that these depend on in turn, also in
-other modules of the same program. That is the same in every process that imports the same source, and another where a
-helper's body or a table has changed.
+the time of the import. So they are not part of the digest. What is part of it is the code that gives them their values:
+of a module's own code, the statements that bind such a name or change what it stands for, and those that these depend
+on in turn, also in other modules of the same program. That is the same in every process that imports the same source,
+and another where a helper's body or a table has changed.
 
 Nothing is imported or run for that. A module's code is taken from the frame that is importing it, or else from its
 loader.

@@ -1,8 +1,8 @@
 """A module's code, taken apart into its statements.
 
 The code of a module runs from top to bottom, and the stack is empty between two statements. So a statement ends where
-the stack is empty and no jump leads across; a compound statement is one, with all that is in it. Where a new version's
-code should puzzle this, statements come out longer than they are: then more counts than has to.
+the stack is empty and no jump leads across; a compound statement is one, with all that is in it. Where the code of
+a new version of Python is not understood, several statements are taken for one: then more is compared than has to be.
 """
 
 from __future__ import annotations

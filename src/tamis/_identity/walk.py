@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     # For types that are in no such table: what a type has to be, and what adds its instances.
     Families: TypeAlias = list[tuple[Callable[[type], bool], Handler]]
 
-# So many objects are looked at before it is too much.
+# At most so many objects are looked at.
 _MOST = 1_000_000
 # So many steps deep: some 600 of Python's calls.
 _DEEPEST = 150
@@ -29,9 +29,9 @@ _NOT_SMALL = 1 << 20
 class Walk:
     """A walk over all that something depends on.
 
-    Objects that can change are numbered in the order in which they are met: whoever comes back to one gets its number.
-    Values that can't change are told anew each time: whether two of them are one object is up to caches, and no
-    property of the source.
+    Objects that can change are numbered in the order in which they are met. Where one is met again, its number is
+    added. Values that can't change are added again each time: whether two of them are one object depends on caches, and
+    not on the source.
     """
 
     def __init__(self, innermost: Any, mentioned: frozenset[str], handler_for: Callable[[type], Handler]) -> None:
@@ -39,7 +39,7 @@ class Walk:
         self._handler_for = handler_for
         # What the cached callable wraps in the end, which may be itself.
         self.innermost = innermost
-        # How the walk came to where it is: a phrase for each step, and what it led to.
+        # The path to the object that is looked at: a phrase for each step, and the object that it led to.
         self.path: list[tuple[str, Any]] = []
         # Attributes of functions count if some code may ask for them. All words in the code so far, and names that were
         # none.
@@ -47,7 +47,7 @@ class Walk:
         self.words: set[str] = set()
         self.unmentioned: set[str] = set()
         self._hash = digester()
-        # Under the addresses of objects, which are held, so that no address comes again.
+        # By the addresses of objects. The objects are kept, so that no other one gets an address.
         self._numbers: dict[int, tuple[int, Any]] = {}
         self._left = _MOST
 
@@ -113,6 +113,6 @@ class Walk:
         self.put("unordered", *sorted(digests))
 
     def refuse_address(self, value: int) -> None:
-        """Refuse a number that is the address of an object on the way."""
+        """Refuse a number that is the address of an object of the walk."""
         if value > _NOT_SMALL and value in self._numbers:
             raise Nameless("is an address, and another one in every process")

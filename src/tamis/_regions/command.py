@@ -104,7 +104,7 @@ def _facts(directory: Directory, region: Region) -> dict[str, str]:
         state += f" by {several(len(processes), 'process', 'processes')}: {numbers}"
     made = region["made"]
     last = region["last"]
-    counts = {name.replace("_", " "): f"{count:,}" for name, count in stats.items() if name not in _ELSEWHERE}
+    counts = {name.replace("_", " "): f"{count:,}" for name, count in stats.items() if name not in _NOT_COUNTS}
     return {
         "region": printable(region["name"]),
         "file": printable(os.path.join(directory.path, region["file"])),
@@ -120,8 +120,8 @@ def _facts(directory: Directory, region: Region) -> dict[str, str]:
     }
 
 
-# What is told under another name, or is always 0 in shared caches.
-_ELSEWHERE = ("currsize", "bytes", "weight")
+# What is shown under another name, or is always 0 in shared caches.
+_NOT_COUNTS = ("currsize", "bytes", "weight")
 
 
 def _clear(directory: Directory, options: Any) -> None:
@@ -153,7 +153,7 @@ def _remove(directory: Directory, options: Any) -> None:
     print(f"removed {printable(label_of(region))}{in_use}")
 
 
-# What does it, and its help.
+# The function of each command, and its help.
 COMMANDS: dict[str, tuple[Callable[[Directory, Any], None], str]] = {
     "list": (_list, LIST_HELP),
     "show": (_show, SHOW_HELP),
@@ -190,7 +190,7 @@ def shared(arguments: list[str]) -> None:
         run(Directory(command, options.path), options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output has gone. The interpreter would flush once more, and complain.
+        # Whoever reads the output has closed it. The interpreter would flush once more, and print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
 

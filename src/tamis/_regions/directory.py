@@ -55,7 +55,8 @@ class Directory:
         self.fail(f"{printable(label_of(region))}: {printable(why)}")
 
     def fail_gone(self, region: Region) -> NoReturn:
-        self.fail(f"{printable(label_of(region))} has just gone, or was replaced")
+        """Say that a region is no longer there."""
+        self.fail(f"{printable(label_of(region))} was removed or replaced meanwhile")
 
 
 def label_of(region: Region) -> str:

@@ -31,24 +31,23 @@ states:
   in use           processes that live have it open
   idle             none has; whoever opens it finds its entries
   other namespace  its processes are of another pid namespace (a container),
-                   and can't be told from here
+                   and can't be seen from here
   earlier boot     its times are of an earlier boot; it is replaced when it is
                    opened
   other layout     another version of tamis made it; it is replaced
-  damaged          its header does not hold; it is replaced
+  damaged          its header is wrong; it is replaced
   refused          it belongs to another user, others may write it, or it is a
                    link: caches that want it raise PermissionError
 
 security:
-  What a region holds is held against bounds and checks before it is shown.
-  Nothing that it holds is run: pickled values are loaded with `show
-  --unpickle` only.
+  All that is read of a region is checked before it is shown. Nothing of it is
+  run: pickled values are loaded with `show --unpickle` only.
 
 exit status:
   0  done
-  1  the reader of the output has gone
+  1  whoever reads the output has closed it
   2  the command line is wrong, no region or several are meant, or the system
-     said no; one line on stderr says why
+     refused; one line on stderr says why
 
 examples:
   python -m tamis shared list
@@ -68,7 +67,7 @@ options:
   -h, --help  show this help
 
 columns:
-  region     its name, or its file's name if what it holds can't be trusted
+  region     its name, or its file's name if its contents can't be trusted
   state      see `python -m tamis shared --help`
   entries    how many it holds
   size       bytes of their keys and values, of the bytes of the file
@@ -77,7 +76,7 @@ columns:
   processes  how many have it open
   last       how long ago the newest entry was stored (with `tti`: read)
 
-Looking changes nothing, takes no lock, and holds nobody up.
+This changes nothing, takes no lock, and delays no process.
 
 exit status:
   0, or 2 with one line on stderr. A directory that is not there is an error
@@ -114,8 +113,8 @@ columns of the entries:
   read   whether it was read since the hand of SIEVE last passed it
   value  with --values
 
-Looking changes nothing, takes no lock, and holds nobody up: entries that come
-and go meanwhile may be shown or not.
+This changes nothing, takes no lock, and delays no process: entries that are
+stored or dropped meanwhile may be shown or not.
 
 exit status:
   0, or 2 with one line on stderr.
