@@ -37,6 +37,14 @@ pub struct EntryTerms {
     pub weight: u64,
 }
 
+/// A stale entry that one caller is to replace.
+pub enum StaleEntry {
+    /// In this process's memory.
+    InMemory(Owned),
+    /// In a region.
+    InRegion(Token),
+}
+
 impl Entry {
     /// An entry of the module's entry type. Runs no Python code.
     pub fn create(kind: Borrowed<'_>, value: Owned, terms: EntryTerms, now: Time) -> Result<Owned> {

@@ -1,24 +1,21 @@
-//! Calls of cached coroutine functions. A hit returns a coroutine that is through (`awaitable.rs`). Where there is something left to
-//! do, the caller gets a coroutine of ours, whose steps are in `coroutine_steps.rs` and whose methods in `coroutine_protocol.rs`.
+//! A call of a cached coroutine function that has something left to do: what it holds, and what it asks of its cache. Its steps are
+//! in `coroutine_steps.rs`, the object that is awaited in `coroutine_protocol.rs`.
 //!
 //! It is no Python coroutine around the function's own, which would cost each level of recursion one more Python frame, and more of
 //! the stack.
 
 use crate::core::hash::Hash;
-use crate::core::view::Hit;
 use crate::ffi::dropper::Link;
 use crate::ffi::err::Kind;
-use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
-use crate::py::cache::expiring_ops::{Found, Peek, Read};
+use crate::py::cache::expiring_ops::Peek;
 use crate::py::cache::policy::{Extra, entry};
 use crate::py::coroutine_object;
+use crate::py::entry::StaleEntry;
 use crate::py::flight::task::{Leading, Waiting};
 use crate::py::function::Wrapper;
-use crate::py::function::coroutine_protocol::CoroutineCall;
-use crate::py::key::Key;
 use crate::py::tier::request::Asked;
-use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Token, Waited};
+use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
 use crate::state::State;
 use crate::state::threads::Holding;
 use pyo3_ffi as py;
@@ -79,14 +76,6 @@ pub enum Task {
     Refresh,
 }
 
-/// A stale entry that one caller is to replace.
-pub enum Stale {
-    /// In this process's memory.
-    Here(Owned),
-    /// In a region.
-    There(Token),
-}
-
 /// It has not begun.
 pub(in crate::py) const NEW: u8 = 0;
 /// It has begun.
@@ -95,7 +84,7 @@ pub(in crate::py) const BEGUN: u8 = 1;
 pub(in crate::py) const THROUGH: u8 = 2;
 
 /// A call whose result is to be computed. Whoever makes a step of it has set `running`, so that there is one step at a time.
-pub(in crate::py) struct Call {
+pub(in crate::py) struct CoroutineCall {
     pub(in crate::py) wrapper: Owned,
     pub(in crate::py) task: Task,
     pub(in crate::py) hash: Hash,
@@ -122,11 +111,41 @@ struct Held {
     /// None if they are the same.
     key_args: Option<Rc<Kept>>,
     /// The stale entry that this call is to replace.
-    old: Option<Stale>,
+    old: Option<StaleEntry>,
     stage: Stage,
 }
 
-impl Call {
+impl CoroutineCall {
+    /// One that has not begun. `args` are those of the call, and those that make its key.
+    pub(in crate::py) fn new(
+        wrapper: &Wrapper,
+        task: Task,
+        (args, key_args): (&CallArgs<'_>, &CallArgs<'_>),
+        hash: Hash,
+        old: Option<StaleEntry>,
+    ) -> Result<Self> {
+        let same = ptr::eq(args.values(), key_args.values());
+        let held = Held {
+            instance: wrapper.live_instance()?,
+            args: Some(Rc::new(Kept::of(args))),
+            key_args: (!same).then(|| Rc::new(Kept::of(key_args))),
+            old,
+            stage: Stage::New,
+        };
+        Ok(Self {
+            wrapper: wrapper.as_object().to_owned(),
+            task,
+            hash,
+            origin: object::none(),
+            running: AtomicBool::new(false),
+            phase: AtomicU8::new(NEW),
+            awaited: AtomicPtr::new(ptr::null_mut()),
+            held: Mutex::new(held),
+            lease: Cell::new(None),
+            waits: Cell::new(None),
+        })
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,8 +229,8 @@ impl Call {
     pub(in crate::py) fn give_up_refresh(&self) {
         let old = self.held().old.take();
         match &old {
-            Some(Stale::Here(old)) => entry(old).give_up_refresh(),
-            Some(Stale::There(token)) => {
+            Some(StaleEntry::InMemory(old)) => entry(old).give_up_refresh(),
+            Some(StaleEntry::InRegion(token)) => {
                 if let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref()) {
                     shared.region.give_up_refresh(*token);
                 }
@@ -358,100 +377,9 @@ fn is_through() -> Raised {
     Raised::type_error(c"this call is through")
 }
 
-impl Drop for Call {
+impl Drop for CoroutineCall {
     fn drop(&mut self) {
         // A coroutine that was never awaited leaves the refresh to others.
         self.end();
-    }
-}
-
-/// A call of a cached coroutine function. Reenters: options, `__hash__` and `__eq__` of arguments.
-#[inline(never)]
-pub unsafe extern "C" fn coroutine_vectorcall(
-    callable: *mut py::PyObject,
-    args: *const *mut py::PyObject,
-    nargsf: usize,
-    kwnames: *mut py::PyObject,
-) -> *mut py::PyObject {
-    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
-    let this = unsafe { Wrapper::of(callable) };
-    let _alive = this.keep_alive();
-    this.cache.welcome(this.owner());
-    // SAFETY: vectorcall's own arguments, during the call.
-    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    object::to_slot(this.call_coroutine(&args))
-}
-
-impl Wrapper {
-    fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
-        if let Some(shared) = &extra.shared {
-            return self.call_coroutine_shared(extra, shared, args);
-        }
-        extra.with_key_args(args, |key_args| {
-            let hash = self.hash_of(args, key_args)?;
-            let now = extra.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
-                Hit::Value(inside) => return extra.awaitable(inside),
-                _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
-                    Found::Fresh(inside) | Found::Stale(inside) => {
-                        self.cache.count_hit();
-                        return extra.awaitable(inside);
-                    }
-                    Found::Refresh(old) => Some(Stale::Here(old)),
-                    Found::Absent => None,
-                    Found::Unsettled => {
-                        self.cache.count_miss();
-                        return self.call_function(args);
-                    }
-                },
-            };
-            self.pending(Task::Run, args, key_args, hash, old)
-        })
-    }
-
-    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
-    pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
-        if let Some(shared) = &extra.shared {
-            return self.refresh_coroutine_shared(extra, shared, args);
-        }
-        extra.with_key_args(args, |key_args| {
-            let hash = self.hash_of(args, key_args)?;
-            self.pending(Task::Refresh, args, key_args, hash, None)
-        })
-    }
-
-    /// A coroutine that computes.
-    pub(in crate::py) fn pending(
-        &self,
-        task: Task,
-        args: &CallArgs<'_>,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        old: Option<Stale>,
-    ) -> Result<Owned> {
-        let state = State::of_instance(self.as_object())?;
-        let same = ptr::eq(args.values(), key_args.values());
-        let held = Held {
-            instance: self.live_instance()?,
-            args: Some(Rc::new(Kept::of(args))),
-            key_args: (!same).then(|| Rc::new(Kept::of(key_args))),
-            old,
-            stage: Stage::New,
-        };
-        let call = Call {
-            wrapper: self.as_object().to_owned(),
-            task,
-            hash,
-            origin: object::none(),
-            running: AtomicBool::new(false),
-            phase: AtomicU8::new(NEW),
-            awaited: AtomicPtr::new(ptr::null_mut()),
-            held: Mutex::new(held),
-            lease: Cell::new(None),
-            waits: Cell::new(None),
-        };
-        CoroutineCall::create(state, call)
     }
 }

@@ -7,7 +7,7 @@ use crate::ffi::coroutine::{self, Step};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, err, object};
 use crate::py::completed;
-use crate::py::function::coroutine_call::{BEGUN, Call, NEW, THROUGH};
+use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, NEW, THROUGH};
 use crate::py::function::methods::Table;
 use crate::state::State;
 use pyo3_ffi as py;
@@ -18,17 +18,17 @@ use std::sync::atomic::Ordering;
 
 /// A call of a cached coroutine function that has not been made, is being made, or is through.
 #[repr(C)]
-pub struct CoroutineCall {
+pub struct Coroutine {
     _ob_base: py::PyObject,
     /// What CPython writes to.
     weakrefs: *mut py::PyObject,
     /// None, which is zero, before it is written, in what the collector sees.
-    call: Option<Box<Call>>,
+    call: Option<Box<CoroutineCall>>,
 }
 
-impl CoroutineCall {
+impl Coroutine {
     /// A coroutine for this call. Reenters: where somebody wants to know who makes coroutines, an import.
-    pub(in crate::py) fn create(state: &State, mut call: Call) -> Result<Owned> {
+    pub(in crate::py) fn create(state: &State, mut call: CoroutineCall) -> Result<Owned> {
         call.origin = origin(state)?;
         let call = Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?);
         let offset = std::mem::offset_of!(Self, call);
@@ -49,15 +49,15 @@ fn origin(state: &State) -> Result<Owned> {
 /// # Safety
 /// The object is one of these, held by the caller.
 #[inline(always)]
-unsafe fn call_of<'a>(object: *mut py::PyObject) -> &'a Call {
+unsafe fn call_of<'a>(object: *mut py::PyObject) -> &'a CoroutineCall {
     // SAFETY: as the caller says.
-    let call = unsafe { &(*object.cast::<CoroutineCall>()).call };
+    let call = unsafe { &(*object.cast::<Coroutine>()).call };
     let Some(call) = call else { unreachable!("written before anybody knows the object") };
     call
 }
 
-impl Call {
-    /// Begins to make a step: nobody else makes one until [`Call::pause`].
+impl CoroutineCall {
+    /// Begins to make a step: nobody else makes one until [`CoroutineCall::pause`].
     #[inline(always)]
     fn resume(&self) -> Result<()> {
         // Acquire: pairs with the Release in `pause`.
@@ -354,12 +354,12 @@ getters! {
     };
 }
 
-fn inner<'a>(this: Borrowed<'a>) -> &'a Call {
+fn inner<'a>(this: Borrowed<'a>) -> &'a CoroutineCall {
     // SAFETY: the getters of the type are called on instances of it.
     unsafe { call_of(this.as_ptr()) }
 }
 
-fn state_of(call: &Call) -> &'static CStr {
+fn state_of(call: &CoroutineCall) -> &'static CStr {
     // Relaxed: numbers alone, as a caller of another thread may find them.
     match call.phase.load(Ordering::Relaxed) {
         _ if call.running.load(Ordering::Relaxed) => c"CORO_RUNNING",
@@ -369,7 +369,7 @@ fn state_of(call: &Call) -> &'static CStr {
     }
 }
 
-fn is_suspended(call: &Call) -> bool {
+fn is_suspended(call: &CoroutineCall) -> bool {
     call.phase.load(Ordering::Relaxed) == BEGUN && !call.running.load(Ordering::Relaxed)
 }
 
@@ -393,7 +393,7 @@ fn missing(name: &'static CStr) -> Raised {
 
 unsafe extern "C" fn coroutine_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: an object of this type; all zero, which is None, until its fields are written.
-    match unsafe { &(*object.cast::<CoroutineCall>()).call } {
+    match unsafe { &(*object.cast::<Coroutine>()).call } {
         // SAFETY: live objects, and the collector's own function and argument.
         Some(call) => call.with_held(|held| unsafe { object::traverse_plain(object, held, visit, arg) }),
         // SAFETY: as above.
@@ -403,7 +403,7 @@ unsafe extern "C" fn coroutine_tp_traverse(object: *mut py::PyObject, visit: py:
 
 unsafe extern "C" fn coroutine_tp_finalize(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
-    if let Some(call) = unsafe { &(*object.cast::<CoroutineCall>()).call } {
+    if let Some(call) = unsafe { &(*object.cast::<Coroutine>()).call } {
         // SAFETY: the slot's own argument.
         call.finalize(unsafe { Borrowed::from_ptr(object) });
     }
@@ -417,7 +417,7 @@ unsafe extern "C" fn coroutine_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: as above. Callbacks may run, while it is whole but for its weak references.
     unsafe { py::PyObject_ClearWeakRefs(object) };
     // SAFETY: as above.
-    let place = unsafe { &raw const (*object.cast::<CoroutineCall>()).call };
+    let place = unsafe { &raw const (*object.cast::<Coroutine>()).call };
     // SAFETY: no reference is left.
     unsafe { object::dealloc_plain(object, place) };
 }
@@ -448,7 +448,7 @@ static ATTRIBUTES: Table<py::PyGetSetDef, 11> = Table([
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let mut members = [
-        object::member(c"__weaklistoffset__", std::mem::offset_of!(CoroutineCall, weakrefs)),
+        object::member(c"__weaklistoffset__", std::mem::offset_of!(Coroutine, weakrefs)),
         // SAFETY: as above.
         unsafe { std::mem::zeroed() },
     ];
@@ -464,5 +464,5 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         (py::Py_tp_getset, ATTRIBUTES.0.as_ptr().cast_mut().cast()),
         (py::Py_tp_members, members.as_mut_ptr().cast()),
     ];
-    object::plain_type_with(module, c"tamis._core.coroutine", size_of::<CoroutineCall>(), coroutine_tp_dealloc, &slots)
+    object::plain_type_with(module, c"tamis._core.coroutine", size_of::<Coroutine>(), coroutine_tp_dealloc, &slots)
 }

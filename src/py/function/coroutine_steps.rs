@@ -6,7 +6,7 @@ use crate::ffi::{CallArgs, Owned, Raised, Result, coroutine, object};
 use crate::py::cache::in_flight::Flights;
 use crate::py::flight::Outcome;
 use crate::py::flight::task::{Follow, Leading, TaskFlight, Waiting};
-use crate::py::function::coroutine_call::{BEGUN, Call, Stage, Task};
+use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, Stage, Task};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// What a step comes to: the call's result, or None where there is something to be awaited.
 type Stepped = Result<Option<Owned>>;
 
-impl Call {
+impl CoroutineCall {
     /// Makes a step. `ended` is what has come of the thing that was awaited, or None at the beginning. Reenters: as the call does.
     pub(in crate::py) fn step(&self, ended: Option<Result<Owned>>) -> Stepped {
         let stage = self.take_stage();

@@ -7,17 +7,15 @@ use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
 use crate::py::cache::in_flight::Boarded;
 use crate::py::cache::policy::Extra;
+use crate::py::codec;
 use crate::py::codec::decode::Decoded;
 use crate::py::codec::encode::Encoded;
-use crate::py::entry::EntryTerms;
+use crate::py::entry::{EntryTerms, StaleEntry};
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed};
-use crate::py::function::coroutine_call::{Stale, Task};
-use crate::py::key::KeyKind;
 use crate::py::options::Clock;
 use crate::py::tier::near;
 use crate::py::tier::region::{Detached, Shared, busy};
-use crate::py::{codec, key};
 use crate::shm::{Lookup, Stored, Token};
 use crate::state::State;
 use std::cell::{Cell, RefCell, RefMut};
@@ -298,7 +296,7 @@ impl<'a> Asked<'a> {
                 if !self.claims(token, now) {
                     return self.extra.copied(value).map(Next::Return);
                 }
-                Some(Stale::There(token))
+                Some(StaleEntry::InRegion(token))
             }
             Look::Absent => None,
         };
@@ -319,7 +317,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
-    fn claims(&self, token: Token, now: When) -> bool {
+    pub(in crate::py) fn claims(&self, token: Token, now: When) -> bool {
         if self.shared.region.begin_refresh(token, now.now()) {
             return true;
         }
@@ -327,40 +325,11 @@ impl<'a> Asked<'a> {
         self.shared.count(true);
         false
     }
-
-    /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
-    /// and as [`Asked::look`].
-    pub fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = When::of(self.extra)?;
-        let stale = match self.look(now)? {
-            Look::Fresh(value) => {
-                self.shared.count(true);
-                return self.extra.inward(&self.extra.copied(value)?);
-            }
-            Look::Stale(value, token) => {
-                if !self.claims(token, now) {
-                    return self.extra.inward(&self.extra.copied(value)?);
-                }
-                Some(Stale::There(token))
-            }
-            Look::Absent => None,
-        };
-        self.pending(Task::Run, args, stale)
-    }
-
-    /// A coroutine that computes. It goes by the key's bytes as its one argument.
-    pub fn pending(&self, task: Task, args: &CallArgs<'_>, stale: Option<Stale>) -> Result<Owned> {
-        let key = self.key_object()?;
-        let values = [key.borrow()];
-        let key_args = CallArgs::of_positional(&values);
-        let hash = key::hash(&key_args, KeyKind::Call)?;
-        self.wrapper.pending(task, args, &key_args, hash, stale)
-    }
 }
 
 impl Wrapper {
     /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as [`Asked::new`].
-    fn with_asked<R>(
+    pub(in crate::py) fn with_asked<R>(
         &self,
         extra: &Extra,
         shared: &Shared,
@@ -423,36 +392,6 @@ impl Wrapper {
         let key_args = CallArgs::of_positional(&[]);
         let asked = Asked { wrapper: self, extra, shared, state, key_args: &key_args, near: None, bytes };
         asked.keep_computed(value, replace)
-    }
-
-    /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
-    pub fn call_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
-        extra.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.kind)?;
-            if let Some(hash) = near {
-                let now = extra.options.now()?;
-                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
-                    shared.count(true);
-                    return extra.inward(&extra.copied(value)?);
-                }
-            }
-            match Asked::new(self, extra, shared, key_args, near)? {
-                Some(asked) => asked.answer_coroutine(args),
-                None => {
-                    shared.count(false);
-                    shared.tally(|counters| &counters.oversize);
-                    self.call_function(args)
-                }
-            }
-        })
-    }
-
-    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
-    pub fn refresh_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
-        self.with_asked(extra, shared, args, |asked| match asked {
-            Some(asked) => asked.pending(Task::Refresh, args, None),
-            None => self.call_function(args),
-        })
     }
 
     /// What a call would return without computing it. Counts a hit or a miss. Reenters: `key`, `copy`, pickle or the serializer.

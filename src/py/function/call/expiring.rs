@@ -10,12 +10,12 @@ use crate::py::cache::expiring_ops::{Found, IsGood, Put, Read, TakeOut};
 use crate::py::cache::in_flight::{Boarded, Call};
 use crate::py::cache::policy::{Cause, Extra, entry};
 use crate::py::cache::{Bound, Keeper};
-use crate::py::entry::{Entry, EntryTerms};
+use crate::py::entry::{Entry, EntryTerms, StaleEntry};
 use crate::py::function::Wrapper;
+use crate::py::function::call::coroutine::coroutine_vectorcall;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
 use crate::py::function::call::tiered;
-use crate::py::function::coroutine_call::{Stale, coroutine_vectorcall};
 use crate::py::key::Key;
 use crate::py::options::{Clock, Copy};
 use crate::py::unhashable;
@@ -155,7 +155,7 @@ impl Wrapper {
                     self.cache.count_hit();
                     extra.copied(value).map(Next::Return)
                 }
-                Found::Refresh(old) => self.begin_computing(extra, key_args, hash, Some(Stale::Here(old))),
+                Found::Refresh(old) => self.begin_computing(extra, key_args, hash, Some(StaleEntry::InMemory(old))),
                 Found::Absent => self.begin_computing(extra, key_args, hash, None),
                 Found::Unsettled => {
                     self.cache.count_miss();
@@ -173,7 +173,13 @@ impl Wrapper {
     }
 
     /// A call that has found nothing computes, or waits for another one that does. Reenters: as [`Keeper::board`].
-    fn begin_computing(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash, old: Option<Stale>) -> Result<Next> {
+    fn begin_computing(
+        &self,
+        extra: &Extra,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        old: Option<StaleEntry>,
+    ) -> Result<Next> {
         let mut owed = Owed { old, ..Owed::default() };
         if let Some(flights) = &extra.flights {
             let call = Call { wrapper: self, extra, key_args, hash };

@@ -1,5 +1,6 @@
 //! Calls of cached functions: a vectorcall function for each kind of cache. It is chosen once, when the function is decorated.
 
+pub mod coroutine;
 pub mod expiring;
 pub mod miss;
 pub mod parts;

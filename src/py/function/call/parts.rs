@@ -9,8 +9,8 @@ use crate::ffi::{CallArgs, Owned, Result, object};
 use crate::py::cache::Bound;
 use crate::py::cache::in_flight::land;
 use crate::py::cache::policy::{Extra, entry};
+use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
-use crate::py::function::coroutine_call::Stale;
 use crate::py::key::Key;
 use crate::py::tier::request::Buffers;
 use crate::shm::LeaseId;
@@ -53,7 +53,7 @@ pub struct Begun {
 #[derive(Default)]
 pub struct Owed {
     /// The stale entry that it is to replace.
-    pub old: Option<Stale>,
+    pub old: Option<StaleEntry>,
     /// The flight that it leads, and the hash of its key.
     pub flight: Option<(Hash, Owned)>,
     /// The lease of the region's that it holds.
@@ -79,8 +79,8 @@ impl Owed {
     pub fn give_up_refresh(&mut self, extra: &Extra) {
         let old = self.old.take();
         match (&old, &extra.shared) {
-            (Some(Stale::Here(old)), _) => entry(old).give_up_refresh(),
-            (Some(Stale::There(token)), Some(shared)) => shared.region.give_up_refresh(*token),
+            (Some(StaleEntry::InMemory(old)), _) => entry(old).give_up_refresh(),
+            (Some(StaleEntry::InRegion(token)), Some(shared)) => shared.region.give_up_refresh(*token),
             _ => {}
         }
         // The exception that is set, if any, is the caller's.
