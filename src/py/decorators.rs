@@ -370,7 +370,7 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             stale=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, \
             clock=None, backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
-            Takes the place of functools.cache, and takes lru_cache's options besides."
+            Takes the place of functools.store, and takes lru_cache's options besides."
             .as_ptr(),
     },
     py::PyMethodDef {

@@ -34,13 +34,13 @@ pub fn bump(counter: &AtomicU64) {
 
 /// A store that is used only while nothing else can run, and its counts.
 #[repr(C)]
-pub struct Cache<K, V> {
+pub struct LockedStore<K, V> {
     store: UnsafeCell<Store<K, V>>,
     hits: Cell<u64>,
     misses: Cell<u64>,
 }
 
-impl<K: Clone, V: Clone> Cache<K, V> {
+impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// An empty one, of at most `capacity` entries.
     pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
         Ok(Self { store: UnsafeCell::new(Store::new(capacity)?), hits: Cell::new(0), misses: Cell::new(0) })
@@ -52,7 +52,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         self.hit_with(hash, same, |value| Some(value.clone()))
     }
 
-    /// As [`Cache::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
+    /// As [`LockedStore::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
     #[inline(always)]
     pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
         let found = self.find_with(hash, same, take);
@@ -62,7 +62,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         found
     }
 
-    /// As [`Cache::hit_with`], counting nothing.
+    /// As [`LockedStore::hit_with`], counting nothing.
     #[inline(always)]
     pub fn find_with<T>(
         &self,
@@ -73,7 +73,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         self.with(|store| store.hit(hash, same, take))
     }
 
-    /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `_owner` is the Python
+    /// A closer look at what [`LockedStore::hit`] was unsure of. Counts a hit where the verdict is "same". `_owner` is the Python
     /// object that the cache belongs to.
     #[inline(always)]
     pub fn look(
@@ -104,14 +104,14 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         work(unsafe { &mut *self.store.get() })
     }
 
-    /// [`Cache::change`] for changes that are rare: what leaves is dropped at once. Reenters: afterwards, finalizers, on builds
+    /// [`LockedStore::change`] for changes that are rare: what leaves is dropped at once. Reenters: afterwards, finalizers, on builds
     /// where what leaves may have to wait.
     pub fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
         self.change(work)
     }
 
     /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
-    /// [`Cache::change`].
+    /// [`LockedStore::change`].
     pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Contents<K, V, Local>, OutOfMemory> {
         let old = self.change(|store| {
             before(store);
@@ -124,9 +124,9 @@ impl<K: Clone, V: Clone> Cache<K, V> {
 
     /// Sees to it that this thread can hit. `_owner` is the Python object that the cache belongs to.
     #[inline(always)]
-    pub fn welcome(&self, _owner: Option<Borrowed<'_>>) {}
+    pub fn register_thread(&self, _owner: Option<Borrowed<'_>>) {}
 
-    /// Counts a hit that [`Cache::hit`] and [`Cache::look`] have not counted.
+    /// Counts a hit that [`LockedStore::hit`] and [`LockedStore::look`] have not counted.
     #[inline(always)]
     pub fn count_hit(&self) {
         self.hits.set(self.hits.get().wrapping_add(1));
@@ -138,7 +138,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         self.misses.set(self.misses.get().wrapping_add(1));
     }
 
-    /// Hits and misses since the last [`Cache::clear`], the number of entries, and how many
+    /// Hits and misses since the last [`LockedStore::clear`], the number of entries, and how many
     /// have left for others.
     pub fn counts(&self) -> (u64, u64, usize, u64) {
         (self.hits.get(), self.misses.get(), self.with(Store::len), self.with(Store::evictions))

@@ -19,7 +19,7 @@ mod counts;
 #[path = "../compat/count_biased.rs"]
 mod biased;
 
-pub use build::{Cache, Lent, SharedCount, Store, bump, lock_mode, prepare};
+pub use build::{Lent, LockedStore, SharedCount, Store, bump, lock_mode, prepare};
 pub use counts::is_only_reference as is_only_reference_to;
 pub use counts::{FREE_THREADED, decref, incref, type_flags};
 

@@ -1,4 +1,4 @@
-//! What a mapping does with its keeper. Its keys are those of calls with one positional argument, untyped.
+//! What a mapping does with its cache. Its keys are those of calls with one positional argument, untyped.
 
 use crate::core::OutOfMemory;
 use crate::core::clock::{NEVER, Time, after};
@@ -8,10 +8,10 @@ use crate::core::view::{Hit, Look, SlotId};
 use crate::ffi::exact::Verdict;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
-use crate::py::cache::Keeper;
+use crate::py::cache::Cache;
 use crate::py::cache::expiring_ops::{Found, Peek, Read, TakeOut};
 use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::{Cause, Extra, Left, entry};
+use crate::py::cache::policy::{Cause, Evicted, Policy, entry};
 use crate::py::entry::EntryTerms;
 use crate::py::function::call::miss::Get;
 use crate::py::key::{Key, KeyKind};
@@ -50,7 +50,7 @@ impl Action for SetDefault {
         }
     }
 
-    fn unsettled(&mut self) -> Default {
+    fn undecided(&mut self) -> Default {
         Default::Done(None)
     }
 }
@@ -70,15 +70,15 @@ impl Action for Take {
         None
     }
 
-    fn unsettled(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Outcome {
         None
     }
 }
 
 /// The value of an entry without options, without more ado.
-struct Glance;
+struct PeekValue;
 
-impl Action for Glance {
+impl Action for PeekValue {
     type Outcome = Option<Owned>;
 
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Option<Owned> {
@@ -89,7 +89,7 @@ impl Action for Glance {
         None
     }
 
-    fn unsettled(&mut self) -> Option<Owned> {
+    fn undecided(&mut self) -> Option<Owned> {
         None
     }
 }
@@ -106,7 +106,7 @@ impl Action for Mark {
 
     fn absent(&mut self, _store: &mut Store<Key, Owned>) {}
 
-    fn unsettled(&mut self) {}
+    fn undecided(&mut self) {}
 }
 
 /// One entry of a mapping, as of some moment.
@@ -123,27 +123,27 @@ pub struct Item {
     pub weight: u64,
 }
 
-impl Keeper {
+impl Cache {
     /// The value for a key, marked as used. Counts a hit, or nothing. Reenters: `__eq__` of keys.
     #[inline(always)]
     pub fn find(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
         let same = |key: &Key| key.compare(args, KeyKind::Item) == Verdict::Same;
-        if let Some(extra) = self.extra() {
-            let now = extra.options.now()?;
-            match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
+        if let Some(policy) = self.policy() {
+            let now = policy.options.now()?;
+            match self.store.hit_with(hash, same, |object| entry(object).read(now)) {
                 Hit::Value(value) => return Ok(Some(value)),
                 Hit::Absent(_) => return Ok(None),
                 Hit::Unsure(_) => {}
             }
             // Entries of mappings are never stale.
-            let Found::Fresh(value) = self.locate(hash, args, &mut Read { extra, now })? else { return Ok(None) };
-            self.cache.count_hit();
+            let Found::Fresh(value) = self.locate(hash, args, &mut Read { policy, now })? else { return Ok(None) };
+            self.store.count_hit();
             return Ok(Some(value));
         }
-        let found = match self.cache.hit(hash, same) {
+        let found = match self.store.hit(hash, same) {
             Hit::Value(value) => return Ok(Some(value)),
             Hit::Absent(_) => return Ok(None),
-            Hit::Unsure(id) => match self.cache.look(None, hash, id, |key| key.compare(args, KeyKind::Item)) {
+            Hit::Unsure(id) => match self.store.look(None, hash, id, |key| key.compare(args, KeyKind::Item)) {
                 Look::Same(value) => return Ok(Some(value)),
                 Look::Absent(_) => return Ok(None),
                 Look::Ask(key, id) => self.locate_from(hash, args, &mut Get, (key, id))?,
@@ -151,32 +151,32 @@ impl Keeper {
             },
         };
         if found.is_ok() {
-            self.cache.count_hit();
+            self.store.count_hit();
         }
         Ok(found.ok())
     }
 
-    /// [`Keeper::find`], counting and marking nothing. Reenters: as that.
+    /// [`Cache::find`], counting and marking nothing. Reenters: as that.
     pub fn peek(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
-        match self.extra() {
-            Some(extra) => self.locate(hash, args, &mut Peek(extra.options.now()?)),
-            None => self.locate(hash, args, &mut Glance),
+        match self.policy() {
+            Some(policy) => self.locate(hash, args, &mut Peek(policy.options.now()?)),
+            None => self.locate(hash, args, &mut PeekValue),
         }
     }
 
     /// Stores a value in the place of any that is there. Reenters: `ttl`, `weigher`, `__eq__` of keys, `on_evict`, finalizers.
     pub fn set(&self, args: &CallArgs<'_>, hash: Hash, value: Owned) -> Result<()> {
-        match self.extra() {
-            Some(extra) => self.keep_optioned(extra, args, hash, &value, true),
+        match self.policy() {
+            Some(policy) => self.keep_expiring(policy, args, hash, &value, true),
             None => self.keep(args, hash, (Key::new(args, KeyKind::Item)?, value), true),
         }
     }
 
-    /// [`Keeper::set`] without options, where most often one look at the store tells what to do. Reenters: as that.
+    /// [`Cache::set`] without options, where most often one look at the store tells what to do. Reenters: as that.
     #[inline(always)]
     pub fn set_in_place(&self, args: &CallArgs<'_>, hash: Hash, value: Borrowed<'_>) -> Result<()> {
         let entry = (Key::new(args, KeyKind::Item)?, value.to_owned());
-        let done = self.cache.change(|store| {
+        let done = self.store.change(|store| {
             let Some((id, _)) = store.first_candidate(hash) else {
                 let (key, value) = entry;
                 return Ok(store.insert(hash, key, value).map_err(|(key, value, _)| (key, value)));
@@ -203,15 +203,15 @@ impl Keeper {
     }
 
     /// Stores a value unless there is one, and returns the one that is there then. If the value was `computed` and it can't be told
-    /// on which terms to store it, that is reported, and the value returned. Reenters: as [`Keeper::set`], `sys.unraisablehook`.
+    /// on which terms to store it, that is reported, and the value returned. Reenters: as [`Cache::set`], `sys.unraisablehook`.
     pub fn set_default(&self, args: &CallArgs<'_>, hash: Hash, value: Owned, computed: bool) -> Result<Owned> {
-        if let Some(extra) = self.extra() {
+        if let Some(policy) = self.policy() {
             let terms = match computed {
-                true => extra.terms_of_computed(value.borrow())?,
-                false => Some(extra.terms(value.borrow())?),
+                true => policy.terms_of_computed(value.borrow())?,
+                false => Some(policy.terms(value.borrow())?),
             };
             let Some(terms) = terms else { return Ok(value) };
-            let stays = self.keep_on_terms(extra, args, hash, &value, terms, false)?;
+            let stays = self.keep_on_terms(policy, args, hash, &value, terms, false)?;
             return Ok(stays.unwrap_or(value));
         }
         let mut action = SetDefault { hash, entry: Some((Key::new(args, KeyKind::Item)?, value.clone())) };
@@ -227,15 +227,15 @@ impl Keeper {
 
     /// Takes an entry out, and returns its value. Reenters: `__eq__` of keys, `on_evict`, finalizers.
     pub fn take(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
-        let value = match self.extra() {
-            Some(extra) => {
-                let now = extra.options.now()?;
-                let (good, left) = self.locate(hash, args, &mut TakeOut { extra, now, cause: Cause::Invalidated })?;
+        let value = match self.policy() {
+            Some(policy) => {
+                let now = policy.options.now()?;
+                let (good, left) = self.locate(hash, args, &mut TakeOut { policy, now, cause: Cause::Invalidated })?;
                 let value = left.first().filter(|_| good).map(|(_, object, _)| entry(object).value().clone());
                 if good {
                     self.invalidated();
                 }
-                extra.tell(left)?;
+                policy.notify_evicted(left)?;
                 return Ok(value);
             }
             None => self.locate(hash, args, &mut Take)?.map(|(_key, value)| value),
@@ -248,18 +248,18 @@ impl Keeper {
 
     /// Takes the entry out that would have to leave next, unless it has expired. Reenters: `on_evict`, finalizers.
     pub fn take_victim(&self) -> Result<Option<(Key, Owned)>> {
-        let Some(extra) = self.extra() else {
-            let victim = self.cache.change_rarely(Store::take_victim);
+        let Some(policy) = self.policy() else {
+            let victim = self.store.change_rarely(Store::take_victim);
             if victim.is_some() {
                 self.invalidated();
             }
             return Ok(victim);
         };
-        let now = extra.options.now()?;
-        let mut left = Left::new();
-        let found = self.cache.change_rarely(|store| {
+        let now = policy.options.now()?;
+        let mut left = Evicted::new();
+        let found = self.store.change_rarely(|store| {
             while let Some((key, object)) = store.take_victim() {
-                extra.forget_weight(&object);
+                policy.forget_weight(&object);
                 if entry(&object).age(now) != Age::Expired {
                     let pair = (key.clone(), entry(&object).value().clone());
                     left.push((key, object, Cause::Invalidated));
@@ -272,50 +272,50 @@ impl Keeper {
         if found.is_some() {
             self.invalidated();
         }
-        extra.tell(left)?;
+        policy.notify_evicted(left)?;
         Ok(found)
     }
 
     /// How many entries there are that have not expired. Those that have are dropped. Reenters: `on_evict`, finalizers.
     pub fn good_len(&self) -> Result<usize> {
-        if let Some(extra) = self.extra() {
-            let now = extra.options.now()?;
-            // Relaxed: changed under the lock. Who comes too late to see a change asked before it.
-            if extra.soonest.load(Ordering::Relaxed) <= now {
-                self.drop_expired(extra, now)?;
+        if let Some(policy) = self.policy() {
+            let now = policy.options.now()?;
+            // Relaxed: changed under the lock. Who comes too late to see a change request before it.
+            if policy.earliest_expiry.load(Ordering::Relaxed) <= now {
+                self.drop_expired(policy, now)?;
             }
         }
-        let (_, _, entries, _) = self.cache.counts();
+        let (_, _, entries, _) = self.store.counts();
         Ok(entries)
     }
 
     /// Reenters: `on_evict`, finalizers.
     #[cold]
-    fn drop_expired(&self, extra: &Extra, now: Time) -> Result<()> {
-        let mut left = Left::new();
-        self.cache.change_rarely(|store| {
-            let (mut soonest, mut next) = (NEVER, store.oldest());
+    fn drop_expired(&self, policy: &Policy, now: Time) -> Result<()> {
+        let mut left = Evicted::new();
+        self.store.change_rarely(|store| {
+            let (mut earliest_expiry, mut next) = (NEVER, store.oldest());
             while let Some(id) = next {
                 next = store.newer(id);
                 if entry(store.value(id)).age(now) != Age::Expired {
-                    soonest = soonest.min(entry(store.value(id)).expires());
+                    earliest_expiry = earliest_expiry.min(entry(store.value(id)).expires());
                 } else if let Some((key, object)) = store.take_out(id) {
-                    extra.forget_weight(&object);
+                    policy.forget_weight(&object);
                     left.push((key, object, Cause::Expired));
                 }
             }
             // Relaxed: under the lock.
-            extra.soonest.store(soonest, Ordering::Relaxed);
+            policy.earliest_expiry.store(earliest_expiry, Ordering::Relaxed);
         });
-        extra.tell(left)
+        policy.notify_evicted(left)
     }
 
     /// All entries that have not expired, from the oldest to the newest, and the place of the one at which the hand stands.
     pub fn items(&self) -> Result<(Vec<Item>, usize)> {
-        let now = self.extra().map_or(Ok(0), |extra| extra.options.now())?;
+        let now = self.policy().map_or(Ok(0), |policy| policy.options.now())?;
         let mut all: Vec<(Key, Owned, bool)> = Vec::new();
         let mut hand = 0;
-        let copied = self.cache.change(|store| {
+        let copied = self.store.change(|store| {
             all.try_reserve_exact(store.len())?;
             let mut next = store.oldest();
             while let Some(id) = next {
@@ -328,7 +328,7 @@ impl Keeper {
             Ok(())
         });
         copied.map_err(|OutOfMemory| Raised::no_memory())?;
-        if self.extra().is_none() {
+        if self.policy().is_none() {
             let item = |(key, value, marked)| Item { key, value, marked, left: NEVER, weight: 0 };
             return Ok((all.into_iter().map(item).collect(), hand));
         }
@@ -347,16 +347,16 @@ impl Keeper {
         Ok((items, place))
     }
 
-    /// Stores what [`Keeper::items`] told, in its order. Reenters: `__eq__` of keys, `on_evict`, finalizers.
+    /// Stores what [`Cache::items`] told, in its order. Reenters: `__eq__` of keys, `on_evict`, finalizers.
     pub fn put_item(&self, args: &CallArgs<'_>, hash: Hash, item: Item) -> Result<()> {
         let Item { key, value, marked, left, weight } = item;
-        match self.extra() {
-            Some(extra) => {
-                let now = extra.options.now()?;
+        match self.policy() {
+            Some(policy) => {
+                let now = policy.options.now()?;
                 let until = after(now, left);
                 let times = Terms { fresh_until: until, stale_until: until, idle: NEVER };
                 let terms = EntryTerms { times, weight };
-                drop(self.keep_on_terms(extra, args, hash, &value, (terms, now), true)?);
+                drop(self.keep_on_terms(policy, args, hash, &value, (terms, now), true)?);
             }
             None => self.keep(args, hash, (key, value), true)?,
         }
@@ -365,7 +365,7 @@ impl Keeper {
 
     /// Puts the hand to the entry of this place.
     pub fn set_hand(&self, place: usize) {
-        self.cache.change(|store| {
+        self.store.change(|store| {
             let mut id = store.oldest();
             for _ in 0..place.min(store.len()) {
                 id = id.and_then(|id| store.newer(id));

@@ -7,13 +7,13 @@ use crate::core::view::SlotId;
 use crate::ffi::Owned;
 use crate::ffi::sync::Store;
 use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::{Cause, Extra, Left, entry};
+use crate::py::cache::policy::{Cause, Evicted, Policy, entry};
 use crate::py::key::Key;
 
 /// Reads an entry as a call does.
 pub struct Read<'a> {
     /// Of the cache that is searched.
-    pub extra: &'a Extra,
+    pub policy: &'a Policy,
     /// The time of the call.
     pub now: Time,
 }
@@ -29,7 +29,7 @@ pub enum Found {
     /// Nothing.
     Absent,
     /// Not to be told, and nothing is to be stored.
-    Unsettled,
+    Undecided,
 }
 
 impl Action for Read<'_> {
@@ -50,7 +50,7 @@ impl Action for Read<'_> {
             }
             Age::Stale => {
                 entry.touch(self.now);
-                self.extra.count_stale_hit();
+                self.policy.count_stale_hit();
                 Found::Stale(entry.value().clone())
             }
             Age::Expired => Found::Absent,
@@ -61,8 +61,8 @@ impl Action for Read<'_> {
         Found::Absent
     }
 
-    fn unsettled(&mut self) -> Found {
-        Found::Unsettled
+    fn undecided(&mut self) -> Found {
+        Found::Undecided
     }
 }
 
@@ -80,7 +80,7 @@ impl Action for Peek {
         None
     }
 
-    fn unsettled(&mut self) -> Option<Owned> {
+    fn undecided(&mut self) -> Option<Owned> {
         None
     }
 }
@@ -88,7 +88,7 @@ impl Action for Peek {
 /// Stores an entry, in the place of one that is there unless that is fresh and to stay.
 pub struct Put<'a> {
     /// Of the cache that is searched.
-    pub extra: &'a Extra,
+    pub policy: &'a Policy,
     /// Of the key.
     pub hash: Hash,
     /// The key and the entry, until they are in the store.
@@ -98,7 +98,7 @@ pub struct Put<'a> {
     /// Whether an entry that is fresh gives way.
     pub replace_fresh: bool,
     /// What has left for it.
-    pub left: Left,
+    pub left: Evicted,
     /// A key that was not needed.
     pub spare: Option<Key>,
     /// Nothing was stored, for want of memory.
@@ -115,7 +115,7 @@ impl Put<'_> {
             None => store.evict(),
         };
         let Some((key, object)) = victim else { return false };
-        self.extra.forget_weight(&object);
+        self.policy.forget_weight(&object);
         let expired = entry(&object).age(self.now) == Age::Expired;
         self.left.push((key, object, if expired { Cause::Expired } else { Cause::Size }));
         true
@@ -123,7 +123,7 @@ impl Put<'_> {
 
     /// Lets entries go until there is room for so much more weight, but not the one that was just stored.
     fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64, stored: Option<SlotId>) {
-        while self.extra.weight().saturating_add(weight) > self.extra.most_weight() && self.evict(store, stored) {}
+        while self.policy.weight().saturating_add(weight) > self.policy.most_weight() && self.evict(store, stored) {}
     }
 }
 
@@ -146,10 +146,10 @@ impl Action for Put<'_> {
             Ok((id, _old)) => {
                 // `_old` is held as `old` too, so it is not dropped here for the last time.
                 self.spare = Some(key);
-                self.extra.forget_weight(&old);
+                self.policy.forget_weight(&old);
                 let cause = if age == Age::Expired { Cause::Expired } else { Cause::Replaced };
                 self.left.push((stored_key, old, cause));
-                self.extra.remember(weight, until);
+                self.policy.remember(weight, until);
                 self.make_room(store, 0, Some(id));
             }
             Err((new, _)) => {
@@ -167,7 +167,7 @@ impl Action for Put<'_> {
             self.evict(store, None);
         }
         match store.insert(self.hash, key, new) {
-            Ok(_none) => self.extra.remember(weight, until),
+            Ok(_none) => self.policy.remember(weight, until),
             Err((key, new, _)) => {
                 self.new = Some((key, new));
                 self.no_memory = true;
@@ -175,13 +175,13 @@ impl Action for Put<'_> {
         }
     }
 
-    fn unsettled(&mut self) {}
+    fn undecided(&mut self) {}
 }
 
 /// Takes an entry out.
 pub struct TakeOut<'a> {
     /// Of the cache that is searched.
-    pub extra: &'a Extra,
+    pub policy: &'a Policy,
     /// The time of the call.
     pub now: Time,
     /// Why it leaves.
@@ -190,14 +190,14 @@ pub struct TakeOut<'a> {
 
 impl Action for TakeOut<'_> {
     /// Whether it was good, and the entry.
-    type Outcome = (bool, Left);
+    type Outcome = (bool, Evicted);
     const RARE: bool = true;
 
     fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
         let expired = entry(store.value(id)).age(self.now) == Age::Expired;
         let mut left = Vec::new();
         if let Some((key, object)) = store.take_out(id) {
-            self.extra.forget_weight(&object);
+            self.policy.forget_weight(&object);
             left.push((key, object, if expired { Cause::Expired } else { self.cause }));
         }
         (!expired, left)
@@ -207,7 +207,7 @@ impl Action for TakeOut<'_> {
         (false, Vec::new())
     }
 
-    fn unsettled(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Outcome {
         (false, Vec::new())
     }
 }
@@ -226,7 +226,7 @@ impl Action for IsGood {
         false
     }
 
-    fn unsettled(&mut self) -> bool {
+    fn undecided(&mut self) -> bool {
         false
     }
 }

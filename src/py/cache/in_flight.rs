@@ -5,10 +5,10 @@ use crate::core::hash::Hash;
 use crate::core::view::SlotId;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
-use crate::py::cache::Keeper;
+use crate::py::cache::Cache;
 use crate::py::cache::expiring_ops::Peek;
 use crate::py::cache::lookup::{Action, Entries};
-use crate::py::cache::policy::Extra;
+use crate::py::cache::policy::Policy;
 use crate::py::flight::{Flight, Outcome};
 use crate::py::function::Wrapper;
 use crate::py::key::Key;
@@ -103,7 +103,7 @@ impl Action for Join {
         }
     }
 
-    fn unsettled(&mut self) -> Role {
+    fn undecided(&mut self) -> Role {
         Role::Alone
     }
 }
@@ -123,7 +123,7 @@ impl Action for Detach {
         None
     }
 
-    fn unsettled(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Outcome {
         None
     }
 }
@@ -158,7 +158,7 @@ pub enum Boarded {
     Answer(Owned),
 }
 
-impl Keeper {
+impl Cache {
     /// The flight for a key that is there already, or None if this one is now, or if there is no telling. Reenters: `__eq__`
     /// of keys.
     pub fn join_flight(
@@ -254,7 +254,7 @@ pub struct Call<'a> {
     /// What is called.
     pub wrapper: &'a Wrapper,
     /// Its options.
-    pub extra: &'a Extra,
+    pub policy: &'a Policy,
     /// The arguments that make the key.
     pub key_args: &'a CallArgs<'a>,
     /// Of the key.
@@ -263,10 +263,10 @@ pub struct Call<'a> {
 
 impl Errand for Call<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
-        let now = self.extra.options.now()?;
+        let now = self.policy.options.now()?;
         match self.wrapper.locate(self.hash, self.key_args, &mut Peek(now))? {
             Some(value) => {
-                self.wrapper.cache.count_hit();
+                self.wrapper.store.count_hit();
                 Ok(Some(value))
             }
             None => Ok(None),
@@ -274,18 +274,18 @@ impl Errand for Call<'_> {
     }
 
     fn hand_out(&self, value: Owned) -> Result<Owned> {
-        self.extra.copied(value)
+        self.policy.copied(value)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {
-        self.extra.copied(value)
+        self.policy.copied(value)
     }
 
     fn count(&self, hit: bool) {
-        if hit { self.wrapper.cache.count_hit() } else { self.wrapper.cache.count_miss() }
+        if hit { self.wrapper.store.count_hit() } else { self.wrapper.store.count_miss() }
     }
 
     fn count_coalesced(&self) {
-        self.extra.count_coalesced();
+        self.policy.count_coalesced();
     }
 }

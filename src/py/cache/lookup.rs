@@ -1,14 +1,14 @@
 //! Finding a call's entry, and doing something with it, in one borrow of the store.
 //!
 //! Comparing may run Python code, which may do anything to this cache. So a candidate that only its `__eq__` can judge
-//! is held by a reference of our own while the store is released, and asked for again afterwards.
+//! is held by a reference of our own while the store is released, and request for again afterwards.
 
 use crate::core::hash::Hash;
 use crate::core::view::{NO_GENERATION, SlotId};
 use crate::ffi::exact::Verdict;
-use crate::ffi::sync::{Cache, Store};
+use crate::ffi::sync::{LockedStore, Store};
 use crate::ffi::{CallArgs, Owned, Result};
-use crate::py::cache::Keeper;
+use crate::py::cache::Cache;
 use crate::py::key::Key;
 
 /// How often a search begins anew because keys of this very hash came while others were compared. A `__eq__` that adds
@@ -26,11 +26,11 @@ pub trait Action {
     /// There is no such entry.
     fn absent(&mut self, store: &mut Store<Key, Owned>) -> Self::Outcome;
     /// It can't be told, since the keys' `__eq__` keeps changing the store.
-    fn unsettled(&mut self) -> Self::Outcome;
+    fn undecided(&mut self) -> Self::Outcome;
 }
 
 /// A store of objects under keys.
-pub type Entries = Cache<Key, Owned>;
+pub type Entries = LockedStore<Key, Owned>;
 
 /// A key that is held by a reference of our own, and the slot that it was seen in.
 pub type Candidate = (Key, SlotId);
@@ -41,19 +41,19 @@ fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store<Key, Owned
 
 enum Step<T> {
     Done(T),
-    /// The `__eq__` of these candidates has to be asked: of the first, and of others in the rare case that there are any.
+    /// The `__eq__` of these candidates has to be request: of the first, and of others in the rare case that there are any.
     /// They were all there in this generation.
     Ask(Candidate, Vec<Candidate>, u64),
 }
 
-impl Keeper {
+impl Cache {
     /// Searches the entry for these arguments and acts on it. Reenters: `__eq__` of keys, where types don't tell.
     #[inline(always)]
     pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
-        self.locate_in(&self.cache, hash, args, action)
+        self.locate_in(&self.store, hash, args, action)
     }
 
-    /// [`Keeper::locate`] in another store under the same keys. Reenters: as that.
+    /// [`Cache::locate`] in another store under the same keys. Reenters: as that.
     #[inline(always)]
     pub fn locate_in<A: Action>(
         &self,
@@ -68,7 +68,7 @@ impl Keeper {
         }
     }
 
-    /// [`Keeper::locate`] where the first candidate is known, and only its `__eq__` can judge it. Reenters: as that.
+    /// [`Cache::locate`] where the first candidate is known, and only its `__eq__` can judge it. Reenters: as that.
     pub fn locate_from<A: Action>(
         &self,
         hash: Hash,
@@ -76,7 +76,7 @@ impl Keeper {
         action: &mut A,
         candidate: Candidate,
     ) -> Result<A::Outcome> {
-        self.locate_asking(&self.cache, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
+        self.locate_asking(&self.store, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
     }
 
     /// One look at the store, passing over the keys that `__eq__` has refused.
@@ -154,7 +154,7 @@ impl Keeper {
         }
         match step {
             Step::Done(outcome) => Ok(outcome),
-            Step::Ask(..) => Ok(action.unsettled()),
+            Step::Ask(..) => Ok(action.undecided()),
         }
     }
 }

@@ -8,9 +8,9 @@ pub mod policy;
 
 use crate::core::OutOfMemory;
 use crate::ffi::dropper::Dropper;
-use crate::ffi::sync::Cache;
+use crate::ffi::sync::LockedStore;
 use crate::ffi::{Owned, Raised, Result};
-use crate::py::cache::policy::Extra;
+use crate::py::cache::policy::Policy;
 use crate::py::entry::Entry;
 use crate::py::key::{Key, KeyKind};
 use crate::py::tier::near::NEAR_ENTRIES;
@@ -43,10 +43,10 @@ impl Bound {
 
 /// Keeps values under keys. Hits read the first field.
 #[repr(C)]
-pub struct Keeper {
-    pub(in crate::py) cache: Cache<Key, Owned>,
+pub struct Cache {
+    pub(in crate::py) store: LockedStore<Key, Owned>,
     /// What options need, where there are any. Written by the collector alone, of garbage.
-    extra: UnsafeCell<Option<Box<Extra>>>,
+    policy: UnsafeCell<Option<Box<Policy>>>,
     pub(in crate::py) bound: Bound,
     /// What its keys are.
     pub(in crate::py) kind: KeyKind,
@@ -54,37 +54,37 @@ pub struct Keeper {
     pub(in crate::py) invalidations: AtomicU64,
 }
 
-impl Keeper {
+impl Cache {
     /// An empty one.
-    pub fn new(bound: Bound, kind: KeyKind, extra: Option<Box<Extra>>) -> Result<Self> {
+    pub fn new(bound: Bound, kind: KeyKind, policy: Option<Box<Policy>>) -> Result<Self> {
         let capacity = match bound {
             Bound::Off => 1,
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
-        let is_shared = extra.as_ref().is_some_and(|extra| extra.shared.is_some());
+        let is_shared = policy.as_ref().is_some_and(|policy| policy.shared.is_some());
         let capacity = if is_shared { capacity.min(NEAR_ENTRIES) } else { capacity };
-        let cache = Cache::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
-        Ok(Self { cache, extra: UnsafeCell::new(extra), bound, kind, invalidations: AtomicU64::new(0) })
+        let store = LockedStore::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
+        Ok(Self { store, policy: UnsafeCell::new(policy), bound, kind, invalidations: AtomicU64::new(0) })
     }
 
     /// What options need, where there are any.
     #[inline(always)]
-    pub fn extra(&self) -> Option<&Extra> {
+    pub fn policy(&self) -> Option<&Policy> {
         // SAFETY: see the field: nobody uses garbage meanwhile.
-        unsafe { &*self.extra.get() }.as_deref()
+        unsafe { &*self.policy.get() }.as_deref()
     }
 
     /// Takes the options away, with which the entries went already.
     ///
     /// # Safety
     /// This is garbage that the collector takes apart, and nobody is inside of it.
-    pub unsafe fn take_extra(&self) -> Option<Box<Extra>> {
+    pub unsafe fn take_policy(&self) -> Option<Box<Policy>> {
         // SAFETY: as the caller says.
-        unsafe { self.extra.get().replace(None) }
+        unsafe { self.policy.get().replace(None) }
     }
 
-    /// Counts an entry that was dropped because somebody asked for it.
+    /// Counts an entry that was dropped because somebody request for it.
     pub fn invalidated(&self) {
         // Relaxed: a number alone.
         self.invalidations.fetch_add(1, Ordering::Relaxed);
@@ -92,28 +92,28 @@ impl Keeper {
 
     /// Shows the collector all that it holds, until it says stop. Nothing else runs meanwhile.
     pub fn visit(&self, visit: impl Fn(*mut py::PyObject) -> c_int + Copy) -> c_int {
-        let stop = self.cache.visit(|key, value| match key.visit(visit) {
+        let stop = self.store.visit(|key, value| match key.visit(visit) {
             // Nobody but this store knows an entry, so it is looked through.
             // SAFETY: the values in the store of a cache with options are entries.
-            0 if self.extra().is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
+            0 if self.policy().is_some() => visit(unsafe { Entry::of(value) }.value().as_ptr()),
             0 => visit(value.as_ptr()),
             stop => stop,
         });
         if stop != 0 {
             return stop;
         }
-        let mut held = self.extra().into_iter().flat_map(Extra::held);
+        let mut held = self.policy().into_iter().flat_map(Policy::held);
         held.find_map(|object| Some(visit(object.as_ptr())).filter(|&stop| stop != 0)).unwrap_or(0)
     }
 
     /// Drops all that it holds. Reenters: finalizers.
     pub fn take_apart(self, dropper: &mut Dropper) {
-        for (key, value) in self.cache.into_contents() {
+        for (key, value) in self.store.into_contents() {
             key.take_apart(|item| dropper.push(item));
             dropper.push(value);
         }
-        if let Some(extra) = self.extra.into_inner() {
-            extra.take_apart(dropper);
+        if let Some(policy) = self.policy.into_inner() {
+            policy.take_apart(dropper);
         }
     }
 }

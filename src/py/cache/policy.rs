@@ -20,7 +20,7 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a wrapper with options has beside.
-pub struct Extra {
+pub struct Policy {
     pub(in crate::py) options: Options,
     /// As they were given: a dict.
     given: Owned,
@@ -38,7 +38,7 @@ pub struct Extra {
     would_share: bool,
     pub(in crate::py) weight: AtomicU64,
     /// No entry in the store expires before this time.
-    pub(in crate::py) soonest: AtomicU64,
+    pub(in crate::py) earliest_expiry: AtomicU64,
     pub(in crate::py) random: AtomicU64,
     pub(in crate::py) stats: Stats,
 }
@@ -89,7 +89,7 @@ impl Cause {
 }
 
 /// Entries that have left, to be told of and dropped outside of the borrow.
-pub type Left = Vec<(Key, Owned, Cause)>;
+pub type Evicted = Vec<(Key, Owned, Cause)>;
 
 /// The entry that a value in the store of a cache with options is.
 pub fn entry(object: &Owned) -> &Entry {
@@ -97,7 +97,7 @@ pub fn entry(object: &Owned) -> &Entry {
     unsafe { Entry::of(object) }
 }
 
-impl Extra {
+impl Policy {
     /// For this function, which may be a `method` without its first parameter. Reenters: imports, the function's signature.
     pub fn new(
         state: &State,
@@ -128,7 +128,7 @@ impl Extra {
             given: options::values::copied(given)?,
             entry_type: state.types.entry.clone(),
             weight: AtomicU64::new(0),
-            soonest: AtomicU64::new(NEVER),
+            earliest_expiry: AtomicU64::new(NEVER),
             random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
             stats: Stats::default(),
         })
@@ -190,7 +190,7 @@ impl Extra {
         self.options.key.as_ref().map(|key| key.borrow().call(args)).transpose()
     }
 
-    /// Runs `work` on the arguments that make the key, where this is what [`Extra::make_key`] has returned. Reenters: as `work` does.
+    /// Runs `work` on the arguments that make the key, where this is what [`Policy::make_key`] has returned. Reenters: as `work` does.
     #[inline(always)]
     pub(in crate::py) fn with_made<R>(
         &self,
@@ -223,7 +223,7 @@ impl Extra {
     }
 
     /// The terms of a value that was computed. None, and the error is reported, if there are none because one of these callables
-    /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Extra::terms`],
+    /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Policy::terms`],
     /// `sys.unraisablehook`.
     pub(in crate::py) fn terms_of_computed(&self, value: Borrowed<'_>) -> Result<Option<(EntryTerms, Time)>> {
         self.terms_or_blame(value)
@@ -280,7 +280,7 @@ impl Extra {
     }
 
     /// What lies in the entry of a value: of a coroutine function's, what its hits return.
-    pub(in crate::py) fn inward(&self, value: &Owned) -> Result<Owned> {
+    pub(in crate::py) fn wrap(&self, value: &Owned) -> Result<Owned> {
         match &self.ready_type {
             Some(kind) => Ready::create(kind.borrow(), value.clone()),
             None => Ok(value.clone()),
@@ -288,9 +288,9 @@ impl Extra {
     }
 
     /// The value that such an object stands for.
-    pub(in crate::py) fn outward<'a>(&self, inside: &'a Owned) -> &'a Owned {
+    pub(in crate::py) fn unwrap<'a>(&self, inside: &'a Owned) -> &'a Owned {
         match &self.ready_type {
-            // SAFETY: so `inward` makes them.
+            // SAFETY: so `wrap` makes them.
             Some(_) => unsafe { Ready::value_of(inside) },
             None => inside,
         }
@@ -300,7 +300,7 @@ impl Extra {
     pub(in crate::py) fn awaitable(&self, inside: Owned) -> Result<Owned> {
         match self.options.copy {
             Copy::No => Ok(inside),
-            Copy::By(_) => self.inward(&self.copied(self.outward(&inside).clone())?),
+            Copy::By(_) => self.wrap(&self.copied(self.unwrap(&inside).clone())?),
         }
     }
 
@@ -317,7 +317,7 @@ impl Extra {
     }
 
     /// Takes all entries out, under the lock, where they are to be told of. Nothing weighs anything then.
-    pub fn empty(&self, store: &mut Store<Key, Owned>, left: &mut Left) {
+    pub fn empty(&self, store: &mut Store<Key, Owned>, left: &mut Evicted) {
         if self.options.on_evict.is_some() {
             while let Some((key, object)) = store.evict() {
                 left.push((key, object, Cause::Cleared));
@@ -360,7 +360,7 @@ impl Extra {
 
     /// Tells of entries that have left, and drops them: of all of them, also when being told raises. An `Exception` is reported;
     /// any other, such as KeyboardInterrupt, is the caller's in the end. Reenters: `on_evict`, finalizers, `sys.unraisablehook`.
-    pub fn tell(&self, left: Left) -> Result<()> {
+    pub fn notify_evicted(&self, left: Evicted) -> Result<()> {
         let mut ends = None;
         for (key, object, cause) in left {
             if cause == Cause::Expired {
@@ -370,7 +370,7 @@ impl Extra {
             if let Some(callback) = &self.options.on_evict {
                 let told = key.to_object().and_then(|key| {
                     let cause = object::interned(cause.text())?;
-                    let value = self.outward(entry(&object).value());
+                    let value = self.unwrap(entry(&object).value());
                     object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
                 });
                 if let Err(raised) = told.map(drop).or_else(|raised| raised.report(callback.borrow())) {
@@ -388,7 +388,7 @@ impl Extra {
         // Relaxed: changed under the lock, both.
         self.weight.fetch_add(weight, Ordering::Relaxed);
         if until != NEVER {
-            self.soonest.fetch_min(until, Ordering::Relaxed);
+            self.earliest_expiry.fetch_min(until, Ordering::Relaxed);
         }
     }
 

@@ -146,7 +146,7 @@ impl Method {
 
     /// Reenters: as [`Method::cache_for`].
     fn find_or_make(&self, parts: &Parts, instance: Borrowed<'_>) -> Result<Made> {
-        parts.caches.welcome(Some(self.as_object()));
+        parts.caches.register_thread(Some(self.as_object()));
         let number = number_of(instance);
         let hash = Hash::of(number as u64);
         let find = || parts.caches.change(|store| store.first_candidate(hash).map(|(id, _)| store.value(id).clone()));

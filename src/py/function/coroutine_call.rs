@@ -9,12 +9,12 @@ use crate::ffi::dropper::Link;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::py::cache::expiring_ops::Peek;
-use crate::py::cache::policy::{Extra, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::coroutine_object;
 use crate::py::entry::StaleEntry;
 use crate::py::flight::task::{Leading, Waiting};
 use crate::py::function::Wrapper;
-use crate::py::tier::request::Asked;
+use crate::py::tier::request::TierRequest;
 use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
 use crate::state::State;
 use crate::state::threads::Holding;
@@ -231,7 +231,7 @@ impl CoroutineCall {
         match &old {
             Some(StaleEntry::InMemory(old)) => entry(old).give_up_refresh(),
             Some(StaleEntry::InRegion(token)) => {
-                if let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref()) {
+                if let Some(shared) = self.wrapper().policy().and_then(|policy| policy.shared.as_ref()) {
                     shared.region.give_up_refresh(*token);
                 }
             }
@@ -264,18 +264,18 @@ impl CoroutineCall {
     }
 
     fn ask_for_lease(&self, gone: Option<FormerOwner>) -> Result<Option<Lease>> {
-        self.with_asked(|asked| Ok(asked.lease(gone)))
+        self.with_request(|request| Ok(request.lease(gone)))
     }
 
     fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
-        let shared = self.wrapper().extra().and_then(|extra| extra.shared.as_ref());
+        let shared = self.wrapper().policy().and_then(|policy| policy.shared.as_ref());
         shared.map_or(Waited::Over, |shared| shared.region.look_at_lease(wait))
     }
 
     /// Gives the lease back, if it has one.
     pub(in crate::py) fn end_lease(&self) {
         if let Some((lease, _holding)) = self.lease.take()
-            && let Some(shared) = self.wrapper().extra().and_then(|extra| extra.shared.as_ref())
+            && let Some(shared) = self.wrapper().policy().and_then(|policy| policy.shared.as_ref())
         {
             shared.region.end_lease(lease);
         }
@@ -290,18 +290,18 @@ impl CoroutineCall {
         State::of_instance(self.wrapper().as_object())
     }
 
-    pub(in crate::py) fn extra(&self) -> Result<&Extra> {
-        self.wrapper().extra().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
+    pub(in crate::py) fn policy(&self) -> Result<&Policy> {
+        self.wrapper().policy().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
     }
 
     /// Runs `work` on the call, if its cache is shared: its key is the one positional argument then.
-    fn with_asked<R>(&self, work: impl FnOnce(&Asked<'_>) -> Result<R>) -> Result<Option<R>> {
-        let extra = self.extra()?;
-        let Some(shared) = &extra.shared else { return Ok(None) };
+    fn with_request<R>(&self, work: impl FnOnce(&TierRequest<'_>) -> Result<R>) -> Result<Option<R>> {
+        let policy = self.policy()?;
+        let Some(shared) = &policy.shared else { return Ok(None) };
         let state = self.state()?;
         self.with_key_args(|key_args| {
             let Some(key) = key_args.single() else { unreachable!("made by call_coroutine_shared") };
-            work(&Asked::of_key(self.wrapper(), extra, shared, state, key_args, plain::bytes_of(key).to_vec()))
+            work(&TierRequest::of_key(self.wrapper(), policy, shared, state, key_args, plain::bytes_of(key).to_vec()))
                 .map(Some)
         })
     }
@@ -322,52 +322,52 @@ impl CoroutineCall {
 
     /// The stored value that is fresh now, which counts as a hit. Reenters: `clock`, `__eq__` of keys, a serializer.
     pub(in crate::py) fn peek(&self) -> Result<Option<Owned>> {
-        if let Some(answer) = self.with_asked(|asked| asked.peek())? {
+        if let Some(answer) = self.with_request(|request| request.peek())? {
             return Ok(answer);
         }
-        let extra = self.extra()?;
-        let now = extra.options.now()?;
+        let policy = self.policy()?;
+        let now = policy.options.now()?;
         let found = self.with_key_args(|key_args| self.wrapper().locate(self.hash, key_args, &mut Peek(now)))?;
         Ok(found.map(|inside| {
-            self.wrapper().cache.count_hit();
-            extra.outward(&inside).clone()
+            self.wrapper().store.count_hit();
+            policy.unwrap(&inside).clone()
         }))
     }
 
-    /// Stores the value, in the place of a fresh one if it is to `replace` that. Reenters: as `Keeper::keep_computed`,
+    /// Stores the value, in the place of a fresh one if it is to `replace` that. Reenters: as `Cache::keep_computed`,
     /// and as [`coroutine_object::refuse_awaited`].
     pub(in crate::py) fn store(&self, value: &Owned, replace: bool) -> Result<()> {
         coroutine_object::refuse_awaited(value.borrow())?;
-        let extra = self.extra()?;
-        if self.with_asked(|asked| asked.keep_computed(value, replace))?.is_some() {
+        let policy = self.policy()?;
+        if self.with_request(|request| request.keep_computed(value, replace))?.is_some() {
             return Ok(());
         }
-        self.with_key_args(|key_args| self.wrapper().keep_computed(extra, key_args, self.hash, value, replace))
+        self.with_key_args(|key_args| self.wrapper().keep_computed(policy, key_args, self.hash, value, replace))
     }
 
     /// Counts a call that another one's computation has answered.
     pub(in crate::py) fn count_coalesced(&self, hit: bool) -> Result<()> {
-        match &self.extra()?.shared {
+        match &self.policy()?.shared {
             Some(shared) => shared.count_coalesced(),
-            None => self.extra()?.count_coalesced(),
+            None => self.policy()?.count_coalesced(),
         }
         self.count(hit)
     }
 
     /// What this caller gets of a value that another one has computed. Reenters: `copy`, a serializer.
     pub(in crate::py) fn shared_value(&self, value: Owned) -> Result<Owned> {
-        match self.with_asked(|asked| asked.landed(&value))? {
+        match self.with_request(|request| request.landed(&value))? {
             Some(value) => Ok(value),
-            None => self.extra()?.copied(value),
+            None => self.policy()?.copied(value),
         }
     }
 
     /// Counts a call.
     pub(in crate::py) fn count(&self, hit: bool) -> Result<()> {
-        match (&self.extra()?.shared, hit) {
+        match (&self.policy()?.shared, hit) {
             (Some(shared), _) => shared.count(hit),
-            (None, true) => self.wrapper().cache.count_hit(),
-            (None, false) => self.wrapper().cache.count_miss(),
+            (None, true) => self.wrapper().store.count_hit(),
+            (None, false) => self.wrapper().store.count_miss(),
         }
         Ok(())
     }

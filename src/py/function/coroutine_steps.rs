@@ -49,7 +49,7 @@ impl CoroutineCall {
                 Err(raised) => self.end_refreshing(Err(raised)).map(Some),
             };
         }
-        match &self.extra()?.flights {
+        match &self.policy()?.flights {
             Some(flights) => match running_loop()? {
                 Some(event_loop) => self.fly(flights, &event_loop),
                 None => self.compute(None),
@@ -216,7 +216,7 @@ impl CoroutineCall {
     fn end_computing(&self, leading: Option<Leading>, result: Result<Owned>) -> Result<Owned> {
         let result = result.and_then(|value| {
             // Invalidating, putting and clearing take a flight out, whose result is of before that.
-            let flights = self.extra()?.flights.as_ref().zip(leading.as_ref());
+            let flights = self.policy()?.flights.as_ref().zip(leading.as_ref());
             if flights.is_none_or(|(flights, leading)| flights.has(self.hash, leading.flight.borrow())) {
                 self.store(&value, false)?;
             }
@@ -227,13 +227,13 @@ impl CoroutineCall {
             Some(leading) => self.land(leading, result),
             None => result,
         };
-        result.and_then(|value| self.extra()?.copied(value))
+        result.and_then(|value| self.policy()?.copied(value))
     }
 
     fn end_refreshing(&self, result: Result<Owned>) -> Result<Owned> {
         let value = result?;
         self.store(&value, true)?;
-        self.extra()?.copied(value)
+        self.policy()?.copied(value)
     }
 
     /// Ends the flight with this result, which all who wait for it get as well. Reenters: methods of loops and their futures.
@@ -241,7 +241,7 @@ impl CoroutineCall {
         let (outcome, result) = Outcome::of(result);
         self.end_lease();
         // First, so that nobody joins who comes after the outcome.
-        if let Some(flights) = self.extra().ok().and_then(|extra| extra.flights.as_ref()) {
+        if let Some(flights) = self.policy().ok().and_then(|policy| policy.flights.as_ref()) {
             flights.remove(self.hash, &leading.flight);
         }
         let landed = self.state().and_then(|state| leading.land(state, outcome));

@@ -6,8 +6,8 @@ use crate::ffi::object::set_item;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::Extra;
-use crate::py::cache::{Bound, Keeper};
+use crate::py::cache::policy::Policy;
+use crate::py::cache::{Bound, Cache};
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Next, in_parts};
 use crate::py::key::Key;
@@ -44,7 +44,7 @@ impl Action for Contains {
         false
     }
 
-    fn unsettled(&mut self) -> bool {
+    fn undecided(&mut self) -> bool {
         false
     }
 }
@@ -65,19 +65,19 @@ impl Action for Invalidate {
         (false, None)
     }
 
-    fn unsettled(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Outcome {
         (false, None)
     }
 }
 
-impl Keeper {
+impl Cache {
     /// Whether there is an entry. Reenters: `__hash__` and `__eq__` of arguments.
     pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
         if self.bound == Bound::Off {
             return Ok(false);
         }
-        if let Some(extra) = self.extra() {
-            return self.contains_optioned(extra, args);
+        if let Some(policy) = self.policy() {
+            return self.contains_expiring(policy, args);
         }
         let hash = unhashable::hash(None, args, args, self.kind)?;
         self.locate(hash, args, &mut Contains)
@@ -88,8 +88,8 @@ impl Keeper {
         if self.bound == Bound::Off {
             return Ok(false);
         }
-        if let Some(extra) = self.extra() {
-            return self.invalidate_optioned(extra, args);
+        if let Some(policy) = self.policy() {
+            return self.invalidate_expiring(policy, args);
         }
         let hash = unhashable::hash(None, args, args, self.kind)?;
         let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
@@ -102,19 +102,19 @@ impl Keeper {
 }
 
 impl Wrapper {
-    /// [`Keeper::contains`], or what the region says.
+    /// [`Cache::contains`], or what the region says.
     pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
-        match self.extra_shared() {
-            Some((extra, shared)) => self.contains_shared(extra, shared, args),
-            None => self.keeper.contains(args),
+        match self.policy_shared() {
+            Some((policy, shared)) => self.contains_shared(policy, shared, args),
+            None => self.cache.contains(args),
         }
     }
 
-    /// [`Keeper::invalidate`], or the same in the region.
+    /// [`Cache::invalidate`], or the same in the region.
     pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
-        match self.extra_shared() {
-            Some((extra, shared)) => self.invalidate_shared(extra, shared, args),
-            None => self.keeper.invalidate(args),
+        match self.policy_shared() {
+            Some((policy, shared)) => self.invalidate_shared(policy, shared, args),
+            None => self.cache.invalidate(args),
         }
     }
 
@@ -124,18 +124,18 @@ impl Wrapper {
         if self.bound == Bound::Off {
             return Ok(());
         }
-        if let Some((extra, shared)) = self.extra_shared() {
-            return self.put_shared(extra, shared, args, value);
+        if let Some((policy, shared)) = self.policy_shared() {
+            return self.put_shared(policy, shared, args, value);
         }
-        if let Some(extra) = self.extra() {
-            return self.put_optioned(extra, args, value);
+        if let Some(policy) = self.policy() {
+            return self.put_expiring(policy, args, value);
         }
         let hash = self.hash_of(args, args)?;
         self.keep(args, hash, (Key::new(args, self.kind)?, value.to_owned()), true)
     }
 }
 
-impl Keeper {
+impl Cache {
     /// Drops all entries and counts from zero again. Reenters: finalizers of the entries, `on_evict`.
     pub fn clear(&self) -> Result<()> {
         if let Some(shared) = self.shared() {
@@ -143,32 +143,32 @@ impl Keeper {
         }
         let mut left = Vec::new();
         let before = |store: &mut Store<Key, Owned>| {
-            if let Some(extra) = self.extra() {
-                extra.empty(store, &mut left);
+            if let Some(policy) = self.policy() {
+                policy.empty(store, &mut left);
             }
         };
-        let contents = self.cache.clear(before).map_err(|OutOfMemory| Raised::no_memory())?;
+        let contents = self.store.clear(before).map_err(|OutOfMemory| Raised::no_memory())?;
         // Relaxed: a number alone.
         self.invalidations.store(0, Ordering::Relaxed);
-        let Some(extra) = self.extra() else {
+        let Some(policy) = self.policy() else {
             contents.for_each(drop);
             return Ok(());
         };
-        extra.reset_stats();
-        extra.cleared();
+        policy.reset_stats();
+        policy.cleared();
         contents.for_each(drop);
-        extra.tell(left)
+        policy.notify_evicted(left)
     }
 
     fn shared(&self) -> Option<&Shared> {
-        self.extra()?.shared.as_ref()
+        self.policy()?.shared.as_ref()
     }
 
     /// Its options and its region, if it has one.
     #[inline]
-    pub(in crate::py) fn extra_shared(&self) -> Option<(&Extra, &Shared)> {
-        let extra = self.extra()?;
-        Some((extra, extra.shared.as_ref()?))
+    pub(in crate::py) fn policy_shared(&self) -> Option<(&Policy, &Shared)> {
+        let policy = self.policy()?;
+        Some((policy, policy.shared.as_ref()?))
     }
 
     /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
@@ -186,7 +186,7 @@ impl Keeper {
         let (hits, misses, entries) = match self.shared() {
             Some(shared) => shared.counts(),
             None => {
-                let (hits, misses, entries, _) = self.cache.counts();
+                let (hits, misses, entries, _) = self.store.counts();
                 (hits, misses, entries as u64)
             }
         };
@@ -201,8 +201,8 @@ impl Keeper {
         if let Some(shared) = self.shared() {
             return crate::py::tier::region::common_counts(&shared.region.stats());
         }
-        let (hits, misses, entries, evictions) = self.cache.counts();
-        let [expirations, stale_hits, coalesced, weight] = self.extra().map_or([0; 4], Extra::stats);
+        let (hits, misses, entries, evictions) = self.store.counts();
+        let [expirations, stale_hits, coalesced, weight] = self.policy().map_or([0; 4], Policy::stats);
         // Relaxed: a number alone.
         let invalidations = self.invalidations.load(Ordering::Relaxed);
         [
@@ -222,7 +222,7 @@ impl Keeper {
     pub fn stats(&self) -> Result<Owned> {
         match self.shared() {
             Some(shared) => shared.stats(),
-            None if self.extra().is_some_and(Extra::would_share) => {
+            None if self.policy().is_some_and(Policy::would_share) => {
                 crate::py::tier::region::with_own_counts(&self.counts(), &Stats::default())
             }
             None => counts(&self.counts()),
@@ -234,7 +234,7 @@ impl Wrapper {
     fn parameters(&self, state: &State) -> Result<Owned> {
         // SAFETY: written by the collector alone, once nobody else reaches this.
         let typed = unsafe { &*self.typed_given.get() };
-        parameters(state, self.maxsize()?.borrow(), typed.borrow(), self.extra().map(Extra::given))
+        parameters(state, self.maxsize()?.borrow(), typed.borrow(), self.policy().map(Policy::given))
     }
 }
 

@@ -14,8 +14,8 @@ use crate::ffi::compat::recursion::Level;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
 use crate::py::bound::{BoundMethod, callable_tp_descr_get};
-use crate::py::cache::policy::Extra;
-use crate::py::cache::{Bound, Keeper};
+use crate::py::cache::policy::Policy;
+use crate::py::cache::{Bound, Cache};
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
 use crate::py::{coroutine_object, unhashable};
@@ -43,7 +43,7 @@ pub struct Wrapper {
 /// What a wrapper is made of besides CPython's own fields. Hits read the first.
 #[repr(C)]
 pub struct Parts {
-    keeper: Keeper,
+    cache: Cache,
     /// Of a cached method's instance: the weak reference to it. It leads to nothing that could lead back here.
     instance: Option<Owned>,
     /// The function, which then is a weak [`BoundMethod`], or None once the collector has taken this object apart.
@@ -53,11 +53,11 @@ pub struct Parts {
 }
 
 impl Deref for Parts {
-    type Target = Keeper;
+    type Target = Cache;
 
     #[inline(always)]
-    fn deref(&self) -> &Keeper {
-        &self.keeper
+    fn deref(&self) -> &Cache {
+        &self.cache
     }
 }
 
@@ -106,20 +106,20 @@ impl Wrapper {
             // As above, and where calls nest too deep for an import.
             [&state.leading, &state.wake, &state.awaiting].into_iter().try_for_each(|name| name.get().map(drop))?;
         }
-        let extra = match Options::parse(given, coroutine)? {
+        let policy = match Options::parse(given, coroutine)? {
             Some(options) => {
                 let method = instance.as_ref().map(|instance| instance.method);
-                let extra = Extra::new(state, function, method, options, given, bound)?;
-                Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
+                let policy = Policy::new(state, function, method, options, given, bound)?;
+                Some(boxed(policy).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,
         };
-        let vectorcall = extra
+        let vectorcall = policy
             .as_ref()
-            .and_then(|extra| Self::optioned_function(extra, bound))
+            .and_then(|policy| Self::expiring_function(policy, bound))
             .unwrap_or_else(|| call::plain::function_for(bound, is_typed));
         let parts = Parts {
-            keeper: Keeper::new(bound, KeyKind::of_calls(is_typed), extra)?,
+            cache: Cache::new(bound, KeyKind::of_calls(is_typed), policy)?,
             instance: instance.map(|instance| instance.reference),
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
@@ -141,9 +141,9 @@ impl Wrapper {
         unsafe { place.write(parts) };
         update_wrapper(state, object.borrow(), function, coroutine)?;
         // SAFETY: a whole wrapper, held here.
-        if let Some((extra, _region)) = unsafe { Self::of(object.as_ptr()) }.extra_shared() {
+        if let Some((policy, _region)) = unsafe { Self::of(object.as_ptr()) }.policy_shared() {
             let claim = object::import(c"tamis._names", c"claim")?;
-            object::call_with(claim.borrow(), &[object.borrow(), function, extra.given()])?;
+            object::call_with(claim.borrow(), &[object.borrow(), function, policy.given()])?;
         }
         Ok(object)
     }
@@ -369,11 +369,11 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     let this = unsafe { Wrapper::of(object) };
     this.tell_of_death();
     // Without memory for an empty store, the entries go with the wrapper, and so do the options that tell what they are.
-    let contents = this.cache.clear(|_| ()).ok();
+    let contents = this.store.clear(|_| ()).ok();
     // From here on it is a plain cache, for finalizers that still call it.
     // SAFETY: nobody is inside a call of garbage.
-    let extra = contents.as_ref().and_then(|_| unsafe { this.take_extra() });
-    if extra.is_some() {
+    let policy = contents.as_ref().and_then(|_| unsafe { this.take_policy() });
+    if policy.is_some() {
         // SAFETY: as above.
         unsafe { this.vectorcall.get().write(call::plain::function_for(this.bound, this.kind.is_typed())) };
     }
@@ -386,8 +386,8 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
     contents.into_iter().flatten().for_each(drop);
     let mut dropper = Dropper::new();
-    if let Some(extra) = extra {
-        extra.take_apart(&mut dropper);
+    if let Some(policy) = policy {
+        policy.take_apart(&mut dropper);
     }
     dropper.push(function);
     dropper.push(typed_given);
@@ -416,7 +416,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
     object::with_exception_aside(|| {
         let mut dropper = Dropper::new();
-        parts.keeper.take_apart(&mut dropper);
+        parts.cache.take_apart(&mut dropper);
         dropper.push(parts.function.into_inner());
         dropper.push(parts.typed_given.into_inner());
         parts.instance.into_iter().for_each(|reference| dropper.push(reference));

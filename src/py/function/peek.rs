@@ -5,7 +5,7 @@ use crate::ffi::exact::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::Bound;
 use crate::py::cache::expiring_ops::{Found, Read};
-use crate::py::cache::policy::{Extra, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::function::call::miss::Get;
 use crate::py::function::{Wrapper, methods};
 use crate::py::key::Key;
@@ -29,16 +29,16 @@ impl Wrapper {
     /// Reenters: `__hash__` and `__eq__` of arguments; `key`, `clock` and `copy`.
     pub fn lookup(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         let _alive = self.keep_alive();
-        if let Some((extra, shared)) = self.extra_shared() {
-            return self.lookup_shared(extra, shared, args);
+        if let Some((policy, shared)) = self.policy_shared() {
+            return self.lookup_shared(policy, shared, args);
         }
-        let found = match self.extra() {
+        let found = match self.policy() {
             _ if self.bound == Bound::Off => None,
-            Some(extra) => self.find_optioned(extra, args)?,
+            Some(policy) => self.find_expiring(policy, args)?,
             None => self.find(args)?,
         };
         if found.is_none() {
-            self.cache.count_miss();
+            self.store.count_miss();
         }
         Ok(found)
     }
@@ -48,35 +48,35 @@ impl Wrapper {
         if let Hit::Value(value) = self.hit(hash, |key| key.compare(args, self.kind) == Verdict::Same) {
             return Ok(Some(value));
         }
-        self.cache.welcome(self.owner());
+        self.store.register_thread(self.owner());
         let found = self.locate(hash, args, &mut Get)?.ok();
         if found.is_some() {
-            self.cache.count_hit();
+            self.store.count_hit();
         }
         Ok(found)
     }
 
-    fn find_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Option<Owned>> {
-        self.cache.welcome(self.owner());
-        extra.with_key_args(args, |key_args| {
+    fn find_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        self.store.register_thread(self.owner());
+        policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
-            let now = extra.options.now()?;
+            let now = policy.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            let copied = |inside: Owned| extra.copied(extra.outward(&inside).clone()).map(Some);
-            if let Hit::Value(inside) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
+            let copied = |inside: Owned| policy.copied(policy.unwrap(&inside).clone()).map(Some);
+            if let Hit::Value(inside) = self.store.hit_with(hash, same, |object| entry(object).read(now)) {
                 return copied(inside);
             }
-            let inside = match self.locate(hash, key_args, &mut Read { extra, now })? {
+            let inside = match self.locate(hash, key_args, &mut Read { policy, now })? {
                 Found::Fresh(inside) | Found::Stale(inside) => inside,
                 Found::Refresh(old) => {
                     // The next call is to compute it anew.
                     entry(&old).give_up_refresh();
-                    extra.count_stale_hit();
+                    policy.count_stale_hit();
                     entry(&old).value().clone()
                 }
-                Found::Absent | Found::Unsettled => return Ok(None),
+                Found::Absent | Found::Undecided => return Ok(None),
             };
-            self.cache.count_hit();
+            self.store.count_hit();
             copied(inside)
         })
     }

@@ -62,10 +62,10 @@ impl KeyKind {
 
     /// Whether two lone objects of different types are two keys even if they are equal.
     #[inline]
-    fn tells_apart(self, stored: Borrowed<'_>, asked: Borrowed<'_>) -> bool {
+    fn tells_apart(self, stored: Borrowed<'_>, request: Borrowed<'_>) -> bool {
         match self {
             Self::Item => false,
-            Self::Call => !(self.is_tuple_of(stored) && self.is_tuple_of(asked)),
+            Self::Call => !(self.is_tuple_of(stored) && self.is_tuple_of(request)),
             Self::TypedCall => true,
         }
     }
@@ -225,8 +225,8 @@ impl Key {
         // SAFETY: the shape says that there are so many values, and types behind them in typed caches.
         let items = unsafe { block.first_items(if typed { 2 * N } else { N }) };
         let (items, types) = items.split_at(N);
-        types.iter().zip(args).all(|(stored, asked)| stored.as_ptr() == asked.type_ptr().cast())
-            && items.iter().zip(args).all(|(stored, asked)| stored.is(*asked))
+        types.iter().zip(args).all(|(stored, request)| stored.as_ptr() == request.type_ptr().cast())
+            && items.iter().zip(args).all(|(stored, request)| stored.is(*request))
     }
 
     /// Whether this is the key of a call with these very objects, in a cache that is not typed, under keyword names that
@@ -239,7 +239,7 @@ impl Key {
         };
         // SAFETY: the shape says that there are so many values, and the tuple of names behind them.
         let items = unsafe { block.first_items(values.len() + 1) };
-        items[values.len()].is(names) && items.iter().zip(values).all(|(stored, asked)| stored.is(*asked))
+        items[values.len()].is(names) && items.iter().zip(values).all(|(stored, request)| stored.is(*request))
     }
 
     #[inline(always)]
@@ -289,15 +289,15 @@ impl Key {
         match self.target() {
             Target::Nothing => Verdict::of(args.values().is_empty()),
             Target::Int(value) => match args.single() {
-                Some(asked) if exact::is_int(asked) => Verdict::of(exact::telling_value(asked) == Some(value)),
+                Some(request) if exact::is_int(request) => Verdict::of(exact::telling_value(request) == Some(value)),
                 Some(_) if kind == KeyKind::Item => Verdict::Ask,
                 _ => Verdict::Different,
             },
             Target::Object(stored) => match args.single() {
-                Some(asked) if stored.type_ptr() != asked.type_ptr() && kind.tells_apart(stored, asked) => {
+                Some(request) if stored.type_ptr() != request.type_ptr() && kind.tells_apart(stored, request) => {
                     Verdict::Different
                 }
-                Some(asked) => exact::compare(stored, asked),
+                Some(request) => exact::compare(stored, request),
                 None => Verdict::Different,
             },
             Target::Block(block) => block.compare(args),
@@ -309,10 +309,10 @@ impl Key {
         match self.target() {
             Target::Nothing => Ok(args.values().is_empty()),
             Target::Int(value) => match args.single() {
-                Some(asked) => object::int(value)?.borrow().equals(asked),
+                Some(request) => object::int(value)?.borrow().equals(request),
                 None => Ok(false),
             },
-            Target::Object(stored) => args.single().map_or(Ok(false), |asked| stored.equals(asked)),
+            Target::Object(stored) => args.single().map_or(Ok(false), |request| stored.equals(request)),
             Target::Block(block) => block.equals(args),
         }
     }
@@ -520,7 +520,7 @@ impl<'a> Block<'a> {
     fn has_types_of(self, args: &CallArgs<'_>) -> bool {
         let head = self.head();
         let types = &self.items()[head.values() + usize::from(head.keywords() > 0)..];
-        types.iter().zip(args.values()).all(|(stored, asked)| stored.as_ptr() == asked.type_ptr().cast())
+        types.iter().zip(args.values()).all(|(stored, request)| stored.as_ptr() == request.type_ptr().cast())
     }
 
     #[inline(always)]
@@ -548,15 +548,15 @@ impl<'a> Block<'a> {
             return Ok(false);
         }
         let items = self.items();
-        for (stored, &asked) in items.iter().zip(args.values()) {
-            if !stored.equals(asked)? {
+        for (stored, &request) in items.iter().zip(args.values()) {
+            if !stored.equals(request)? {
                 return Ok(false);
             }
         }
         if let Some(names) = args.kwnames() {
             let stored_names = exact::tuple_items(items[args.values().len()]);
-            for (stored, &asked) in stored_names.iter().zip(exact::tuple_items(names)) {
-                if !stored.equals(asked)? {
+            for (stored, &request) in stored_names.iter().zip(exact::tuple_items(names)) {
+                if !stored.equals(request)? {
                     return Ok(false);
                 }
             }
@@ -565,8 +565,8 @@ impl<'a> Block<'a> {
     }
 }
 
-/// The verdict on as many objects as were asked for, each beside the stored one of its place.
+/// The verdict on as many objects as were request for, each beside the stored one of its place.
 #[inline(always)]
-fn compare_all(stored: &[Borrowed<'_>], asked: &[Borrowed<'_>]) -> Verdict {
-    exact::all_of(stored.iter().zip(asked).map(|(&stored, &asked)| exact::compare(stored, asked)))
+fn compare_all(stored: &[Borrowed<'_>], request: &[Borrowed<'_>]) -> Verdict {
+    exact::all_of(stored.iter().zip(request).map(|(&stored, &request)| exact::compare(stored, request)))
 }

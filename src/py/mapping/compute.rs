@@ -1,8 +1,8 @@
-//! `get_or_compute`, in three parts as the calls of cached functions: see `wrapper/begun.rs`.
+//! `get_or_compute`, in three parts as the calls of cached functions: see `function/call/parts.rs`.
 
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
-use crate::py::cache::Keeper;
+use crate::py::cache::Cache;
 use crate::py::cache::in_flight::{Boarded, Errand, land};
 use crate::py::coroutine_object;
 use crate::py::function::call::parts::CALL;
@@ -24,16 +24,16 @@ struct Begun {
 /// What others have computed meanwhile.
 struct Computation<'a> {
     mapping: &'a Mapping,
-    keeper: &'a Keeper,
+    cache: &'a Cache,
     args: &'a CallArgs<'a>,
     hash: Hash,
 }
 
 impl Errand for Computation<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
-        let found = self.keeper.peek(self.args, self.hash)?;
+        let found = self.cache.peek(self.args, self.hash)?;
         if found.is_some() {
-            self.keeper.cache.count_hit();
+            self.cache.store.count_hit();
         }
         Ok(found)
     }
@@ -47,7 +47,7 @@ impl Errand for Computation<'_> {
     }
 
     fn count(&self, hit: bool) {
-        if hit { self.keeper.cache.count_hit() } else { self.keeper.cache.count_miss() }
+        if hit { self.cache.store.count_hit() } else { self.cache.store.count_miss() }
     }
 
     fn count_coalesced(&self) {
@@ -68,18 +68,18 @@ impl Mapping {
             let message = c"get_or_compute() takes a factory that is called without arguments, not %.200s";
             return Err(Raised::type_error_naming_type(message, factory));
         }
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         self.with_key(key, |args, hash| {
-            if let Some(value) = keeper.find(args, hash)? {
+            if let Some(value) = cache.find(args, hash)? {
                 return Ok(Some(value));
             }
-            let computation = Computation { mapping: self, keeper, args, hash };
-            let flight = match keeper.board(self.flights()?, args, hash, &computation)? {
+            let computation = Computation { mapping: self, cache, args, hash };
+            let flight = match cache.board(self.flights()?, args, hash, &computation)? {
                 Boarded::Lead(flight) => Some(flight),
                 Boarded::Alone => None,
                 Boarded::Answer(value) => return Ok(Some(value)),
             };
-            keeper.cache.count_miss();
+            cache.store.count_miss();
             begun.write(Begun { key: key.to_owned(), hash, factory: factory.to_owned(), flight });
             Ok(None)
         })
@@ -88,16 +88,16 @@ impl Mapping {
     /// What the call returns whose factory has returned, or raised. Reenters: as [`Mapping::set`].
     fn end_computing(&self, begun: Begun, result: Result<Owned>) -> Result<Owned> {
         let Begun { key, hash, factory, flight } = begun;
-        let (keeper, flights) = (self.keeper()?, self.flights()?);
+        let (cache, flights) = (self.cache()?, self.flights()?);
         let values = [key.borrow()];
         let args = CallArgs::of_positional(&values);
         let result = result.and_then(|value| {
             let value = coroutine_object::result_of(factory.borrow(), value)?;
             // Setting and deleting take a flight out, whose result is of before that.
             if flight.as_ref().is_some_and(|flight| !flights.has(hash, flight.borrow())) {
-                return Ok(keeper.peek(&args, hash)?.unwrap_or(value));
+                return Ok(cache.peek(&args, hash)?.unwrap_or(value));
             }
-            keeper.set_default(&args, hash, value, true)
+            cache.set_default(&args, hash, value, true)
         });
         let result = match &flight {
             Some(flight) => land(flights, flight, hash, result),

@@ -1,7 +1,7 @@
 //! The methods of mappings.
 
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
-use crate::py::cache::Keeper;
+use crate::py::cache::Cache;
 use crate::py::function::methods::{Table, with_arguments, without_arguments};
 use crate::py::mapping::Mapping;
 use crate::py::mapping::compute::get_or_compute;
@@ -101,7 +101,7 @@ macro_rules! methods_without_arguments {
 methods_without_arguments! {
     popitem = |this| this.pop_item();
     clear = |this| this.clear();
-    info = |this| this.keeper().and_then(|keeper| keeper.info(this.state()?));
+    info = |this| this.cache().and_then(|cache| cache.info(this.state()?));
     stats = |this| this.stats();
     pairs = |this| this.pairs();
     snapshot = |this| this.snapshot();
@@ -109,7 +109,7 @@ methods_without_arguments! {
 
 unsafe extern "C" fn maxsize(object: *mut py::PyObject, _closure: *mut c_void) -> *mut py::PyObject {
     // SAFETY: a mapping, held by the caller.
-    object::to_slot(unsafe { Mapping::of(object) }.keeper().and_then(Keeper::maxsize))
+    object::to_slot(unsafe { Mapping::of(object) }.cache().and_then(Cache::maxsize))
 }
 
 /// CPython calls a method of the object's own type faster than one of a base: it tells by the type that the method belongs to.

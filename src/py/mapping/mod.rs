@@ -11,7 +11,7 @@ use crate::core::view::Hit;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, exact, object};
-use crate::py::cache::Keeper;
+use crate::py::cache::Cache;
 use crate::py::cache::in_flight::Flights;
 use crate::py::key;
 use crate::py::key::{Key, KeyKind};
@@ -34,7 +34,7 @@ struct Mapping {
 /// Taken out by the collector alone, of garbage that nobody calls.
 struct Parts {
     /// Filled by `__init__`.
-    keeper: OnceLock<Keeper>,
+    cache: OnceLock<Cache>,
     /// What is being computed, once `get_or_compute` was called.
     flights: OnceLock<Flights>,
     /// How many calls another one's computation has answered.
@@ -43,7 +43,7 @@ struct Parts {
 
 impl Parts {
     const fn new() -> Self {
-        Self { keeper: OnceLock::new(), flights: OnceLock::new(), coalesced: AtomicU64::new(0) }
+        Self { cache: OnceLock::new(), flights: OnceLock::new(), coalesced: AtomicU64::new(0) }
     }
 }
 
@@ -71,8 +71,8 @@ impl Mapping {
     }
 
     #[inline(always)]
-    fn keeper(&self) -> Result<&Keeper> {
-        self.parts().keeper.get().ok_or_else(|| Raised::type_error(NOT_MADE))
+    fn cache(&self) -> Result<&Cache> {
+        self.parts().cache.get().ok_or_else(|| Raised::type_error(NOT_MADE))
     }
 
     /// The type of this file that a class is a subclass of, or that it is.
@@ -108,13 +108,13 @@ impl Mapping {
     /// options. Else nothing, and [`Mapping::find`] is to look further. Counts a hit.
     #[inline(always)]
     fn hit(&self, key: Borrowed<'_>) -> Option<Owned> {
-        let keeper = self.parts().keeper.get().filter(|keeper| keeper.extra().is_none())?;
+        let cache = self.parts().cache.get().filter(|cache| cache.policy().is_none())?;
         let found = if exact::is_int(key) {
             // SAFETY: the type has just been seen.
             let value = compat::small_natural(unsafe { exact::as_int(key) })?;
-            keeper.cache.hit(Hash::of(u64::from(value)), Key::is_telling_int)
+            cache.store.hit(Hash::of(u64::from(value)), Key::is_telling_int)
         } else {
-            keeper.cache.hit(Hash::of(exact::hash_in_place(key)?), |stored| stored.is_object(key))
+            cache.store.hit(Hash::of(exact::hash_in_place(key)?), |stored| stored.is_object(key))
         };
         if let Hit::Value(value) = found { Some(value) } else { None }
     }
@@ -122,11 +122,11 @@ impl Mapping {
     /// The value for a key, marked as used, or nothing. Counts both. Reenters: `__hash__` and `__eq__` of keys.
     #[inline(always)]
     fn find(&self, key: Borrowed<'_>) -> Result<Option<Owned>> {
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         self.with_key(key, |args, hash| {
-            let found = keeper.find(args, hash)?;
+            let found = cache.find(args, hash)?;
             if found.is_none() {
-                keeper.cache.count_miss();
+                cache.store.count_miss();
             }
             Ok(found)
         })
@@ -166,22 +166,22 @@ impl Mapping {
 
     /// Reenters: as [`Mapping::find`].
     fn peek(&self, key: Borrowed<'_>) -> Result<Owned> {
-        let keeper = self.keeper()?;
-        let found = self.with_key(key, |args, hash| keeper.peek(args, hash))?;
+        let cache = self.cache()?;
+        let found = self.with_key(key, |args, hash| cache.peek(args, hash))?;
         let found: Vec<_> = found.iter().map(Owned::borrow).collect();
         object::tuple(&found)
     }
 
     /// Who calls `get_or_compute` from now on is not to get what is being computed now. Reenters: `__eq__` of keys.
-    fn detach(&self, keeper: &Keeper, args: &CallArgs<'_>, hash: Hash) -> Result<()> {
-        keeper.detach_flight(self.parts().flights.get(), args, hash)
+    fn detach(&self, cache: &Cache, args: &CallArgs<'_>, hash: Hash) -> Result<()> {
+        cache.detach_flight(self.parts().flights.get(), args, hash)
     }
 
     /// Reenters: `__hash__` and `__eq__` of keys, options, finalizers of what leaves.
     fn set(&self, key: Borrowed<'_>, value: Borrowed<'_>) -> Result<()> {
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         let _alive = self.as_object().to_owned();
-        if keeper.extra().is_none() && self.parts().flights.get().is_none() {
+        if cache.policy().is_none() && self.parts().flights.get().is_none() {
             let mut held = None;
             let hash = match exact::hash_in_place(key) {
                 Some(hash) => hash,
@@ -191,31 +191,31 @@ impl Mapping {
                 }
             };
             let values = [key];
-            let done = keeper.set_in_place(&CallArgs::of_positional(&values), Hash::of(hash), value);
+            let done = cache.set_in_place(&CallArgs::of_positional(&values), Hash::of(hash), value);
             drop(held);
             return done;
         }
         let value = value.to_owned();
         self.with_key(key, |args, hash| {
-            self.detach(keeper, args, hash)?;
-            keeper.set(args, hash, value)
+            self.detach(cache, args, hash)?;
+            cache.set(args, hash, value)
         })
     }
 
     /// Takes an entry out. Reenters: as [`Mapping::set`].
     fn take(&self, key: Borrowed<'_>) -> Result<Option<Owned>> {
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         self.with_key(key, |args, hash| {
-            self.detach(keeper, args, hash)?;
-            keeper.take(args, hash)
+            self.detach(cache, args, hash)?;
+            cache.take(args, hash)
         })
     }
 
     fn contains(&self, key: Borrowed<'_>) -> Result<bool> {
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         let values = [key];
         let _alive = self.as_object().to_owned();
-        keeper.contains(&CallArgs::of_positional(&values))
+        cache.contains(&CallArgs::of_positional(&values))
     }
 
     fn flights(&self) -> Result<&Flights> {
@@ -232,13 +232,13 @@ impl Mapping {
         if let Some(value) = self.find(key)? {
             return Ok(value);
         }
-        let keeper = self.keeper()?;
-        self.with_key(key, |args, hash| keeper.set_default(args, hash, default.to_owned(), false))
+        let cache = self.cache()?;
+        self.with_key(key, |args, hash| cache.set_default(args, hash, default.to_owned(), false))
     }
 
     /// Reenters: `on_evict`, finalizers.
     fn pop_item(&self) -> Result<Owned> {
-        match self.keeper()?.take_victim()? {
+        match self.cache()?.take_victim()? {
             Some((key, value)) => object::tuple(&[key.to_object()?.borrow(), value.borrow()]),
             None => Err(Raised::new(Kind::Key, c"popitem(): the cache is empty")),
         }
@@ -251,16 +251,16 @@ impl Mapping {
         }
         // Relaxed: a number alone.
         self.parts().coalesced.store(0, Ordering::Relaxed);
-        self.keeper()?.clear().map(|()| object::none())
+        self.cache()?.clear().map(|()| object::none())
     }
 
     fn stats(&self) -> Result<Owned> {
-        let stats = self.keeper()?.stats()?;
+        let stats = self.cache()?.stats()?;
         // Relaxed: a number alone.
         let coalesced = object::count(self.parts().coalesced.load(Ordering::Relaxed))?;
         let (name, size) = (object::interned(c"coalesced")?, object::interned(c"currsize")?);
         object::set_item(&stats, &name, coalesced.borrow())?;
-        object::set_item(&stats, &size, object::count(self.keeper()?.good_len()? as u64)?.borrow())?;
+        object::set_item(&stats, &size, object::count(self.cache()?.good_len()? as u64)?.borrow())?;
         Ok(stats)
     }
 }
@@ -305,7 +305,7 @@ unsafe extern "C" fn mapping_tp_traverse(object: *mut py::PyObject, visit: py::v
     let this = unsafe { Mapping::of(object) };
     // An instance shows its type (since 3.9).
     match visit(this.as_object().type_ptr().cast()) {
-        0 => this.parts().keeper.get().map_or(0, |keeper| keeper.visit(visit)),
+        0 => this.parts().cache.get().map_or(0, |cache| cache.visit(visit)),
         stop => stop,
     }
 }
@@ -314,10 +314,10 @@ unsafe extern "C" fn mapping_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a mapping.
     let this = unsafe { Mapping::of(object) };
     // SAFETY: nobody is inside a method of garbage.
-    let Parts { keeper, flights, .. } = unsafe { this.parts.get().replace(Parts::new()) };
+    let Parts { cache, flights, .. } = unsafe { this.parts.get().replace(Parts::new()) };
     let mut dropper = Dropper::new();
-    if let Some(keeper) = keeper.into_inner() {
-        keeper.take_apart(&mut dropper);
+    if let Some(cache) = cache.into_inner() {
+        cache.take_apart(&mut dropper);
     }
     drop(flights);
     0
@@ -349,7 +349,7 @@ unsafe extern "C" fn mapping_mp_length(object: *mut py::PyObject) -> py::Py_ssiz
     // SAFETY: a mapping, held by the caller.
     let this = unsafe { Mapping::of(object) };
     let _alive = this.as_object().to_owned();
-    this.keeper().and_then(Keeper::good_len).map_or(-1, |len| len as py::Py_ssize_t)
+    this.cache().and_then(Cache::good_len).map_or(-1, |len| len as py::Py_ssize_t)
 }
 
 unsafe extern "C" fn mapping_mp_subscript(object: *mut py::PyObject, key: *mut py::PyObject) -> *mut py::PyObject {

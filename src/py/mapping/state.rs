@@ -5,8 +5,8 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
 use crate::py::cache::entries::Item;
-use crate::py::cache::policy::Extra;
-use crate::py::cache::{Bound, Keeper};
+use crate::py::cache::policy::Policy;
+use crate::py::cache::{Bound, Cache};
 use crate::py::key::{Key, KeyKind};
 use crate::py::mapping::Mapping;
 use crate::py::options::Options;
@@ -17,7 +17,7 @@ use std::ffi::CStr;
 impl Mapping {
     /// A new list of what `make` makes of each entry, from the oldest to the newest.
     fn list(&self, make: impl Fn(Item) -> Result<Owned>) -> Result<(Owned, usize)> {
-        let (items, hand) = self.keeper()?.items()?;
+        let (items, hand) = self.cache()?.items()?;
         // SAFETY: an attached thread.
         let list = unsafe { py::PyList_New(0) };
         // SAFETY: a new reference, or null with an exception set.
@@ -47,7 +47,7 @@ impl Mapping {
 
     /// What [`Mapping::restore`] takes, and the options.
     pub(in crate::py) fn snapshot(&self) -> Result<Owned> {
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         let (entries, hand) = self.list(|item| {
             let left = match item.left {
                 NEVER => object::none(),
@@ -61,17 +61,17 @@ impl Mapping {
                 object::count(item.weight)?.borrow(),
             ])
         })?;
-        let options = match keeper.extra() {
-            Some(extra) => options::values::copied(extra.given())?,
+        let options = match cache.policy() {
+            Some(policy) => options::values::copied(policy.given())?,
             None => options::values::empty()?,
         };
         let hand = object::count(hand as u64)?;
-        object::tuple(&[keeper.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
+        object::tuple(&[cache.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
     }
 
     /// Puts entries of [`Mapping::snapshot`] in, and the hand where it was. Reenters: as [`Mapping::set`].
     pub(in crate::py) fn restore(&self, entries: Borrowed<'_>, hand: Borrowed<'_>) -> Result<Owned> {
-        let keeper = self.keeper()?;
+        let cache = self.cache()?;
         // SAFETY: a live object.
         let entries = unsafe { py::PySequence_Tuple(entries.as_ptr()) };
         // SAFETY: a new reference, or null with an exception set.
@@ -90,10 +90,10 @@ impl Mapping {
             let weight = options::values::weight_of(weight)?;
             self.with_key(key, |args, hash| {
                 let item = Item { key: Key::new(args, KeyKind::Item)?, value: value.to_owned(), marked, left, weight };
-                keeper.put_item(args, hash, item)
+                cache.put_item(args, hash, item)
             })?;
         }
-        keeper.set_hand(options::values::weight_of(hand)? as usize);
+        cache.set_hand(options::values::weight_of(hand)? as usize);
         Ok(object::none())
     }
 
@@ -124,16 +124,16 @@ impl Mapping {
         }
         let maxsize = maxsize.ok_or_else(|| Raised::type_error(TAKES))?;
         let bound = bound_of(maxsize.borrow())?;
-        let extra = match Options::parse(given.borrow(), false)? {
+        let policy = match Options::parse(given.borrow(), false)? {
             Some(options) => {
-                let extra = Extra::new(self.state()?, self.as_object(), None, options, given.borrow(), bound)?;
-                Some(boxed(extra).map_err(|OutOfMemory| Raised::no_memory())?)
+                let policy = Policy::new(self.state()?, self.as_object(), None, options, given.borrow(), bound)?;
+                Some(boxed(policy).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,
         };
         // Imported now: `info()` may be called by a finalizer, inside of another import.
         self.state()?.cache_info_class.get()?;
-        match self.parts().keeper.set(Keeper::new(bound, KeyKind::Item, extra)?) {
+        match self.parts().cache.set(Cache::new(bound, KeyKind::Item, policy)?) {
             Ok(()) => Ok(()),
             Err(_other) => Err(Raised::type_error(c"SieveCache.__init__() has been called before")),
         }

@@ -271,7 +271,7 @@ impl Clock {
             || stale > 0 && stale < COARSE_FROM;
         match given {
             Some(_) if is_unused => {
-                Err(Raised::new(Kind::Value, c"clock needs ttl or tti: without them it is asked for nothing"))
+                Err(Raised::new(Kind::Value, c"clock needs ttl or tti: without them it is request for nothing"))
             }
             Some(clock) => Ok(Self::Given(clock)),
             None if is_unused => Ok(Self::Unused),

@@ -7,7 +7,7 @@ use crate::py::cache::in_flight::{Boarded, Errand, Flights};
 use crate::py::key;
 use crate::py::key::KeyKind;
 use crate::py::tier::region::Detached;
-use crate::py::tier::request::{Asked, Look, When};
+use crate::py::tier::request::{Look, TierRequest, When};
 use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Region, Waited};
 use crate::state::threads::{Holding, Threads};
 use std::cell::Cell;
@@ -20,7 +20,7 @@ const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
 /// One call of a shared cache that flies.
 struct Flying<'a> {
-    asked: &'a Asked<'a>,
+    request: &'a TierRequest<'a>,
     /// The region's lease, once this call has it.
     lease: Cell<Option<(LeaseId, Holding)>>,
 }
@@ -28,18 +28,18 @@ struct Flying<'a> {
 /// What a call of a shared cache does about a flight: that, the hash of the flight's key, and the lease that it has as its leader.
 type BoardedFlight = (Boarded, Hash, Option<(LeaseId, Holding)>);
 
-impl Asked<'_> {
+impl TierRequest<'_> {
     /// Asks for the region's lease of this key, which `gone` has no more.
     pub fn lease(&self, gone: Option<FormerOwner>) -> Lease {
         self.shared.region.lease(self.hash(), gone, &Detached)
     }
 
     /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
-    /// [`Asked::look`], `copy`.
+    /// [`TierRequest::look`], `copy`.
     pub fn landed(&self, value: &Owned) -> Result<Owned> {
-        match self.look(When::of(self.extra)?)? {
-            Look::Fresh(copy) => self.extra.copied(copy),
-            Look::Stale(..) | Look::Absent => self.extra.copied(value.clone()),
+        match self.look(When::of(self.policy)?)? {
+            Look::Fresh(copy) => self.policy.copied(copy),
+            Look::Stale(..) | Look::Absent => self.policy.copied(value.clone()),
         }
     }
 
@@ -50,7 +50,7 @@ impl Asked<'_> {
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
         let hash = key::hash(&key_args, KeyKind::Call)?;
-        let flying = Flying { asked: self, lease: Cell::new(None) };
+        let flying = Flying { request: self, lease: Cell::new(None) };
         let boarded = self.wrapper.board(flights, &key_args, hash, &flying)?;
         Ok((boarded, hash, flying.lease.take()))
     }
@@ -58,7 +58,7 @@ impl Asked<'_> {
 
 impl Errand for Flying<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
-        self.asked.peek()
+        self.request.peek()
     }
 
     /// Waits for another process that computes, or has its lease when it returns nothing, if there is one to be had.
@@ -66,13 +66,13 @@ impl Errand for Flying<'_> {
         if let Some(value) = self.look_again()? {
             return Ok(Some(value));
         }
-        let shared = self.asked.shared;
+        let shared = self.request.shared;
         let region = &*shared.region;
-        let threads = &self.asked.state.threads;
+        let threads = &self.request.state.threads;
         let who = threads.current()?;
         let mut gone = None;
         loop {
-            match self.asked.lease(gone) {
+            match self.request.lease(gone) {
                 Lease::Full => return Ok(None),
                 Lease::Mine(lease) => {
                     let holding = Holding::begin(who);
@@ -102,19 +102,19 @@ impl Errand for Flying<'_> {
     }
 
     fn hand_out(&self, value: Owned) -> Result<Owned> {
-        self.asked.extra.copied(value)
+        self.request.policy.copied(value)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {
-        self.asked.landed(&value)
+        self.request.landed(&value)
     }
 
     fn count(&self, hit: bool) {
-        self.asked.shared.count(hit);
+        self.request.shared.count(hit);
     }
 
     fn count_coalesced(&self) {
-        self.asked.shared.count_coalesced();
+        self.request.shared.count_coalesced();
     }
 }
 

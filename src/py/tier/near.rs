@@ -9,7 +9,7 @@ use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::expiring_ops::Put;
 use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::{Extra, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::{Entry, EntryTerms};
 use crate::py::function::Wrapper;
 use crate::py::key;
@@ -46,7 +46,7 @@ pub fn hash(key_args: &CallArgs<'_>, kind: KeyKind) -> Result<Option<Hash>> {
 
 /// Reads an entry, or takes it out if the region has it no more.
 struct Read<'a> {
-    extra: &'a Extra,
+    policy: &'a Policy,
     region: &'a Region,
     now: Time,
 }
@@ -61,7 +61,7 @@ impl Action for Read<'_> {
         match entry(object).read_shared(self.region, self.now) {
             Some(value) => (Some(value), None),
             None => {
-                self.extra.forget_weight(object);
+                self.policy.forget_weight(object);
                 (None, store.take_out(id))
             }
         }
@@ -71,7 +71,7 @@ impl Action for Read<'_> {
         (None, None)
     }
 
-    fn unsettled(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Outcome {
         (None, None)
     }
 }
@@ -80,7 +80,7 @@ impl Wrapper {
     /// The value that the near cache has for these arguments, if the region still has it too.
     pub(in crate::py) fn near_value(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         shared: &Shared,
         key_args: &CallArgs<'_>,
         hash: Hash,
@@ -88,12 +88,12 @@ impl Wrapper {
     ) -> Result<Option<Owned>> {
         let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
         let region = &*shared.region;
-        match self.cache.find_with(hash, same, |object| entry(object).read_shared(region, now)) {
+        match self.store.find_with(hash, same, |object| entry(object).read_shared(region, now)) {
             Hit::Value(value) => return Ok(Some(value)),
             Hit::Absent(_) => return Ok(None),
             Hit::Unsure(_) => {}
         }
-        let (value, gone) = self.locate(hash, key_args, &mut Read { extra, region, now })?;
+        let (value, gone) = self.locate(hash, key_args, &mut Read { policy, region, now })?;
         drop(gone);
         Ok(value)
     }
@@ -101,7 +101,7 @@ impl Wrapper {
     /// Puts a value into the near cache, that the region has under this token, in so many bytes.
     pub(in crate::py) fn keep_near(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
@@ -109,14 +109,14 @@ impl Wrapper {
         size: usize,
     ) -> Result<()> {
         // A wrapper without a clock has not made these terms, and can't keep them.
-        if matches!(extra.options.clock, Clock::Unused) && terms != Terms::NONE || size as u64 > NEAR_BYTES / 4 {
+        if matches!(policy.options.clock, Clock::Unused) && terms != Terms::NONE || size as u64 > NEAR_BYTES / 4 {
             return Ok(());
         }
         let terms = EntryTerms { times: terms, weight: size as u64 };
-        let object = Entry::with_token(extra.entry_type.borrow(), value.clone(), terms, 0, Some(token))?;
+        let object = Entry::with_token(policy.entry_type.borrow(), value.clone(), terms, 0, Some(token))?;
         let new = Some((Key::new(key_args, self.kind)?, object));
         let mut put = Put {
-            extra,
+            policy,
             hash,
             new,
             now: NEVER,

@@ -2,7 +2,7 @@
 //!
 //! The wrapper's own store is a *near cache* in front of the region: of immutable values under keys of plain objects it holds
 //! the object that this process had last, with the region's token for it. A hit there asks the region whether the entry still
-//! stands, and neither writes a key's bytes nor reads a value's. All else is bytes: see `asked.rs`.
+//! stands, and neither writes a key's bytes nor reads a value's. All else is bytes: see `request.rs`.
 
 use crate::backend::{Busy, Wait};
 use crate::ffi::err::Kind;

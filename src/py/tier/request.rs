@@ -6,7 +6,7 @@ use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
 use crate::py::cache::in_flight::Boarded;
-use crate::py::cache::policy::Extra;
+use crate::py::cache::policy::Policy;
 use crate::py::codec;
 use crate::py::codec::decode::Decoded;
 use crate::py::codec::encode::Encoded;
@@ -80,10 +80,10 @@ pub enum When {
 impl When {
     /// Reenters: `clock`.
     #[inline(always)]
-    pub fn of(extra: &Extra) -> Result<Self> {
-        match extra.options.clock {
+    pub fn of(policy: &Policy) -> Result<Self> {
+        match policy.options.clock {
             Clock::Unused => Ok(Self::Coarse),
-            _ => extra.options.now().map(Self::At),
+            _ => policy.options.now().map(Self::At),
         }
     }
 }
@@ -99,9 +99,9 @@ impl Now for When {
 }
 
 /// One call, known by its key.
-pub struct Asked<'a> {
+pub struct TierRequest<'a> {
     pub(in crate::py) wrapper: &'a Wrapper,
-    pub(in crate::py) extra: &'a Extra,
+    pub(in crate::py) policy: &'a Policy,
     pub(in crate::py) shared: &'a Shared,
     pub(in crate::py) state: &'a State,
     /// What makes the key.
@@ -121,13 +121,13 @@ pub enum Look {
     Absent,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> TierRequest<'a> {
     /// The call of these arguments. None if the key takes more bytes than a region has. Reenters: pickle or the serializer,
     /// for arguments that are not of built-in types.
     #[inline(always)]
     pub fn new(
         wrapper: &'a Wrapper,
-        extra: &'a Extra,
+        policy: &'a Policy,
         shared: &'a Shared,
         key_args: &'a CallArgs<'a>,
         near: Option<Hash>,
@@ -139,13 +139,13 @@ impl<'a> Asked<'a> {
             return Ok(None);
         }
         bytes.0.hash = shared.region.hash(&bytes.0.key);
-        Ok(Some(Self { wrapper, extra, shared, state, key_args, near, bytes }))
+        Ok(Some(Self { wrapper, policy, shared, state, key_args, near, bytes }))
     }
 
     /// The call whose key has these bytes.
     pub fn of_key(
         wrapper: &'a Wrapper,
-        extra: &'a Extra,
+        policy: &'a Policy,
         shared: &'a Shared,
         state: &'a State,
         key_args: &'a CallArgs<'a>,
@@ -153,7 +153,7 @@ impl<'a> Asked<'a> {
     ) -> Self {
         let hash = shared.region.hash(&key);
         let bytes = Buffers(ManuallyDrop::new(Box::new(Scratch { key, hash, ..Scratch::default() })));
-        Self { wrapper, extra, shared, state, key_args, near: None, bytes }
+        Self { wrapper, policy, shared, state, key_args, near: None, bytes }
     }
 
     /// Its hash in the region.
@@ -190,16 +190,16 @@ impl<'a> Asked<'a> {
             Decoded::Value(value, immutable) => {
                 if let (true, Some(hash)) = (immutable, self.near) {
                     let (token, size) = ((found.version, found.terms), bytes.len());
-                    self.wrapper.keep_near(self.extra, self.key_args, hash, &value, token, size)?;
+                    self.wrapper.keep_near(self.policy, self.key_args, hash, &value, token, size)?;
                 }
                 Ok(Look::Fresh(value))
             }
         }
     }
 
-    /// The value that is fresh now, which counts as a hit. Reenters: as [`Asked::look`].
+    /// The value that is fresh now, which counts as a hit. Reenters: as [`TierRequest::look`].
     pub fn peek(&self) -> Result<Option<Owned>> {
-        match self.look(When::of(self.extra)?)? {
+        match self.look(When::of(self.policy)?)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
                 Ok(Some(value))
@@ -210,7 +210,7 @@ impl<'a> Asked<'a> {
 
     /// Whether the region has it.
     pub fn is_there(&self) -> Result<bool> {
-        Ok(self.shared.region.contains(self.hash(), &self.bytes.0.key, When::of(self.extra)?.now()))
+        Ok(self.shared.region.contains(self.hash(), &self.bytes.0.key, When::of(self.policy)?.now()))
     }
 
     /// Drops the entry. True if there was one that was good.
@@ -223,20 +223,20 @@ impl<'a> Asked<'a> {
     /// Stores a value that the caller has, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of
     /// warnings.
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        match self.extra.options.expires() {
-            true => self.keep_on(value, self.extra.terms(value.borrow())?),
+        match self.policy.options.expires() {
+            true => self.keep_on(value, self.policy.terms(value.borrow())?),
             false => self.keep_for(value, &Terms::NONE, When::Coarse),
         }
     }
 
     /// Stores a value that was computed. If `ttl` fails, that is reported, and the value is not stored; what it was to `replace` is
-    /// out of date. Reenters: as [`Asked::keep`], `sys.unraisablehook`.
+    /// out of date. Reenters: as [`TierRequest::keep`], `sys.unraisablehook`.
     #[inline(always)]
     pub fn keep_computed(&self, value: &Owned, replace: bool) -> Result<()> {
-        if !self.extra.options.expires() {
+        if !self.policy.options.expires() {
             return self.keep_for(value, &Terms::NONE, When::Coarse);
         }
-        match self.extra.terms_of_computed(value.borrow())? {
+        match self.policy.terms_of_computed(value.borrow())? {
             Some(terms) => self.keep_on(value, terms),
             None if replace => self.forget_older(),
             None => Ok(()),
@@ -282,26 +282,26 @@ impl<'a> Asked<'a> {
         Ok(())
     }
 
-    /// What the call returns, or that its function is to be called. Reenters: as [`Asked::look`], `copy`; with `single_flight` it may wait
+    /// What the call returns, or that its function is to be called. Reenters: as [`TierRequest::look`], `copy`; with `single_flight` it may wait
     /// for another thread or process.
     #[inline(always)]
     pub fn answer(self) -> Result<Next> {
-        let now = When::of(self.extra)?;
+        let now = When::of(self.policy)?;
         let old = match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
-                return self.extra.copied(value).map(Next::Return);
+                return self.policy.copied(value).map(Next::Return);
             }
             Look::Stale(value, token) => {
                 if !self.claims(token, now) {
-                    return self.extra.copied(value).map(Next::Return);
+                    return self.policy.copied(value).map(Next::Return);
                 }
                 Some(StaleEntry::InRegion(token))
             }
             Look::Absent => None,
         };
         let mut owed = Owed { old, ..Owed::default() };
-        if let (Some(flights), None) = (&self.extra.flights, &owed.old) {
+        if let (Some(flights), None) = (&self.policy.flights, &owed.old) {
             match self.board_flight(flights)? {
                 (Boarded::Lead(flight), hash, lease) => (owed.flight, owed.lease) = (Some((hash, flight)), lease),
                 (Boarded::Alone, ..) => {}
@@ -328,37 +328,37 @@ impl<'a> Asked<'a> {
 }
 
 impl Wrapper {
-    /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as [`Asked::new`].
-    pub(in crate::py) fn with_asked<R>(
+    /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as [`TierRequest::new`].
+    pub(in crate::py) fn with_request<R>(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         shared: &Shared,
         args: &CallArgs<'_>,
-        work: impl FnOnce(Option<Asked<'_>>) -> Result<R>,
+        work: impl FnOnce(Option<TierRequest<'_>>) -> Result<R>,
     ) -> Result<R> {
-        extra.with_key_args(args, |key_args| {
+        policy.with_key_args(args, |key_args| {
             let near = near::hash(key_args, self.kind)?;
-            let asked = Asked::new(self, extra, shared, key_args, near)?;
-            if asked.is_none() {
+            let request = TierRequest::new(self, policy, shared, key_args, near)?;
+            if request.is_none() {
                 shared.tally(|counters| &counters.oversize);
             }
-            work(asked)
+            work(request)
         })
     }
 
-    /// Reenters: `key`, options, pickle or the serializer, and as [`Asked::answer`].
-    pub(in crate::py) fn begin_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Next> {
-        extra.with_key_args(args, |key_args| {
+    /// Reenters: `key`, options, pickle or the serializer, and as [`TierRequest::answer`].
+    pub(in crate::py) fn begin_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Next> {
+        policy.with_key_args(args, |key_args| {
             let near = near::hash(key_args, self.kind)?;
             if let Some(hash) = near {
-                let now = extra.options.now()?;
-                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
+                let now = policy.options.now()?;
+                if let Some(value) = self.near_value(policy, shared, key_args, hash, now)? {
                     shared.count(true);
-                    return extra.copied(value).map(Next::Return);
+                    return policy.copied(value).map(Next::Return);
                 }
             }
-            match Asked::new(self, extra, shared, key_args, near)? {
-                Some(asked) => asked.answer(),
+            match TierRequest::new(self, policy, shared, key_args, near)? {
+                Some(request) => request.answer(),
                 None => Ok(begin_unkeyed(shared)),
             }
         })
@@ -368,21 +368,21 @@ impl Wrapper {
     #[inline(always)]
     pub(in crate::py) fn begin_absent(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         shared: &Shared,
         args: &CallArgs<'_>,
         hash: Hash,
     ) -> Result<Next> {
-        match Asked::new(self, extra, shared, args, Some(hash))? {
-            Some(asked) => asked.answer(),
+        match TierRequest::new(self, policy, shared, args, Some(hash))? {
+            Some(request) => request.answer(),
             None => Ok(begin_unkeyed(shared)),
         }
     }
 
-    /// Stores a computed value under a key that has these bytes. Reenters: as [`Asked::keep_computed`].
+    /// Stores a computed value under a key that has these bytes. Reenters: as [`TierRequest::keep_computed`].
     pub fn store_in_region(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         shared: &Shared,
         bytes: Buffers,
         value: &Owned,
@@ -390,14 +390,14 @@ impl Wrapper {
     ) -> Result<()> {
         let state = State::of_instance(self.as_object())?;
         let key_args = CallArgs::of_positional(&[]);
-        let asked = Asked { wrapper: self, extra, shared, state, key_args: &key_args, near: None, bytes };
-        asked.keep_computed(value, replace)
+        let request = TierRequest { wrapper: self, policy, shared, state, key_args: &key_args, near: None, bytes };
+        request.keep_computed(value, replace)
     }
 
     /// What a call would return without computing it. Counts a hit or a miss. Reenters: `key`, `copy`, pickle or the serializer.
-    pub fn lookup_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Option<Owned>> {
-        let found = self.with_asked(extra, shared, args, |asked| match asked {
-            Some(asked) => match asked.look(When::of(extra)?)? {
+    pub fn lookup_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Option<Owned>> {
+        let found = self.with_request(policy, shared, args, |request| match request {
+            Some(request) => match request.look(When::of(policy)?)? {
                 Look::Fresh(value) => Ok(Some(value)),
                 Look::Stale(value, _token) => {
                     shared.tally(|counters| &counters.stale_hits);
@@ -408,31 +408,31 @@ impl Wrapper {
             None => Ok(None),
         })?;
         shared.count(found.is_some());
-        found.map(|value| extra.copied(value)).transpose()
+        found.map(|value| policy.copied(value)).transpose()
     }
 
     /// `cache_contains`. Reenters: `key`, pickle or the serializer.
-    pub fn contains_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
-        self.with_asked(extra, shared, args, |asked| asked.map_or(Ok(false), |asked| asked.is_there()))
+    pub fn contains_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
+        self.with_request(policy, shared, args, |request| request.map_or(Ok(false), |request| request.is_there()))
     }
 
     /// `cache_invalidate`. Reenters: as [`Wrapper::contains_shared`].
-    pub fn invalidate_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
-        self.with_asked(extra, shared, args, |asked| asked.map_or(Ok(false), |asked| asked.drop_entry()))
+    pub fn invalidate_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
+        self.with_request(policy, shared, args, |request| request.map_or(Ok(false), |request| request.drop_entry()))
     }
 
-    /// `cache_put`. Reenters: as [`Asked::keep`], `key`.
-    pub fn put_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
-        self.with_asked(extra, shared, args, |asked| {
-            asked.map_or(Ok(()), |asked| asked.keep(&Borrowed::to_owned(value)))
+    /// `cache_put`. Reenters: as [`TierRequest::keep`], `key`.
+    pub fn put_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        self.with_request(policy, shared, args, |request| {
+            request.map_or(Ok(()), |request| request.keep(&Borrowed::to_owned(value)))
         })
     }
 
-    /// The first part of `cache_refresh`. Reenters: `key`, and as [`Asked::new`].
-    pub fn begin_refresh_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Begun> {
-        self.with_asked(extra, shared, args, |asked| {
-            Ok(match asked {
-                Some(asked) => asked.begun(None, Keep::Any),
+    /// The first part of `cache_refresh`. Reenters: `key`, and as [`TierRequest::new`].
+    pub fn begin_refresh_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Begun> {
+        self.with_request(policy, shared, args, |request| {
+            Ok(match request {
+                Some(request) => request.begun(None, Keep::Any),
                 None => Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Not },
             })
         })

@@ -54,7 +54,7 @@ const LET_GO_SLEEP: Duration = Duration::from_micros(200);
 
 /// A store whose hits take no lock, and its counts.
 #[repr(C)]
-pub struct Cache<K, V> {
+pub struct LockedStore<K, V> {
     front: Front<K, V>,
     behind: Box<Behind<K, V>>,
 }
@@ -115,7 +115,7 @@ impl<K, V> Guarded<K, V> {
     }
 }
 
-impl<K: Clone, V: Clone> Cache<K, V> {
+impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// An empty one, of at most `capacity` entries.
     pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
         let (front, back) = Back::new(capacity)?;
@@ -137,13 +137,13 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         self.hit_with(hash, same, |value| Some(value.clone()))
     }
 
-    /// As [`Cache::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
+    /// As [`LockedStore::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
     #[inline(always)]
     pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
         self.search::<true, T>(hash, same, take)
     }
 
-    /// As [`Cache::hit_with`], counting nothing.
+    /// As [`LockedStore::hit_with`], counting nothing.
     #[inline(always)]
     pub fn find_with<T>(
         &self,
@@ -176,7 +176,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         }
     }
 
-    /// A closer look at what [`Cache::hit`] was unsure of. Counts a hit where the verdict is "same". `owner` is the Python
+    /// A closer look at what [`LockedStore::hit`] was unsure of. Counts a hit where the verdict is "same". `owner` is the Python
     /// object that the cache belongs to. Takes no lock but in a thread's first call.
     #[inline(always)]
     pub fn look(
@@ -199,7 +199,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
 
     /// Sees to it that this thread can hit without a lock. `owner` is the Python object that the cache belongs to.
     #[inline(always)]
-    pub fn welcome(&self, owner: Option<Borrowed<'_>>) {
+    pub fn register_thread(&self, owner: Option<Borrowed<'_>>) {
         if self.front.reader(threads::current()).is_none() {
             self.join(owner);
         }
@@ -244,7 +244,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         result
     }
 
-    /// [`Cache::change`] for changes that are rare: what leaves is dropped before this returns, and what has left before. That
+    /// [`LockedStore::change`] for changes that are rare: what leaves is dropped before this returns, and what has left before. That
     /// takes some microseconds. Only what a thread looks at that does not leave its hit meanwhile waits for later changes. Reenters:
     /// as that.
     pub fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
@@ -255,7 +255,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         result
     }
 
-    /// The second value says whether threads look at some of what is to go. Reenters: as [`Cache::change`].
+    /// The second value says whether threads look at some of what is to go. Reenters: as [`LockedStore::change`].
     fn change_and_let_go<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> (R, bool) {
         let Held { guarded, _locked } = self.behind.lock();
         let (result, after) = guarded.back.change_rarely(&self.front, &self.behind.outside(), work);
@@ -300,7 +300,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
     }
 
     /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
-    /// [`Cache::change`]. Reenters: as [`Cache::change_rarely`].
+    /// [`LockedStore::change`]. Reenters: as [`LockedStore::change_rarely`].
     pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
         let Held { guarded, _locked } = self.behind.lock();
         before(guarded.back.store_mut());
@@ -313,7 +313,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         Ok(departed)
     }
 
-    /// Counts a hit that [`Cache::hit`] and [`Cache::look`] have not counted.
+    /// Counts a hit that [`LockedStore::hit`] and [`LockedStore::look`] have not counted.
     #[inline]
     pub fn count_hit(&self) {
         match self.front.reader(threads::current()) {
@@ -341,7 +341,7 @@ impl<K: Clone, V: Clone> Cache<K, V> {
         (hits + others_hits, misses + others_misses)
     }
 
-    /// Hits and misses since the last [`Cache::clear`], the number of entries, and how many
+    /// Hits and misses since the last [`LockedStore::clear`], the number of entries, and how many
     /// have left for others.
     pub fn counts(&self) -> (u64, u64, usize, u64) {
         let Held { guarded, _locked } = self.behind.lock();

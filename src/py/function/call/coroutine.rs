@@ -6,7 +6,7 @@ use crate::core::view::Hit;
 use crate::ffi::exact::Verdict;
 use crate::ffi::{CallArgs, Owned, Result, object};
 use crate::py::cache::expiring_ops::{Found, Read};
-use crate::py::cache::policy::{Extra, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
 use crate::py::function::coroutine_call::{CoroutineCall, Task};
@@ -15,7 +15,7 @@ use crate::py::key;
 use crate::py::key::{Key, KeyKind};
 use crate::py::tier::near;
 use crate::py::tier::region::Shared;
-use crate::py::tier::request::{Asked, Look, When};
+use crate::py::tier::request::{Look, TierRequest, When};
 use crate::state::State;
 use pyo3_ffi as py;
 
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn coroutine_vectorcall(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     let _alive = this.keep_alive();
-    this.cache.welcome(this.owner());
+    this.store.register_thread(this.owner());
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     object::to_slot(this.call_coroutine(&args))
@@ -38,25 +38,25 @@ pub unsafe extern "C" fn coroutine_vectorcall(
 
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let Some(extra) = self.extra() else { unreachable!("this function is for wrappers with options") };
-        if let Some(shared) = &extra.shared {
-            return self.call_coroutine_shared(extra, shared, args);
+        let Some(policy) = self.policy() else { unreachable!("this function is for wrappers with options") };
+        if let Some(shared) = &policy.shared {
+            return self.call_coroutine_shared(policy, shared, args);
         }
-        extra.with_key_args(args, |key_args| {
+        policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
-            let now = extra.options.now()?;
+            let now = policy.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            let old = match self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
-                Hit::Value(inside) => return extra.awaitable(inside),
-                _ => match self.locate(hash, key_args, &mut Read { extra, now })? {
+            let old = match self.store.hit_with(hash, same, |object| entry(object).read(now)) {
+                Hit::Value(inside) => return policy.awaitable(inside),
+                _ => match self.locate(hash, key_args, &mut Read { policy, now })? {
                     Found::Fresh(inside) | Found::Stale(inside) => {
-                        self.cache.count_hit();
-                        return extra.awaitable(inside);
+                        self.store.count_hit();
+                        return policy.awaitable(inside);
                     }
                     Found::Refresh(old) => Some(StaleEntry::InMemory(old)),
                     Found::Absent => None,
-                    Found::Unsettled => {
-                        self.cache.count_miss();
+                    Found::Undecided => {
+                        self.store.count_miss();
                         return self.call_function(args);
                     }
                 },
@@ -66,11 +66,11 @@ impl Wrapper {
     }
 
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
-    pub fn refresh_coroutine(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Owned> {
-        if let Some(shared) = &extra.shared {
-            return self.refresh_coroutine_shared(extra, shared, args);
+    pub fn refresh_coroutine(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<Owned> {
+        if let Some(shared) = &policy.shared {
+            return self.refresh_coroutine_shared(policy, shared, args);
         }
-        extra.with_key_args(args, |key_args| {
+        policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             self.coroutine(Task::Refresh, args, key_args, hash, None)
         })
@@ -90,18 +90,18 @@ impl Wrapper {
     }
 
     /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
-    fn call_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
-        extra.with_key_args(args, |key_args| {
+    fn call_coroutine_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        policy.with_key_args(args, |key_args| {
             let near = near::hash(key_args, self.kind)?;
             if let Some(hash) = near {
-                let now = extra.options.now()?;
-                if let Some(value) = self.near_value(extra, shared, key_args, hash, now)? {
+                let now = policy.options.now()?;
+                if let Some(value) = self.near_value(policy, shared, key_args, hash, now)? {
                     shared.count(true);
-                    return extra.inward(&extra.copied(value)?);
+                    return policy.wrap(&policy.copied(value)?);
                 }
             }
-            match Asked::new(self, extra, shared, key_args, near)? {
-                Some(asked) => asked.answer_coroutine(args),
+            match TierRequest::new(self, policy, shared, key_args, near)? {
+                Some(request) => request.answer_coroutine(args),
                 None => {
                     shared.count(false);
                     shared.tally(|counters| &counters.oversize);
@@ -112,27 +112,27 @@ impl Wrapper {
     }
 
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
-    fn refresh_coroutine_shared(&self, extra: &Extra, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
-        self.with_asked(extra, shared, args, |asked| match asked {
-            Some(asked) => asked.coroutine(Task::Refresh, args, None),
+    fn refresh_coroutine_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+        self.with_request(policy, shared, args, |request| match request {
+            Some(request) => request.coroutine(Task::Refresh, args, None),
             None => self.call_function(args),
         })
     }
 }
 
-impl Asked<'_> {
+impl TierRequest<'_> {
     /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
-    /// and as [`Asked::look`].
+    /// and as [`TierRequest::look`].
     fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = When::of(self.extra)?;
+        let now = When::of(self.policy)?;
         let stale = match self.look(now)? {
             Look::Fresh(value) => {
                 self.shared.count(true);
-                return self.extra.inward(&self.extra.copied(value)?);
+                return self.policy.wrap(&self.policy.copied(value)?);
             }
             Look::Stale(value, token) => {
                 if !self.claims(token, now) {
-                    return self.extra.inward(&self.extra.copied(value)?);
+                    return self.policy.wrap(&self.policy.copied(value)?);
                 }
                 Some(StaleEntry::InRegion(token))
             }

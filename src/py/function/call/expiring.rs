@@ -8,8 +8,8 @@ use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
 use crate::py::cache::expiring_ops::{Found, IsGood, Put, Read, TakeOut};
 use crate::py::cache::in_flight::{Boarded, Call};
-use crate::py::cache::policy::{Cause, Extra, entry};
-use crate::py::cache::{Bound, Keeper};
+use crate::py::cache::policy::{Cause, Policy, entry};
+use crate::py::cache::{Bound, Cache};
 use crate::py::entry::{Entry, EntryTerms, StaleEntry};
 use crate::py::function::Wrapper;
 use crate::py::function::call::coroutine::coroutine_vectorcall;
@@ -28,7 +28,7 @@ const COARSE_CLOCK: u8 = 1;
 const EXACT_CLOCK: u8 = 2;
 
 /// The hit path of caches whose options need nothing but a clock of ours: for one argument, or one that is not ignored, a small
-/// natural number or the very `str` that is stored. All else goes on to [`optioned_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
+/// natural number or the very `str` that is stored. All else goes on to [`expiring_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
 /// Reenters: as those.
 unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, const IGNORING: bool>(
     callable: *mut py::PyObject,
@@ -38,8 +38,8 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    let place = match this.extra() {
-        Some(extra) if IGNORING => extra.only_place(nargsf, kwnames),
+    let place = match this.policy() {
+        Some(policy) if IGNORING => policy.only_place(nargsf, kwnames),
         _ => is_single(nargsf, kwnames).then_some(0),
     };
     if let Some(place) = place {
@@ -52,13 +52,13 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
             // SAFETY: the type has just been seen.
             if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
                 let take = reading::<CLOCK>();
-                found = this.cache.hit_with(Hash::of(u64::from(value)), Key::is_telling_int, take);
+                found = this.store.hit_with(Hash::of(u64::from(value)), Key::is_telling_int, take);
             }
         } else if exact::is_str(argument) {
             // SAFETY: the type has just been seen.
             if let Some(hash) = unsafe { exact::str_hash(argument) } {
                 let take = reading::<CLOCK>();
-                found = this.cache.hit_with(Hash::of(hash), |key| key.is_object(argument), take);
+                found = this.store.hit_with(Hash::of(hash), |key| key.is_object(argument), take);
             }
         }
         if let Hit::Value(value) = found {
@@ -66,7 +66,7 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
         }
     }
     let slow: unsafe extern "C" fn(_, _, _, _) -> _ =
-        if COROUTINE { coroutine_vectorcall } else { optioned_vectorcall };
+        if COROUTINE { coroutine_vectorcall } else { expiring_vectorcall };
     // SAFETY: this function's own arguments.
     unsafe { slow(callable, args, nargsf, kwnames) }
 }
@@ -84,21 +84,21 @@ fn reading<const CLOCK: u8>() -> impl FnOnce(&Owned) -> Option<Owned> {
 
 /// A call of a cache with options. Reenters: options, `__hash__` and `__eq__` of arguments, the function, finalizers.
 #[inline(never)]
-unsafe extern "C" fn optioned_vectorcall(
+unsafe extern "C" fn expiring_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
     kwnames: *mut py::PyObject,
 ) -> *mut py::PyObject {
     // SAFETY: this function's own arguments.
-    let begin = |begun: &mut _| unsafe { begin_optioned(callable, args, nargsf, kwnames, begun) };
+    let begin = |begun: &mut _| unsafe { begin_expiring(callable, args, nargsf, kwnames, begun) };
     // SAFETY: this function's own arguments.
     unsafe { in_parts(callable, args, nargsf, kwnames, begin) }
 }
 
-/// The first part of [`optioned_vectorcall`].
+/// The first part of [`expiring_vectorcall`].
 #[inline(never)]
-unsafe fn begin_optioned(
+unsafe fn begin_expiring(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -107,11 +107,11 @@ unsafe fn begin_optioned(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, held by the caller.
     let this = unsafe { Wrapper::of(callable) };
-    let Some(extra) = this.extra() else { unreachable!("this function is for wrappers with options") };
+    let Some(policy) = this.policy() else { unreachable!("this function is for wrappers with options") };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    this.cache.welcome(this.owner());
-    Next::to_slot(this.begin_call(extra, &args), begun)
+    this.store.register_thread(this.owner());
+    Next::to_slot(this.begin_call(policy, &args), begun)
 }
 
 /// A call of a cache with `copy` that stores nothing. Reenters: the function, `copy`.
@@ -124,7 +124,7 @@ unsafe extern "C" fn uncached_vectorcall(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     let _alive = this.keep_alive();
-    this.cache.count_miss();
+    this.store.count_miss();
     // SAFETY: vectorcall's own arguments, during the call.
     let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
     // SAFETY: what the function returned.
@@ -134,31 +134,31 @@ unsafe extern "C" fn uncached_vectorcall(
 impl Wrapper {
     #[inline(never)]
     fn copy_of(&self, value: Owned) -> Result<Owned> {
-        match self.extra() {
-            Some(extra) => extra.copied(value),
+        match self.policy() {
+            Some(policy) => policy.copied(value),
             None => Ok(value),
         }
     }
 
     /// Reenters: options, `__hash__` and `__eq__` of arguments; with `single_flight` it may wait for another thread.
-    fn begin_call(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<Next> {
-        let made = extra.make_key(args)?;
-        let next = extra.with_made(made.as_ref(), args, |key_args| {
+    fn begin_call(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<Next> {
+        let made = policy.make_key(args)?;
+        let next = policy.with_made(made.as_ref(), args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
-            let now = extra.options.now()?;
+            let now = policy.options.now()?;
             let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            if let Hit::Value(value) = self.cache.hit_with(hash, same, |object| entry(object).read(now)) {
-                return extra.copied(value).map(Next::Return);
+            if let Hit::Value(value) = self.store.hit_with(hash, same, |object| entry(object).read(now)) {
+                return policy.copied(value).map(Next::Return);
             }
-            match self.locate(hash, key_args, &mut Read { extra, now })? {
+            match self.locate(hash, key_args, &mut Read { policy, now })? {
                 Found::Fresh(value) | Found::Stale(value) => {
-                    self.cache.count_hit();
-                    extra.copied(value).map(Next::Return)
+                    self.store.count_hit();
+                    policy.copied(value).map(Next::Return)
                 }
-                Found::Refresh(old) => self.begin_computing(extra, key_args, hash, Some(StaleEntry::InMemory(old))),
-                Found::Absent => self.begin_computing(extra, key_args, hash, None),
-                Found::Unsettled => {
-                    self.cache.count_miss();
+                Found::Refresh(old) => self.begin_computing(policy, key_args, hash, Some(StaleEntry::InMemory(old))),
+                Found::Absent => self.begin_computing(policy, key_args, hash, None),
+                Found::Undecided => {
+                    self.store.count_miss();
                     Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: None, keep: Keep::Not }))
                 }
             }
@@ -172,41 +172,41 @@ impl Wrapper {
         }
     }
 
-    /// A call that has found nothing computes, or waits for another one that does. Reenters: as [`Keeper::board`].
+    /// A call that has found nothing computes, or waits for another one that does. Reenters: as [`Cache::board`].
     fn begin_computing(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         key_args: &CallArgs<'_>,
         hash: Hash,
         old: Option<StaleEntry>,
     ) -> Result<Next> {
         let mut owed = Owed { old, ..Owed::default() };
-        if let Some(flights) = &extra.flights {
-            let call = Call { wrapper: self, extra, key_args, hash };
+        if let Some(flights) = &policy.flights {
+            let call = Call { wrapper: self, policy, key_args, hash };
             match self.board(flights, key_args, hash, &call) {
                 Ok(Boarded::Lead(flight)) => owed.flight = Some((hash, flight)),
                 Ok(Boarded::Alone) => {}
                 Ok(Boarded::Answer(value)) => {
-                    owed.give_up_refresh(extra);
+                    owed.give_up_refresh(policy);
                     return Ok(Next::Return(value));
                 }
                 Err(raised) => {
-                    owed.give_up_refresh(extra);
+                    owed.give_up_refresh(policy);
                     return Err(raised);
                 }
             }
         }
-        self.cache.count_miss();
+        self.store.count_miss();
         Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: owed.boxed(), keep: Keep::New }))
     }
 }
 
-impl Keeper {
+impl Cache {
     /// Stores a value that was computed, unless it can't be told on which terms: that is reported, and no matter of who wants the
-    /// value. Reenters: as [`Keeper::keep_optioned`], `sys.unraisablehook`.
+    /// value. Reenters: as [`Cache::keep_expiring`], `sys.unraisablehook`.
     pub fn keep_computed(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
@@ -215,26 +215,26 @@ impl Keeper {
         if self.bound == Bound::Off {
             return Ok(());
         }
-        match extra.terms_of_computed(value.borrow())? {
-            Some(terms) => self.keep_on_terms(extra, key_args, hash, value, terms, replace_fresh).map(drop),
+        match policy.terms_of_computed(value.borrow())? {
+            Some(terms) => self.keep_on_terms(policy, key_args, hash, value, terms, replace_fresh).map(drop),
             // The clock may be what failed: as of its beginning, nothing has expired.
-            None if replace_fresh => self.drop_older(extra, key_args, hash, 0),
+            None if replace_fresh => self.drop_older(policy, key_args, hash, 0),
             // What is there stays until it is too old, as where the computation fails.
             None => Ok(()),
         }
     }
 
     /// What was stored before a value that is not stored is out of date. Reenters: `__eq__` of keys, `on_evict`, finalizers.
-    fn drop_older(&self, extra: &Extra, key_args: &CallArgs<'_>, hash: Hash, now: Time) -> Result<()> {
-        let (_, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Replaced })?;
-        extra.tell(left)
+    fn drop_older(&self, policy: &Policy, key_args: &CallArgs<'_>, hash: Hash, now: Time) -> Result<()> {
+        let (_, left) = self.locate(hash, key_args, &mut TakeOut { policy, now, cause: Cause::Replaced })?;
+        policy.notify_evicted(left)
     }
 
     /// Stores a value that the caller has. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what
     /// leaves.
-    pub fn keep_optioned(
+    pub fn keep_expiring(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
@@ -243,101 +243,101 @@ impl Keeper {
         if self.bound == Bound::Off {
             return Ok(());
         }
-        let (terms, now) = extra.terms(value.borrow())?;
-        self.keep_on_terms(extra, key_args, hash, value, (terms, now), replace_fresh).map(drop)
+        let (terms, now) = policy.terms(value.borrow())?;
+        self.keep_on_terms(policy, key_args, hash, value, (terms, now), replace_fresh).map(drop)
     }
 
     /// Stores a value on these terms, as of now, or tells which one stays. Reenters: `__eq__` of keys, `on_evict`, finalizers of
     /// what leaves.
     pub fn keep_on_terms(
         &self,
-        extra: &Extra,
+        policy: &Policy,
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
         (terms, now): (EntryTerms, Time),
         replace_fresh: bool,
     ) -> Result<Option<Owned>> {
-        if terms.weight > extra.most_weight() {
-            return self.drop_older(extra, key_args, hash, now).map(|()| None);
+        if terms.weight > policy.most_weight() {
+            return self.drop_older(policy, key_args, hash, now).map(|()| None);
         }
-        let object = Entry::create(extra.entry_type.borrow(), extra.inward(value)?, terms, now)?;
+        let object = Entry::create(policy.entry_type.borrow(), policy.wrap(value)?, terms, now)?;
         let new = Some((Key::new(key_args, self.kind)?, object));
         let left = Vec::new();
-        let mut put = Put { extra, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };
+        let mut put = Put { policy, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };
         let outcome = self.locate(hash, key_args, &mut put);
         let Put { left, no_memory, new, spare, stays, .. } = put;
         drop((new, spare));
         // Where the search failed, nothing has left.
         outcome?;
-        extra.tell(left)?;
+        policy.notify_evicted(left)?;
         if no_memory { Err(Raised::no_memory()) } else { Ok(stays) }
     }
 
     /// `cache_contains` with options. Reenters: `key`, `clock`, `__hash__` and `__eq__` of arguments.
-    pub fn contains_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
-        extra.with_key_args(args, |key_args| {
+    pub fn contains_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<bool> {
+        policy.with_key_args(args, |key_args| {
             let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            self.locate(hash, key_args, &mut IsGood(extra.options.now()?))
+            self.locate(hash, key_args, &mut IsGood(policy.options.now()?))
         })
     }
 
-    /// `cache_invalidate` with options. Reenters: as [`Keeper::contains_optioned`], `on_evict`, finalizers.
-    pub fn invalidate_optioned(&self, extra: &Extra, args: &CallArgs<'_>) -> Result<bool> {
-        extra.with_key_args(args, |key_args| {
+    /// `cache_invalidate` with options. Reenters: as [`Cache::contains_expiring`], `on_evict`, finalizers.
+    pub fn invalidate_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<bool> {
+        policy.with_key_args(args, |key_args| {
             let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            let now = extra.options.now()?;
+            let now = policy.options.now()?;
             // First, so that nobody who comes now gets a result of before.
-            self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
-            let (good, left) = self.locate(hash, key_args, &mut TakeOut { extra, now, cause: Cause::Invalidated })?;
+            self.detach_flight(policy.flights.as_ref(), key_args, hash)?;
+            let (good, left) = self.locate(hash, key_args, &mut TakeOut { policy, now, cause: Cause::Invalidated })?;
             if good {
                 self.invalidated();
             }
-            extra.tell(left)?;
+            policy.notify_evicted(left)?;
             Ok(good)
         })
     }
 
     /// `cache_put` with options. The caller has the value, so with `copy` a copy is stored. Reenters: as
-    /// [`Keeper::keep_optioned`], `key`, `copy`, `__hash__` of arguments.
-    pub fn put_optioned(&self, extra: &Extra, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
-        extra.with_key_args(args, |key_args| {
+    /// [`Cache::keep_expiring`], `key`, `copy`, `__hash__` of arguments.
+    pub fn put_expiring(&self, policy: &Policy, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
+        policy.with_key_args(args, |key_args| {
             let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            let value = extra.copied(value.to_owned())?;
-            self.detach_flight(extra.flights.as_ref(), key_args, hash)?;
-            self.keep_optioned(extra, key_args, hash, &value, true)
+            let value = policy.copied(value.to_owned())?;
+            self.detach_flight(policy.flights.as_ref(), key_args, hash)?;
+            self.keep_expiring(policy, key_args, hash, &value, true)
         })
     }
 }
 
 impl Wrapper {
     /// The vectorcall function of a wrapper with options.
-    pub fn optioned_function(extra: &Extra, bound: Bound) -> Option<py::vectorcallfunc> {
-        if bound == Bound::Off && extra.flights.is_none() {
-            return match (&extra.options.copy, extra.options.coroutine) {
+    pub fn expiring_function(policy: &Policy, bound: Bound) -> Option<py::vectorcallfunc> {
+        if bound == Bound::Off && policy.flights.is_none() {
+            return match (&policy.options.copy, policy.options.coroutine) {
                 (Copy::No, _) => None,
                 (Copy::By(_), false) => Some(uncached_vectorcall),
                 (Copy::By(_), true) => Some(coroutine_vectorcall),
             };
         }
-        if extra.shared.is_some() {
-            return Some(if extra.options.coroutine { coroutine_vectorcall } else { tiered::function_for(extra) });
+        if policy.shared.is_some() {
+            return Some(if policy.options.coroutine { coroutine_vectorcall } else { tiered::function_for(policy) });
         }
-        Some(match (extra.options.coroutine, extra.ignores()) {
-            (true, true) => clocked_function::<true, true>(extra),
-            (true, false) => clocked_function::<true, false>(extra),
-            (false, true) => clocked_function::<false, true>(extra),
-            (false, false) => clocked_function::<false, false>(extra),
+        Some(match (policy.options.coroutine, policy.ignores()) {
+            (true, true) => clocked_function::<true, true>(policy),
+            (true, false) => clocked_function::<true, false>(policy),
+            (false, true) => clocked_function::<false, true>(policy),
+            (false, false) => clocked_function::<false, false>(policy),
         })
     }
 }
 
-fn clocked_function<const COROUTINE: bool, const IGNORING: bool>(extra: &Extra) -> py::vectorcallfunc {
-    match extra.options.clock {
-        Clock::Unused if extra.quick => quick_vectorcall::<NO_CLOCK, COROUTINE, IGNORING>,
-        Clock::Coarse if extra.quick => quick_vectorcall::<COARSE_CLOCK, COROUTINE, IGNORING>,
-        Clock::Exact if extra.quick => quick_vectorcall::<EXACT_CLOCK, COROUTINE, IGNORING>,
+fn clocked_function<const COROUTINE: bool, const IGNORING: bool>(policy: &Policy) -> py::vectorcallfunc {
+    match policy.options.clock {
+        Clock::Unused if policy.quick => quick_vectorcall::<NO_CLOCK, COROUTINE, IGNORING>,
+        Clock::Coarse if policy.quick => quick_vectorcall::<COARSE_CLOCK, COROUTINE, IGNORING>,
+        Clock::Exact if policy.quick => quick_vectorcall::<EXACT_CLOCK, COROUTINE, IGNORING>,
         _ if COROUTINE => coroutine_vectorcall,
-        _ => optioned_vectorcall,
+        _ => expiring_vectorcall,
     }
 }

@@ -6,7 +6,7 @@ use crate::core::view::{Look, SlotId};
 use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Raised, Result, object};
 use crate::py::cache::lookup::{Action, Candidate};
-use crate::py::cache::{Bound, Keeper};
+use crate::py::cache::{Bound, Cache};
 use crate::py::function::Wrapper;
 use crate::py::key::{Key, KeyKind};
 use pyo3_ffi as py;
@@ -15,19 +15,19 @@ use std::ptr;
 /// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: `__eq__` of arguments, the
 /// function.
 #[inline(never)]
-pub unsafe extern "C" fn settle_single<const TYPED: bool>(
+pub unsafe extern "C" fn resolve_single<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     hash: Hash,
     id: SlotId,
 ) -> *mut py::PyObject {
     // SAFETY: this function's own arguments: one positional argument, held by the caller.
-    unsafe { settle(callable, args, 1, ptr::null_mut(), hash, id, KeyKind::of_calls(TYPED)) }
+    unsafe { resolve_candidate(callable, args, 1, ptr::null_mut(), hash, id, KeyKind::of_calls(TYPED)) }
 }
 
 /// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
 #[inline(never)]
-pub unsafe extern "C" fn settle_any(
+pub unsafe extern "C" fn resolve_any(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -38,13 +38,13 @@ pub unsafe extern "C" fn settle_any(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let kind = unsafe { Wrapper::of(callable) }.kind;
     // SAFETY: this function's own arguments.
-    unsafe { settle(callable, args, nargsf, kwnames, hash, id, kind) }
+    unsafe { resolve_candidate(callable, args, nargsf, kwnames, hash, id, kind) }
 }
 
 /// # Safety
 /// Vectorcall's own arguments, of a wrapper.
 #[inline(always)]
-unsafe fn settle(
+unsafe fn resolve_candidate(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn miss_int(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    this.cache.count_miss();
+    this.store.count_miss();
     let alive = this.keep_alive();
     // SAFETY: one positional argument, held by the caller.
     let result = unsafe { this.call_in_place(args, 1, ptr::null_mut()) };
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn miss_any(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    this.cache.count_miss();
+    this.store.count_miss();
     let _alive = this.keep_alive();
     // SAFETY: vectorcall's own arguments, during the call.
     let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
@@ -235,7 +235,7 @@ unsafe fn miss_untold(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    this.cache.count_miss();
+    this.store.count_miss();
     let _alive = this.keep_alive();
     // SAFETY: vectorcall's own arguments, during the call.
     let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    this.cache.count_miss();
+    this.store.count_miss();
     let _alive = this.keep_alive();
     // SAFETY: vectorcall's own arguments, during the call.
     unsafe { this.call_in_place(args, nargsf, kwnames) }
@@ -276,7 +276,7 @@ impl Action for Get {
         Err(Some(store.generation()))
     }
 
-    fn unsettled(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Outcome {
         Err(None)
     }
 }
@@ -289,13 +289,13 @@ struct Keep {
 }
 
 /// What left the store for a new entry, to be dropped outside, or that there was no memory.
-type Left = std::result::Result<Option<(Option<Key>, Option<Owned>)>, OutOfMemory>;
+type Displaced = std::result::Result<Option<(Option<Key>, Option<Owned>)>, OutOfMemory>;
 
 impl Action for Keep {
-    type Outcome = Left;
+    type Outcome = Displaced;
 
     #[inline(always)]
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Left {
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Displaced {
         if !self.replace {
             return Ok(None);
         }
@@ -313,7 +313,7 @@ impl Action for Keep {
     }
 
     #[inline(always)]
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Left {
+    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Displaced {
         let Some((key, value)) = self.entry.take() else {
             return Ok(None);
         };
@@ -326,7 +326,7 @@ impl Action for Keep {
         }
     }
 
-    fn unsettled(&mut self) -> Left {
+    fn undecided(&mut self) -> Displaced {
         Ok(None)
     }
 }
@@ -338,7 +338,7 @@ impl Wrapper {
         let _alive = self.keep_alive();
         let found = self.locate(hash, args, &mut Get)?;
         if found.is_ok() {
-            self.cache.count_hit();
+            self.store.count_hit();
         }
         Ok(found)
     }
@@ -349,7 +349,7 @@ impl Wrapper {
         let _alive = self.keep_alive();
         let found = self.locate_from(hash, args, &mut Get, candidate)?;
         if found.is_ok() {
-            self.cache.count_hit();
+            self.store.count_hit();
         }
         Ok(found)
     }
@@ -359,7 +359,7 @@ impl Wrapper {
     #[inline(always)]
     fn keep_new(&self, args: &CallArgs<'_>, hash: Hash, generation: u64, key: Key, value: Owned) -> Result<Owned> {
         let kept = value.clone();
-        let done = self.cache.change(|store| {
+        let done = self.store.change(|store| {
             // Most often nothing has come since, or nothing of this hash.
             if store.generation() == generation || store.first_candidate(hash).is_none() {
                 Ok(store.insert(hash, key, kept))
@@ -376,7 +376,7 @@ impl Wrapper {
     }
 }
 
-impl Keeper {
+impl Cache {
     /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
     #[inline(never)]
     pub fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {

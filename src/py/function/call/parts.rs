@@ -8,7 +8,7 @@ use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, object};
 use crate::py::cache::Bound;
 use crate::py::cache::in_flight::land;
-use crate::py::cache::policy::{Extra, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
 use crate::py::key::Key;
@@ -67,8 +67,8 @@ impl Owed {
     }
 
     /// Whether the result may be stored: invalidating, putting and clearing take a flight out, whose result is of before that.
-    fn may_store(&self, extra: &Extra) -> bool {
-        match (&self.flight, &extra.flights) {
+    fn may_store(&self, policy: &Policy) -> bool {
+        match (&self.flight, &policy.flights) {
             (Some((hash, flight)), Some(flights)) => flights.has(*hash, flight.borrow()),
             _ => true,
         }
@@ -76,9 +76,9 @@ impl Owed {
 
     /// If a stale entry is still there, because of an error or because the result was not stored, another caller is to try. Reenters:
     /// finalizers.
-    pub fn give_up_refresh(&mut self, extra: &Extra) {
+    pub fn give_up_refresh(&mut self, policy: &Policy) {
         let old = self.old.take();
-        match (&old, &extra.shared) {
+        match (&old, &policy.shared) {
             (Some(StaleEntry::InMemory(old)), _) => entry(old).give_up_refresh(),
             (Some(StaleEntry::InRegion(token)), Some(shared)) => shared.region.give_up_refresh(*token),
             _ => {}
@@ -88,19 +88,19 @@ impl Owed {
     }
 
     /// Gives all that is owed, with this result, and returns it. Reenters: finalizers, and where greenlets wait, their library.
-    pub fn settle(&mut self, extra: &Extra, result: Result<Owned>) -> Result<Owned> {
-        self.give_up_refresh(extra);
+    pub fn settle(&mut self, policy: &Policy, result: Result<Owned>) -> Result<Owned> {
+        self.give_up_refresh(policy);
         // Before the flight, so that a caller of this process whom it wakes finds no lease of its own.
-        self.end_lease(extra);
-        match (self.flight.take(), &extra.flights) {
+        self.end_lease(policy);
+        match (self.flight.take(), &policy.flights) {
             (Some((hash, flight)), Some(flights)) => land(flights, &flight, hash, result),
             _ => result,
         }
     }
 
-    fn end_lease(&mut self, extra: &Extra) {
+    fn end_lease(&mut self, policy: &Policy) {
         if let Some((lease, _holding)) = self.lease.take()
-            && let Some(shared) = &extra.shared
+            && let Some(shared) = &policy.shared
         {
             shared.region.end_lease(lease);
         }
@@ -185,30 +185,30 @@ impl Wrapper {
     /// finalizers.
     fn end_call(&self, args: &CallArgs<'_>, begun: Begun, result: Result<Owned>) -> Result<Owned> {
         let Begun { hash, made, bytes, owed, keep } = begun;
-        let Some(extra) = self.extra() else { return self.end_plain(args, hash, keep, result) };
+        let Some(policy) = self.policy() else { return self.end_plain(args, hash, keep, result) };
         if keep == Keep::Never {
-            return if extra.options.coroutine { result } else { result.and_then(|value| extra.copied(value)) };
+            return if policy.options.coroutine { result } else { result.and_then(|value| policy.copied(value)) };
         }
         let stored = result.and_then(|value| {
             let value = self.unless_coroutine(value)?;
-            if keep != Keep::Not && owed.as_ref().is_none_or(|owed| owed.may_store(extra)) {
+            if keep != Keep::Not && owed.as_ref().is_none_or(|owed| owed.may_store(policy)) {
                 let replace = keep == Keep::Any;
-                match (&extra.shared, bytes) {
-                    (Some(shared), Some(bytes)) => self.store_in_region(extra, shared, bytes, &value, replace),
-                    _ => extra.with_made(made.as_ref(), args, |key_args| {
-                        self.keep_computed(extra, key_args, hash, &value, replace)
+                match (&policy.shared, bytes) {
+                    (Some(shared), Some(bytes)) => self.store_in_region(policy, shared, bytes, &value, replace),
+                    _ => policy.with_made(made.as_ref(), args, |key_args| {
+                        self.keep_computed(policy, key_args, hash, &value, replace)
                     }),
                 }?;
             }
             Ok(value)
         });
         let result = match owed {
-            Some(mut owed) => owed.settle(extra, stored),
+            Some(mut owed) => owed.settle(policy, stored),
             None => stored,
         };
         object::with_exception_aside(|| drop(made));
         // When all has been given to others, so that nobody waits for a copy that is not theirs.
-        result.and_then(|value| extra.copied(value))
+        result.and_then(|value| policy.copied(value))
     }
 
     /// The end of `cache_refresh` without options. Reenters: `__eq__` of keys, finalizers.
@@ -225,14 +225,14 @@ impl Wrapper {
     pub(in crate::py) fn begin_refresh(&self, args: &CallArgs<'_>) -> Result<Next> {
         let keep = if self.bound == Bound::Off { Keep::Never } else { Keep::Any };
         let begun = |hash| Begun { hash, made: None, bytes: None, owed: None, keep };
-        match self.extra() {
+        match self.policy() {
             _ if keep == Keep::Never => Ok(Next::Call(begun(Hash::of(0)))),
-            Some(extra) if extra.options.coroutine => self.refresh_coroutine(extra, args).map(Next::Return),
-            Some(extra) => match &extra.shared {
-                Some(shared) => self.begin_refresh_shared(extra, shared, args).map(Next::Call),
+            Some(policy) if policy.options.coroutine => self.refresh_coroutine(policy, args).map(Next::Return),
+            Some(policy) => match &policy.shared {
+                Some(shared) => self.begin_refresh_shared(policy, shared, args).map(Next::Call),
                 None => {
-                    let made = extra.make_key(args)?;
-                    let hash = extra.with_made(made.as_ref(), args, |key_args| self.hash_of(args, key_args))?;
+                    let made = policy.make_key(args)?;
+                    let hash = policy.with_made(made.as_ref(), args, |key_args| self.hash_of(args, key_args))?;
                     Ok(Next::Call(Begun { made, ..begun(hash) }))
                 }
             },

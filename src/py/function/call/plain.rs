@@ -10,7 +10,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, compat};
 use crate::py::cache::Bound;
 use crate::py::function::Wrapper;
 use crate::py::function::call::miss::{
-    miss_any, miss_int, miss_single, settle_any, settle_single, uncached_vectorcall,
+    miss_any, miss_int, miss_single, resolve_any, resolve_single, uncached_vectorcall,
 };
 use crate::py::key;
 use crate::py::key::{Key, KeyKind};
@@ -74,7 +74,7 @@ unsafe fn call_int<const TYPED: bool>(
         // SAFETY: one argument, as this function got it, whose hash tells its value.
         Hit::Absent(generation) => unsafe { miss_int(callable, args, hash, generation) },
         // SAFETY: one argument, as this function got it.
-        Hit::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
+        Hit::Unsure(id) => unsafe { resolve_single::<TYPED>(callable, args, hash, id) },
     }
 }
 
@@ -100,13 +100,13 @@ unsafe extern "C" fn call_str<const TYPED: bool>(
         // SAFETY: one argument, as this function got it.
         Hit::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
         // SAFETY: one argument, as this function got it.
-        Hit::Unsure(id) => unsafe { settle_str::<TYPED>(callable, args, hash, id) },
+        Hit::Unsure(id) => unsafe { resolve_str::<TYPED>(callable, args, hash, id) },
     }
 }
 
 /// The hit path of a short ASCII `str` that is perhaps equal to the stored one.
 #[inline(never)]
-unsafe extern "C" fn settle_str<const TYPED: bool>(
+unsafe extern "C" fn resolve_str<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     hash: Hash,
@@ -129,7 +129,7 @@ unsafe extern "C" fn settle_str<const TYPED: bool>(
         Look::Absent(_) | Look::Ask(..) | Look::Elsewhere => {}
     }
     // SAFETY: this function's own arguments.
-    unsafe { settle_single::<TYPED>(callable, args, hash, id) }
+    unsafe { resolve_single::<TYPED>(callable, args, hash, id) }
 }
 
 /// The hit path of one positional argument of another type. Reenters: as [`call_any`].
@@ -186,7 +186,7 @@ unsafe fn call_single_hashed<const TYPED: bool>(
         // SAFETY: one argument, as the caller got it.
         Hit::Absent(generation) => unsafe { miss_single(callable, args, hash, generation) },
         // SAFETY: one argument, as the caller got it.
-        Hit::Unsure(id) => unsafe { settle_single::<TYPED>(callable, args, hash, id) },
+        Hit::Unsure(id) => unsafe { resolve_single::<TYPED>(callable, args, hash, id) },
     }
 }
 
@@ -260,7 +260,7 @@ unsafe extern "C" fn call_keywords(
                 return miss_any(callable, args, nargsf, kwnames, hash, generation);
             },
             // SAFETY: this function's own arguments.
-            Hit::Unsure(id) => return unsafe { settle_any(callable, args, nargsf, kwnames, hash, id) },
+            Hit::Unsure(id) => return unsafe { resolve_any(callable, args, nargsf, kwnames, hash, id) },
         }
     }
     // SAFETY: this function's own arguments.
@@ -286,7 +286,7 @@ unsafe extern "C" fn call_positional<const TYPED: bool, const N: usize>(
         // SAFETY: so many positional arguments, as this function got them.
         Hit::Absent(generation) => unsafe { miss_any(callable, args, N, ptr::null_mut(), hash, generation) },
         // SAFETY: so many positional arguments, as this function got them.
-        Hit::Unsure(id) => unsafe { settle_any(callable, args, N, ptr::null_mut(), hash, id) },
+        Hit::Unsure(id) => unsafe { resolve_any(callable, args, N, ptr::null_mut(), hash, id) },
     }
 }
 
@@ -313,7 +313,7 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
         // SAFETY: this function's own arguments.
         Hit::Absent(generation) => unsafe { miss_any(callable, args, nargsf, kwnames, hash, generation) },
         // SAFETY: this function's own arguments.
-        Hit::Unsure(id) => unsafe { settle_any(callable, args, nargsf, kwnames, hash, id) },
+        Hit::Unsure(id) => unsafe { resolve_any(callable, args, nargsf, kwnames, hash, id) },
     }
 }
 
@@ -327,11 +327,11 @@ pub fn is_single(nargsf: usize, kwnames: *mut py::PyObject) -> bool {
 impl Wrapper {
     #[inline(always)]
     pub(in crate::py) fn hit(&self, hash: Hash, same: impl FnOnce(&Key) -> bool) -> Hit<Owned> {
-        self.cache.hit(hash, same)
+        self.store.hit(hash, same)
     }
 
     #[inline(always)]
     pub(in crate::py) fn look(&self, hash: Hash, id: SlotId, judge: impl FnMut(&Key) -> Verdict) -> Look<Key, Owned> {
-        self.cache.look(self.owner(), hash, id, judge)
+        self.store.look(self.owner(), hash, id, judge)
     }
 }

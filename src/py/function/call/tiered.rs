@@ -3,7 +3,7 @@
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, SlotId};
 use crate::ffi::{Borrowed, CallArgs, clock as clocks, compat, exact};
-use crate::py::cache::policy::{Extra, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Next, in_parts};
 use crate::py::function::call::plain::is_single;
@@ -20,9 +20,9 @@ const COARSE_CLOCK: u8 = 1;
 const EXACT_CLOCK: u8 = 2;
 
 /// The vectorcall function of a shared cache.
-pub fn function_for(extra: &Extra) -> py::vectorcallfunc {
-    match extra.options.clock {
-        _ if !extra.quick || extra.ignores() => shared_vectorcall,
+pub fn function_for(policy: &Policy) -> py::vectorcallfunc {
+    match policy.options.clock {
+        _ if !policy.quick || policy.ignores() => shared_vectorcall,
         Clock::Unused => quick_vectorcall::<NO_CLOCK>,
         Clock::Coarse => quick_vectorcall::<COARSE_CLOCK>,
         Clock::Exact => quick_vectorcall::<EXACT_CLOCK>,
@@ -43,8 +43,8 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
         let argument = unsafe { Borrowed::first_of(args) };
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
-        if let Some(extra) = this.extra()
-            && let Some(shared) = &extra.shared
+        if let Some(policy) = this.policy()
+            && let Some(shared) = &policy.shared
         {
             let region = &*shared.region;
             let now = match CLOCK {
@@ -58,13 +58,13 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
                 // SAFETY: the type has just been seen.
                 if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
                     hash = Hash::of(u64::from(value));
-                    found = this.cache.find_with(hash, Key::is_telling_int, take);
+                    found = this.store.find_with(hash, Key::is_telling_int, take);
                 }
             } else if exact::is_str(argument) {
                 // SAFETY: the type has just been seen.
                 if let Some(known) = unsafe { exact::str_hash(argument) } {
                     hash = Hash::of(known);
-                    found = this.cache.find_with(hash, |key| key.is_object(argument), take);
+                    found = this.store.find_with(hash, |key| key.is_object(argument), take);
                 }
             }
             match found {
@@ -105,8 +105,8 @@ unsafe fn begin_absent(
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
-    let (this, extra, shared) = unsafe { parts(callable) };
-    Next::to_slot(this.begin_absent(extra, shared, &args, hash), begun)
+    let (this, policy, shared) = unsafe { parts(callable) };
+    Next::to_slot(this.begin_absent(policy, shared, &args, hash), begun)
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
@@ -134,8 +134,8 @@ unsafe fn begin_shared(
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
-    let (this, extra, shared) = unsafe { parts(callable) };
-    Next::to_slot(this.begin_shared(extra, shared, &args), begun)
+    let (this, policy, shared) = unsafe { parts(callable) };
+    Next::to_slot(this.begin_shared(policy, shared, &args), begun)
 }
 
 /// The wrapper, its options and its region, for a call that is no hit of the near cache.
@@ -143,10 +143,10 @@ unsafe fn begin_shared(
 /// # Safety
 /// The object is a wrapper of a shared cache, held by the caller.
 #[inline(always)]
-unsafe fn parts<'a>(callable: *mut py::PyObject) -> (&'a Wrapper, &'a Extra, &'a Shared) {
+unsafe fn parts<'a>(callable: *mut py::PyObject) -> (&'a Wrapper, &'a Policy, &'a Shared) {
     // SAFETY: as the caller says.
     let this = unsafe { Wrapper::of(callable) };
-    let Some((extra, shared)) = this.extra_shared() else { unreachable!("this function is for shared caches") };
-    this.cache.welcome(this.owner());
-    (this, extra, shared)
+    let Some((policy, shared)) = this.policy_shared() else { unreachable!("this function is for shared caches") };
+    this.store.register_thread(this.owner());
+    (this, policy, shared)
 }
