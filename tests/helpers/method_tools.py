@@ -27,3 +27,13 @@ class Shop:
     def plain(self, x, *, factor=1):
         """Look nothing up."""
         return x * factor
+
+
+class CallableWithoutName:
+    """Instances have no __name__."""
+
+    def __init__(self) -> None:
+        self.attribute = 1
+
+    def __call__(self, x: int) -> int:
+        return x

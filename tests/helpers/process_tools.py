@@ -97,9 +97,6 @@ def wait_for(child):
     return "hung"
 
 
-# ---- single flight --------------------------------------------------------------------------------------------------
-
-
 def start_process(context, target, *args):
     """Start a process that sends its results, and return it with what receives them."""
     receiver, sender = context.Pipe(duplex=False)

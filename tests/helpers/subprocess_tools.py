@@ -9,6 +9,9 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+TESTS = str(Path(__file__).parents[1])
 
 # The child's own watchdog shows where each thread stands; the parent's timeout is for a child too broken for that.
 WATCHDOG = "import faulthandler; faulthandler.dump_traceback_later({seconds}, exit=True); del faulthandler\n"
@@ -25,6 +28,12 @@ def describe_status(status: int) -> str:
         return f"signal {-status}"
 
 
+def environment_with(*folders: str, **variables: str) -> dict[str, str]:
+    """The environment of a child that imports from these folders first."""
+    path = os.pathsep.join(filter(None, (*folders, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **variables}
+
+
 def run_child(
     code: str,
     *,
@@ -32,13 +41,16 @@ def run_child(
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Run the code in a child interpreter and return what it printed. Fails unless it exits with status 0 in time."""
+    """Run the code in a child interpreter and return what it printed. Fails unless it exits with status 0 in time.
+
+    It can import helpers.
+    """
     source = WATCHDOG.format(seconds=seconds) + textwrap.dedent(code)
     command = [sys.executable, "-X", "faulthandler", *options, "-c", source]
     try:
         child = subprocess.run(
             command,
-            env={**os.environ, **(environment or {})},
+            env=environment_with(TESTS, **(environment or {})),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=seconds + GRACE_SECONDS,

@@ -2,89 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import pytest
 
+from helpers.recursion_tools import levels_in_child
 from helpers.subprocess_tools import run_function
 
-
-def recurse(kind, limits, stack=0):
-    """Recurse twice in the main thread and twice in another, under each limit, and print how many levels there were."""
-    import asyncio
-    import sys
-    import tempfile
-    import threading
-
-    import tamis
-
-    folder = tempfile.TemporaryDirectory()
-    shared = {"backend": "shared", "path": folder.name, "max_bytes": 8 << 20, "name": "recursion"}
-    lru_cache = tamis.lru_cache
-    makers = {
-        "none": lambda: lambda f: f,
-        "bound": lambda: lru_cache(10**6),
-        "no bound": lambda: lru_cache(None),
-        "ttl": lambda: lru_cache(None, ttl=100),
-        "key": lambda: lru_cache(None, key=lambda n: (n, n)),
-        "copy": lambda: lru_cache(None, copy=True),
-        "no single flight": lambda: lru_cache(None, single_flight=False),
-        "nothing stored": lambda: lru_cache(0),
-        "two caches": lambda: lambda f: tamis.cache(tamis.cache(f)),
-        "shared": lambda: lru_cache(**shared),
-        "shared, ttl": lambda: lru_cache(ttl=100, **shared),
-    }
-    entered = 0
-    how = "refresh" if kind == "refresh" else "call"
-
-    def make():
-        @makers["ttl" if how == "refresh" else kind]()
-        async def f(n):
-            nonlocal entered
-            entered += 1
-            if n == 0:
-                await asyncio.sleep(0)
-                return 0
-            return await (f.cache_refresh(n - 1) if how == "refresh" else f(n - 1)) + 1
-
-        return f
-
-    def reached(f, n):
-        nonlocal entered
-        getattr(f, "cache_clear", int)()
-        entered = 0
-        loop = asyncio.new_event_loop()
-        try:
-            outcome = loop.run_until_complete(f(n))
-        except RecursionError:
-            outcome = "RecursionError"
-        depth = entered
-        # The cache works on, and in the same loop.
-        assert loop.run_until_complete(f(5)) == 5
-        loop.close()
-        return depth, outcome
-
-    def work(limit, n):
-        f = make()
-        reached(f, 50)
-        first, second = (reached(f, n) for _ in range(2))
-        assert first == second, (kind, limit, first, second)
-        assert first[1] in (n, "RecursionError"), (kind, limit, first)
-        depths.append(first[0])
-
-    threading.stack_size(stack)
-    depths = []
-    for limit, n in limits:
-        sys.setrecursionlimit(limit)
-        work(limit, n)
-        thread = threading.Thread(target=work, args=(limit, n))
-        thread.start()
-        thread.join()
-    sys.setrecursionlimit(1000)
-    assert len(depths) == 2 * len(limits)
-    print(*depths)
-
-
+depths = functools.partial(levels_in_child, "recursive_coroutines")
 KINDS = [
     "bound",
     "no bound",
@@ -98,11 +24,6 @@ KINDS = [
     "shared, ttl",
     "refresh",
 ]
-
-
-def depths(kind, *limits, stack=0):
-    printed = run_function(recurse, kind, list(limits), stack, seconds=120)
-    return [int(depth) for depth in printed.split()]
 
 
 @pytest.mark.parametrize("kind", KINDS)
