@@ -54,7 +54,7 @@ test-core: tools ## run the core's own tests, without any Python
 	cargo test --locked --quiet --no-default-features
 
 test-loom: tools ## run the models of the lock-free protocols in every order that the memory model allows
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --release --no-default-features --lib -- shared shm
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --release --no-default-features --lib -- concurrent shm
 
 # The sanitizers need a nightly toolchain. std comes compiled without their marks: tests/sanitizers says what that hides.
 test-sanitizers: test-thread-sanitizer test-address-sanitizer ## run the core's tests under ThreadSanitizer and AddressSanitizer

@@ -25,18 +25,23 @@ pub fn boxed<T>(value: T) -> Result<Box<T>, OutOfMemory> {
 }
 
 pub mod atomics;
+pub mod cells;
 pub mod clock;
+pub mod concurrent;
+pub mod entry_ref;
 pub mod expiry;
 #[cfg(all(any(feature = "shm", test), not(loom)))]
 pub mod forks;
 pub mod hash;
 pub mod index;
+mod leaving;
 pub mod memory;
-pub mod shared;
+mod moves;
+mod sieve;
+pub mod slab;
+pub mod slot;
 pub mod store;
 pub mod view;
 
-#[cfg(any(feature = "hashbrown-index", test))]
-pub mod index_hashbrown;
 #[cfg(test)]
 mod tests;

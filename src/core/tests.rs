@@ -1,11 +1,13 @@
 //! The store against a plain model, over each kind of memory and index; and what the index promises of hard keys.
 
 use super::hash::{Combine, Hash, UNVISITED};
-use super::index::{Index, WordIndex};
-use super::index_hashbrown::HashbrownIndex;
+use super::index::Index;
+use super::index::hashbrown::HashbrownIndex;
+use super::index::words::WordIndex;
 use super::memory::{Concurrent, Local, Memory};
+use super::slot::SlotId;
 use super::store::Store;
-use super::view::{Hit, SlotId};
+use super::view::Hit;
 use std::cell::Cell;
 use std::collections::HashMap;
 
@@ -27,7 +29,7 @@ impl Settle for Concurrent {
     fn settle(store: &mut Store<u64, u64, Self>, handed_out: Option<(u64, u64)>) -> Option<(u64, u64)> {
         assert_eq!(handed_out, None, "readers might see it");
         let mut left = Vec::new();
-        let waited = store.take_waiting();
+        let waited = store.take_retired();
         // SAFETY: there are no readers.
         unsafe { store.release(waited, usize::MAX, |_| false, |pair| left.push(pair)) };
         drop(store.take_replaced());
@@ -94,9 +96,9 @@ impl Model {
 
 fn find<M: Memory>(store: &Store<u64, u64, M>, hash: Hash, key: u64) -> Option<SlotId> {
     let mut candidate = store.first_candidate(hash);
-    while let Some((id, cursor)) = candidate {
-        if *store.key(id) == key {
-            return Some(id);
+    while let Some((entry, cursor)) = candidate {
+        if *entry.key() == key {
+            return Some(entry.id());
         }
         candidate = store.next_candidate(hash, cursor);
     }
@@ -317,4 +319,37 @@ fn a_scan_of_a_full_index_stays_at_home_for_ever() {
     }
     assert_eq!(index.distances(), (0, 0.0));
     assert!(!index.mixes());
+}
+
+/// Whatever is asked about an entry that has left, the store stays whole.
+fn old_numbers_name_nothing<M: Settle>() {
+    let mut store: Store<u64, u64, M> = Store::new(4).expect("memory");
+    assert!(store.insert(Hash::of(1), 1, 10).is_ok() && store.insert(Hash::of(2), 2, 20).is_ok());
+    let id = find(&store, Hash::of(1), 1).expect("it is there");
+    assert_eq!(store.entry(id).map(|entry| (*entry.key(), *entry.value())), Some((1, 10)));
+    let left = store.remove(id);
+    assert_eq!(M::settle(&mut store, left), Some((1, 10)));
+    let past_the_end = SlotId(1000);
+    for old in [id, past_the_end, SlotId::NONE] {
+        assert!(store.entry(old).is_none() && store.key_if_live(old).is_none() && !store.is_marked(old));
+        assert_eq!((store.remove(old), store.take_out(old)), (None, None));
+        store.mark(old);
+        store.set_hand(old);
+        assert_eq!(store.len(), 1);
+    }
+    assert_eq!(store.oldest().and_then(|oldest| store.newer(oldest)), None);
+    assert_eq!(store.newer(past_the_end), None);
+    assert_eq!(store.queue().collect::<Vec<_>>(), [(&2, &20, false)]);
+    // What is retired, but not let go yet, is no entry either.
+    let id = find(&store, Hash::of(2), 2).expect("it is there");
+    let _left = store.remove(id);
+    assert!(store.entry(id).is_none() && store.remove(id).is_none());
+    assert_eq!(store.len(), 0);
+}
+
+#[test]
+fn numbers_of_entries_that_have_left_name_nothing() {
+    old_numbers_name_nothing::<Local<Words>>();
+    old_numbers_name_nothing::<Local<HashbrownIndex>>();
+    old_numbers_name_nothing::<Concurrent>();
 }

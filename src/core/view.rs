@@ -1,19 +1,10 @@
-//! What a hit sees of a store: where it lies, and the slots that a word leads to.
+//! What a hit sees of a store: where it lies, and what a word leads to.
 
-use super::atomics::Place;
-use super::hash::{Hash, UNVISITED};
-use super::index::{Glance, Index};
-use super::memory::{Concurrent, Memory, Word};
-
-/// An entry's number, valid until the entry leaves; from then on it may name another one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub struct SlotId(pub(super) u32);
-
-impl SlotId {
-    /// No entry's number.
-    pub const NONE: Self = Self(SENTINEL);
-}
+use super::cells::Word;
+use super::hash::Hash;
+use super::index::{Index, IndexProbe};
+use super::memory::{Concurrent, Memory};
+use super::slot::{Slot, SlotId};
 
 /// That of no store: for those who looked without a lock, and must look again before they store something.
 pub const NO_GENERATION: u64 = u64::MAX;
@@ -56,90 +47,7 @@ pub enum Look<K, V> {
     /// No entry has this hash. The generation in which it was so, or [`NO_GENERATION`].
     Absent(u64),
     /// Nothing; it is to be searched for.
-    Elsewhere,
-}
-
-/// The ring's ends meet in slot 0, which holds no entry. As a hand it means "start at the tail".
-pub(super) const SENTINEL: u32 = 0;
-/// What `prev` is in a slot that waits to be free.
-pub(super) const WAITING: u32 = u32::MAX;
-/// 32 bytes, two to a cache line and never across one, for keys and values of a pointer each.
-///
-/// A reader without a lock sees a slot from when its word is filed until its hazard is gone: key and value stand still
-/// all that time, and of the hash only the mark changes. The links are the writer's alone.
-#[repr(align(32))]
-pub(super) struct Slot<K, V, W> {
-    /// The hash; its bit [`UNVISITED`] is SIEVE's mark, upside down.
-    pub(super) hash: W,
-    pub(super) pair: Place<Option<(K, V)>>,
-    pub(super) links: Place<Links>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Links {
-    /// Towards the head: the next newer entry.
-    pub(super) prev: u32,
-    /// Towards the tail: the next older entry. In a free slot, and in one that waits to be free, the next such one.
-    pub(super) next: u32,
-}
-
-#[cfg(not(loom))]
-const _: () = assert!(size_of::<Slot<&(), &(), std::cell::Cell<u64>>>() == 32);
-
-impl<K, V, W: Word> Slot<K, V, W> {
-    pub(super) fn empty() -> Self {
-        Self { hash: W::new(0), pair: Place::new(None), links: Place::new(Links { prev: SENTINEL, next: SENTINEL }) }
-    }
-
-    #[inline(always)]
-    pub(super) fn links(&self) -> Links {
-        // SAFETY: the writer's alone, and the writer is one.
-        self.links.with(|links| unsafe { *links })
-    }
-
-    #[inline(always)]
-    pub(super) fn set_next(&self, next: u32) {
-        // SAFETY: as in `links`.
-        self.links.with_mut(|links| unsafe { (*links).next = next });
-    }
-
-    #[inline(always)]
-    pub(super) fn set_prev(&self, prev: u32) {
-        // SAFETY: as in `links`.
-        self.links.with_mut(|links| unsafe { (*links).prev = prev });
-    }
-
-    #[inline(always)]
-    pub(super) fn mark(&self) {
-        let stored = self.hash.get();
-        if stored & UNVISITED != 0 {
-            self.hash.set(stored & !UNVISITED);
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn pair(&self) -> Option<&(K, V)> {
-        // SAFETY: only written while no reader can see it.
-        self.pair.with(|pair| unsafe { &*pair }).as_ref()
-    }
-
-    /// # Safety
-    /// No reader can see the pair.
-    #[inline(always)]
-    pub(super) unsafe fn replace_pair(&self, new: Option<(K, V)>) -> Option<(K, V)> {
-        // SAFETY: the caller is the writer, and keeps readers out.
-        self.pair.with_mut(|pair| unsafe { std::ptr::replace(pair, new) })
-    }
-
-    /// A slot of the same contents elsewhere.
-    ///
-    /// # Safety
-    /// This one is not used as an owner of its pair any more.
-    pub(super) unsafe fn relocated(&self) -> Self {
-        // SAFETY: the pair moves, as the caller says.
-        let pair = self.pair.with(|pair| unsafe { std::ptr::read(pair) });
-        Self { hash: W::new(self.hash.get()), pair: Place::new(pair), links: Place::new(self.links()) }
-    }
+    Inconclusive,
 }
 
 /// How a reader keeps what it looks at from being given back.
@@ -191,11 +99,11 @@ impl<K, V, M: Memory> View<K, V, M> {
         take: impl FnOnce(&V) -> Option<T>,
     ) -> Hit<T> {
         // SAFETY: as the caller says.
-        let (id, spot) = match unsafe { M::Index::glance(self.index, hash) } {
-            Glance::Candidate(id, spot) => (id, spot),
-            Glance::Nothing => return Hit::Absent(NO_GENERATION),
+        let (id, spot) = match unsafe { M::Index::probe(self.index, hash) } {
+            IndexProbe::Candidate(id, spot) => (id, spot),
+            IndexProbe::Nothing => return Hit::Absent(NO_GENERATION),
             // The sentinel is no entry, so whoever looks at it more closely goes on to search.
-            Glance::GaveUp => return Hit::Unsure(SlotId::NONE),
+            IndexProbe::GaveUp => return Hit::Unsure(SlotId::NONE),
         };
         // SAFETY: as the caller says.
         if !reader.protect(id, || unsafe { M::Index::holds(self.index, spot) }) {
@@ -244,11 +152,11 @@ impl<K, V> View<K, V, Concurrent> {
         // SAFETY: as the caller says.
         let shifts = unsafe { self.index.shifts() };
         // SAFETY: as the caller says.
-        let mut glance = unsafe { <Concurrent as Memory>::Index::glance(self.index, hash) };
-        while let Glance::Candidate(id, spot) = glance {
+        let mut probe = unsafe { <Concurrent as Memory>::Index::probe(self.index, hash) };
+        while let IndexProbe::Candidate(id, spot) = probe {
             // SAFETY: as the caller says.
             if !reader.protect(id, || unsafe { <Concurrent as Memory>::Index::holds(self.index, spot) }) {
-                return Look::Elsewhere;
+                return Look::Inconclusive;
             }
             // SAFETY: the index names slots of this slab.
             let slot = unsafe { self.slots.add(id as usize) };
@@ -267,11 +175,11 @@ impl<K, V> View<K, V, Concurrent> {
                 }
             }
             // SAFETY: as the caller says.
-            glance = unsafe { self.index.glance_behind(hash, spot) };
+            probe = unsafe { self.index.probe_behind(hash, spot) };
         }
         // A word may have been shifted back past this search.
         // SAFETY: as the caller says.
-        let sure = matches!(glance, Glance::Nothing) && unsafe { self.index.is_unshifted(shifts) };
-        if sure { Look::Absent(NO_GENERATION) } else { Look::Elsewhere }
+        let sure = matches!(probe, IndexProbe::Nothing) && unsafe { self.index.is_unshifted(shifts) };
+        if sure { Look::Absent(NO_GENERATION) } else { Look::Inconclusive }
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 use tamis::core::hash::Hash;
 use tamis::core::memory::Local;
-use tamis::core::shared::{After, Back, Outside};
+use tamis::core::concurrent::{After, WriterSide, Outside};
 use tamis::core::store::Store;
 use tamis::core::view::Hit;
 
@@ -150,12 +150,12 @@ fn tamis() -> (f64, i64) {
         Hit::Value(value) => value,
         _ => 0,
     });
-    let (front, mut back) = Back::new(ENTRIES).expect("memory");
+    let (reader_side, mut writer_side) = WriterSide::new(ENTRIES).expect("memory");
     let outside = Outside { thread: 0, barrier: membarrier };
-    back.join(&front, 0).expect("memory");
-    back.join(&front, 1).expect("memory");
+    writer_side.register_thread(&reader_side, 0).expect("memory");
+    writer_side.register_thread(&reader_side, 1).expect("memory");
     let mut insert = |key: u64| {
-        let (_, after) = back.change(&front, &outside, |store| {
+        let (_, after) = writer_side.change(&reader_side, &outside, |store| {
             assert!(store.insert(Hash::of(key), key, Value::new(key)).is_ok());
         });
         match after {
@@ -164,7 +164,7 @@ fn tamis() -> (f64, i64) {
             After::Reclaim(ticket) => {
                 let passed = membarrier();
                 loop {
-                    let (departed, more) = back.reclaim(ticket, passed);
+                    let (departed, more) = writer_side.reclaim(ticket, passed);
                     departed.for_each(drop);
                     if !more {
                         break;
@@ -174,16 +174,16 @@ fn tamis() -> (f64, i64) {
         }
     };
     (0..ENTRIES as u64).for_each(&mut insert);
-    let reader = front.reader(0).expect("joined");
-    let time = timed(|at| match front.hit(reader, Hash::of(at as u64), |key| *key == at as u64, |value| Some(value.0)) {
+    let reader = reader_side.reader(0).expect("joined");
+    let time = timed(|at| match reader_side.hit(reader, Hash::of(at as u64), |key| *key == at as u64, |value| Some(value.0)) {
         Hit::Value(value) => value,
         _ => 0,
     });
     let left = left_over(
         |sleep| {
-            let reader = front.reader(1).expect("joined");
+            let reader = reader_side.reader(1).expect("joined");
             assert!(matches!(
-                front.hit(reader, Hash::of(5), |key| *key == 5, |_| Some(sleep())),
+                reader_side.hit(reader, Hash::of(5), |key| *key == 5, |_| Some(sleep())),
                 Hit::Value(())
             ));
         },

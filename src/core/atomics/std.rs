@@ -34,7 +34,7 @@ impl<T> Place<T> {
     }
 }
 
-/// A reader's half of an asymmetric fence; the writer's half is the barrier that it hands to [`Back`](crate::core::shared::Back).
+/// A reader's half of an asymmetric fence; the writer's half is the barrier that it hands to [`Back`](crate::core::concurrent::WriterSide).
 ///
 /// Linux's membarrier(2) makes every thread of the process pass a full fence, so that readers need only keep the
 /// compiler from reordering. Elsewhere both halves are full fences.

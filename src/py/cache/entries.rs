@@ -4,7 +4,8 @@ use crate::core::OutOfMemory;
 use crate::core::clock::{NEVER, Time, after};
 use crate::core::expiry::{Age, Terms};
 use crate::core::hash::Hash;
-use crate::core::view::{Hit, Look, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::{Hit, Look};
 use crate::ffi::exact::Verdict;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
@@ -147,7 +148,7 @@ impl Cache {
                 Look::Same(value) => return Ok(Some(value)),
                 Look::Absent(_) => return Ok(None),
                 Look::Ask(key, id) => self.locate_from(hash, args, &mut Get, (key, id))?,
-                Look::Elsewhere => self.locate(hash, args, &mut Get)?,
+                Look::Inconclusive => self.locate(hash, args, &mut Get)?,
             },
         };
         if found.is_ok() {
@@ -177,14 +178,15 @@ impl Cache {
     pub fn set_in_place(&self, args: &CallArgs<'_>, hash: Hash, value: Borrowed<'_>) -> Result<()> {
         let entry = (Key::new(args, KeyKind::Item)?, value.to_owned());
         let done = self.store.change(|store| {
-            let Some((id, _)) = store.first_candidate(hash) else {
+            let Some((found, _)) = store.first_candidate(hash) else {
                 let (key, value) = entry;
                 return Ok(store.insert(hash, key, value).map_err(|(key, value, _)| (key, value)));
             };
             // Where readers may see the entry, it takes more to replace it.
-            if FREE_THREADED || store.key(id).compare(args, KeyKind::Item) != Verdict::Same {
+            if FREE_THREADED || found.key().compare(args, KeyKind::Item) != Verdict::Same {
                 return Err(entry);
             }
+            let id = found.id();
             store.mark(id);
             let (key, value) = entry;
             match store.replace(id, value, Key::duplicate) {

@@ -3,7 +3,7 @@
 use crate::core::clock::Time;
 use crate::core::expiry::Age;
 use crate::core::hash::Hash;
-use crate::core::view::SlotId;
+use crate::core::slot::SlotId;
 use crate::ffi::Owned;
 use crate::ffi::sync::Store;
 use crate::py::cache::lookup::Action;

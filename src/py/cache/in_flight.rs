@@ -2,7 +2,7 @@
 
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
-use crate::core::view::SlotId;
+use crate::core::slot::SlotId;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
@@ -53,9 +53,9 @@ impl Flights {
 
 fn place_of(store: &Store<Key, Owned>, hash: Hash, flight: Borrowed<'_>) -> Option<SlotId> {
     let mut candidate = store.first_candidate(hash);
-    while let Some((id, cursor)) = candidate {
-        if store.value(id).borrow().is(flight) {
-            return Some(id);
+    while let Some((entry, cursor)) = candidate {
+        if entry.value().borrow().is(flight) {
+            return Some(entry.id());
         }
         candidate = store.next_candidate(hash, cursor);
     }

@@ -4,7 +4,8 @@
 //! is held by a reference of our own while the store is released, and request for again afterwards.
 
 use crate::core::hash::Hash;
-use crate::core::view::{NO_GENERATION, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::NO_GENERATION;
 use crate::ffi::exact::Verdict;
 use crate::ffi::sync::{LockedStore, Store};
 use crate::ffi::{CallArgs, Owned, Result};
@@ -93,8 +94,8 @@ impl Cache {
         let (mut first, mut others) = (None, Vec::new());
         let done = change::<A, _>(cache, |store| {
             let mut candidate = store.first_candidate(hash);
-            while let Some((id, cursor)) = candidate {
-                let key = store.key(id);
+            while let Some((entry, cursor)) = candidate {
+                let (key, id) = (entry.key(), entry.id());
                 match key.compare(args, self.kind) {
                     Verdict::Same => return Ok(action.found(store, id)),
                     Verdict::Ask if !refused.iter().any(|seen| seen.is(key)) => match first {

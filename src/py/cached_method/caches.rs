@@ -149,7 +149,7 @@ impl Method {
         parts.caches.register_thread(Some(self.as_object()));
         let number = number_of(instance);
         let hash = Hash::of(number as u64);
-        let find = || parts.caches.change(|store| store.first_candidate(hash).map(|(id, _)| store.value(id).clone()));
+        let find = || parts.caches.change(|store| store.first_candidate(hash).map(|(entry, _)| entry.value().clone()));
         if let Some(cache) = find() {
             // SAFETY: the values in this store are wrappers.
             if unsafe { Wrapper::is_for(cache.borrow(), instance) } {
@@ -195,8 +195,9 @@ impl Method {
     /// Drops the cache under this number if it is the one meant. Reenters: finalizers of its entries.
     fn take_out(&self, number: i64, is_meant: impl Fn(Borrowed<'_>) -> bool) -> Result<()> {
         let gone = self.parts()?.caches.change_rarely(|store| {
-            let (id, _) = store.first_candidate(Hash::of(number as u64))?;
-            if is_meant(store.value(id).borrow()) { store.take_out(id) } else { None }
+            let (entry, _) = store.first_candidate(Hash::of(number as u64))?;
+            let id = entry.id();
+            if is_meant(entry.value().borrow()) { store.take_out(id) } else { None }
         });
         drop(gone);
         Ok(())

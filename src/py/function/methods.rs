@@ -1,7 +1,7 @@
 //! The wrapper's methods.
 
 use crate::core::OutOfMemory;
-use crate::core::view::SlotId;
+use crate::core::slot::SlotId;
 use crate::ffi::object::set_item;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};

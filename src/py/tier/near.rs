@@ -3,7 +3,8 @@
 use crate::core::clock::{NEVER, Time};
 use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
-use crate::core::view::{Hit, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::Hit;
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};

@@ -10,12 +10,13 @@ mod share;
 mod threads;
 
 use crate::core::OutOfMemory;
+use crate::core::concurrent::{After, Departed, Outside, ReaderSide, Ticket, WriterSide};
 use crate::core::forks::process;
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
-use crate::core::shared::{After, Back, Departed, Front, Outside, Ticket};
+use crate::core::slot::SlotId;
 use crate::core::store;
-use crate::core::view::{Hit, Look, SlotId, Verdict};
+use crate::core::view::{Hit, Look, Verdict};
 use crate::ffi::reference::Borrowed;
 use mutex::Mutex;
 use std::cell::UnsafeCell;
@@ -55,13 +56,13 @@ const LET_GO_SLEEP: Duration = Duration::from_micros(200);
 /// A store whose hits take no lock, and its counts.
 #[repr(C)]
 pub struct LockedStore<K, V> {
-    front: Front<K, V>,
-    behind: Box<Behind<K, V>>,
+    reader_side: ReaderSide<K, V>,
+    cold: Box<Cold<K, V>>,
 }
 
 /// What hits don't touch, on cache lines of its own.
 #[repr(align(128))]
-struct Behind<K, V> {
+struct Cold<K, V> {
     mutex: Mutex,
     /// Counted by threads that have no reader.
     hits: AtomicU64,
@@ -71,7 +72,7 @@ struct Behind<K, V> {
 
 /// What the mutex guards.
 struct Guarded<K, V> {
-    back: Back<K, V>,
+    writer_side: WriterSide<K, V>,
     /// What had been counted when counting began anew.
     counted_before: (u64, u64),
     /// Whether the owner has been told that threads share it.
@@ -86,7 +87,7 @@ struct Held<'a, K, V> {
     _locked: mutex::Locked<'a>,
 }
 
-impl<K, V> Behind<K, V> {
+impl<K, V> Cold<K, V> {
     #[inline(always)]
     fn outside(&self) -> Outside<fn() -> bool> {
         Outside { thread: threads::current(), barrier: barrier::heavy }
@@ -110,7 +111,7 @@ impl<K, V> Guarded<K, V> {
     #[cold]
     #[inline(never)]
     fn after_fork(&mut self) {
-        threads::while_none_is_taken(|lives| self.back.after_fork(lives));
+        threads::while_none_is_taken(|lives| self.writer_side.after_fork(lives));
         self.process = process();
     }
 }
@@ -118,14 +119,19 @@ impl<K, V> Guarded<K, V> {
 impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// An empty one, of at most `capacity` entries.
     pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
-        let (front, back) = Back::new(capacity)?;
-        let behind = Behind {
+        let (reader_side, writer_side) = WriterSide::new(capacity)?;
+        let cold = Cold {
             mutex: Mutex::new(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            guarded: UnsafeCell::new(Guarded { back, counted_before: (0, 0), shared: false, process: process() }),
+            guarded: UnsafeCell::new(Guarded {
+                writer_side,
+                counted_before: (0, 0),
+                shared: false,
+                process: process(),
+            }),
         };
-        Ok(Self { front, behind: crate::core::boxed(behind)? })
+        Ok(Self { reader_side, cold: crate::core::boxed(cold)? })
     }
 
     /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
@@ -161,10 +167,10 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         same: impl FnOnce(&K) -> bool,
         take: impl FnOnce(&V) -> Option<T>,
     ) -> Hit<T> {
-        let Some(reader) = self.front.reader(threads::current()) else {
+        let Some(reader) = self.reader_side.reader(threads::current()) else {
             return Hit::Unsure(SlotId::NONE);
         };
-        match self.front.hit(reader, hash, same, take) {
+        match self.reader_side.hit(reader, hash, same, take) {
             Hit::Value(value) => {
                 if COUNT {
                     reader.count_hit();
@@ -186,11 +192,11 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         _id: SlotId,
         judge: impl FnMut(&K) -> Verdict,
     ) -> Look<K, V> {
-        let Some(reader) = self.front.reader(threads::current()) else {
-            self.join(owner);
-            return Look::Elsewhere;
+        let Some(reader) = self.reader_side.reader(threads::current()) else {
+            self.register_now(owner);
+            return Look::Inconclusive;
         };
-        let found = self.front.look(reader, hash, judge);
+        let found = self.reader_side.look(reader, hash, judge);
         if matches!(found, Look::Same(_)) {
             reader.count_hit();
         }
@@ -200,8 +206,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// Sees to it that this thread can hit without a lock. `owner` is the Python object that the cache belongs to.
     #[inline(always)]
     pub fn register_thread(&self, owner: Option<Borrowed<'_>>) {
-        if self.front.reader(threads::current()).is_none() {
-            self.join(owner);
+        if self.reader_side.reader(threads::current()).is_none() {
+            self.register_now(owner);
         }
     }
 
@@ -209,18 +215,19 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// it goes on with locks.
     #[cold]
     #[inline(never)]
-    fn join(&self, owner: Option<Borrowed<'_>>) {
+    fn register_now(&self, owner: Option<Borrowed<'_>>) {
         if !barrier::is_there() {
             return;
         }
         let Some(thread) = threads::register() else { return };
         let share = {
-            let Held { guarded, _locked } = self.behind.lock();
-            if guarded.back.join(&self.front, thread).is_err() {
+            let Held { guarded, _locked } = self.cold.lock();
+            if guarded.writer_side.register_thread(&self.reader_side, thread).is_err() {
                 return;
             }
-            let owner = owner
-                .filter(|&owner| !guarded.shared && (guarded.back.reader_count() > 1 || references::is_foreign(owner)));
+            let owner = owner.filter(|&owner| {
+                !guarded.shared && (guarded.writer_side.reader_count() > 1 || references::is_foreign(owner))
+            });
             guarded.shared |= owner.is_some();
             owner
         };
@@ -233,8 +240,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// afterwards, finalizers of what has left and waited until now.
     #[inline]
     pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
-        let Held { guarded, _locked } = self.behind.lock();
-        let (result, after) = guarded.back.change(&self.front, &self.behind.outside(), work);
+        let Held { guarded, _locked } = self.cold.lock();
+        let (result, after) = guarded.writer_side.change(&self.reader_side, &self.cold.outside(), work);
         drop(_locked);
         match after {
             After::Nothing => {}
@@ -257,8 +264,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
 
     /// The second value says whether threads look at some of what is to go. Reenters: as [`LockedStore::change`].
     fn change_and_let_go<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> (R, bool) {
-        let Held { guarded, _locked } = self.behind.lock();
-        let (result, after) = guarded.back.change_rarely(&self.front, &self.behind.outside(), work);
+        let Held { guarded, _locked } = self.cold.lock();
+        let (result, after) = guarded.writer_side.change_rarely(&self.reader_side, &self.cold.outside(), work);
         drop(_locked);
         let held = match after {
             After::Nothing => false,
@@ -291,7 +298,7 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         let passed = barrier::heavy();
         let mut held = false;
         loop {
-            let (departed, more) = self.behind.lock().guarded.back.reclaim(ticket, passed);
+            let (departed, more) = self.cold.lock().guarded.writer_side.reclaim(ticket, passed);
             held |= drop_all(departed);
             if !more {
                 return held;
@@ -302,9 +309,9 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
     /// [`LockedStore::change`]. Reenters: as [`LockedStore::change_rarely`].
     pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
-        let Held { guarded, _locked } = self.behind.lock();
-        before(guarded.back.store_mut());
-        let departed = guarded.back.take(&self.front, &self.behind.outside())?;
+        let Held { guarded, _locked } = self.cold.lock();
+        before(guarded.writer_side.store_mut());
+        let departed = guarded.writer_side.take(&self.reader_side, &self.cold.outside())?;
         guarded.counted_before = self.all_counts(guarded);
         drop(_locked);
         if departed.some_is_held() {
@@ -316,51 +323,51 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// Counts a hit that [`LockedStore::hit`] and [`LockedStore::look`] have not counted.
     #[inline]
     pub fn count_hit(&self) {
-        match self.front.reader(threads::current()) {
+        match self.reader_side.reader(threads::current()) {
             Some(reader) => reader.count_hit(),
             // Relaxed: a number alone.
-            None => _ = self.behind.hits.fetch_add(1, Ordering::Relaxed),
+            None => _ = self.cold.hits.fetch_add(1, Ordering::Relaxed),
         }
     }
 
     /// Counts a miss.
     #[inline]
     pub fn count_miss(&self) {
-        match self.front.reader(threads::current()) {
+        match self.reader_side.reader(threads::current()) {
             Some(reader) => reader.count_miss(),
             // Relaxed: a number alone.
-            None => _ = self.behind.misses.fetch_add(1, Ordering::Relaxed),
+            None => _ = self.cold.misses.fetch_add(1, Ordering::Relaxed),
         }
     }
 
     fn all_counts(&self, guarded: &Guarded<K, V>) -> (u64, u64) {
-        let (hits, misses) = guarded.back.counts();
+        let (hits, misses) = guarded.writer_side.counts();
         // Relaxed: numbers alone.
         let (others_hits, others_misses) =
-            (self.behind.hits.load(Ordering::Relaxed), self.behind.misses.load(Ordering::Relaxed));
+            (self.cold.hits.load(Ordering::Relaxed), self.cold.misses.load(Ordering::Relaxed));
         (hits + others_hits, misses + others_misses)
     }
 
     /// Hits and misses since the last [`LockedStore::clear`], the number of entries, and how many
     /// have left for others.
     pub fn counts(&self) -> (u64, u64, usize, u64) {
-        let Held { guarded, _locked } = self.behind.lock();
+        let Held { guarded, _locked } = self.cold.lock();
         let (hits, misses) = self.all_counts(guarded);
         let (hits_before, misses_before) = guarded.counted_before;
-        let store = guarded.back.store();
+        let store = guarded.writer_side.store();
         (hits - hits_before, misses - misses_before, store.len(), store.evictions())
     }
 
     /// Shows the collector all that the store holds, until it says stop. Every other thread stands at a safe point meanwhile.
     pub fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
         // SAFETY: the world is stopped, and no thread stops while it holds the mutex: there is no safe point.
-        let guarded = unsafe { &*self.behind.guarded.get() };
-        guarded.back.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0)
+        let guarded = unsafe { &*self.cold.guarded.get() };
+        guarded.writer_side.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0)
     }
 
     /// Everything in it, when nobody else can reach it any more.
     pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
-        self.behind.guarded.into_inner().back.into_contents(self.front)
+        self.cold.guarded.into_inner().writer_side.into_contents(self.reader_side)
     }
 }
 

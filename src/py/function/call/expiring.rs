@@ -3,7 +3,8 @@
 
 use crate::core::clock::Time;
 use crate::core::hash::Hash;
-use crate::core::view::{Hit, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::Hit;
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
 use crate::py::cache::expiring_ops::{Found, IsGood, Put, Read, TakeOut};

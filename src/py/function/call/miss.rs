@@ -2,7 +2,8 @@
 
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
-use crate::core::view::{Look, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::Look;
 use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Raised, Result, object};
 use crate::py::cache::lookup::{Action, Candidate};
@@ -63,7 +64,7 @@ unsafe fn resolve_candidate(
         // SAFETY: as the caller says.
         Look::Ask(key, id) => return unsafe { call_asking(callable, args, nargsf, kwnames, hash, (key, id)) },
         // SAFETY: as the caller says.
-        Look::Elsewhere => return unsafe { call_hashed(callable, args, nargsf, kwnames, hash) },
+        Look::Inconclusive => return unsafe { call_hashed(callable, args, nargsf, kwnames, hash) },
     };
     // SAFETY: as the caller says.
     unsafe { miss_any(callable, args, nargsf, kwnames, hash, generation) }

@@ -4,7 +4,8 @@
 //! arguments for their hash and so hold the wrapper. What they can't decide goes to `miss.rs`, where Python code runs.
 
 use crate::core::hash::Hash;
-use crate::core::view::{Hit, Look, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::{Hit, Look};
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, compat};
 use crate::py::cache::Bound;
@@ -126,7 +127,7 @@ unsafe extern "C" fn resolve_str<const TYPED: bool>(
         Look::Same(value) => return value.into_ptr(),
         // SAFETY: this function's own arguments.
         Look::Absent(generation) if !met => return unsafe { miss_single(callable, args, hash, generation) },
-        Look::Absent(_) | Look::Ask(..) | Look::Elsewhere => {}
+        Look::Absent(_) | Look::Ask(..) | Look::Inconclusive => {}
     }
     // SAFETY: this function's own arguments.
     unsafe { resolve_single::<TYPED>(callable, args, hash, id) }

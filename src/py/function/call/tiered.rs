@@ -1,7 +1,8 @@
 //! The calls themselves.
 
 use crate::core::hash::Hash;
-use crate::core::view::{Hit, SlotId};
+use crate::core::slot::SlotId;
+use crate::core::view::Hit;
 use crate::ffi::{Borrowed, CallArgs, clock as clocks, compat, exact};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::function::Wrapper;

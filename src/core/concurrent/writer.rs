@@ -7,19 +7,24 @@
 //!   reclamation for lockless synchronization", JPDC 67, 2007). Threads that miss now and then come by without being asked;
 //! - or, if too much waits, when the heavy barrier has been passed: then all but what the hazards name.
 
+use super::departed::{After, Departed, Ticket};
+use super::reader_side::{ReaderSide, SharedView};
 use super::readers::Readers;
-use super::{After, Concurrent, Departed, Front, SharedStore, SharedView, Ticket};
-use crate::core::OutOfMemory;
 use crate::core::atomics::{AtomicPtr, AtomicUsize, Ordering};
-use crate::core::boxed;
-use crate::core::store::{self, Replaced, Waiting};
+use crate::core::memory::Concurrent;
+use crate::core::moves::Replaced;
+use crate::core::slab::{self, RetiredSlots};
+use crate::core::store::Store;
+use crate::core::{OutOfMemory, boxed};
 use std::ptr;
+
+type SharedStore<K, V> = Store<K, V, Concurrent>;
 
 /// A batch is closed when an eighth of the capacity waits, but for these bounds.
 const LEAST_BATCH: usize = 1;
 const MOST_BATCH: usize = 32;
 /// The barrier is passed when as many entries wait as the store may hold, but for these bounds, and two for each reader:
-/// see [`Back::most_waiting`].
+/// see [`WriterSide::most_waiting`].
 const LEAST_WAITING: usize = 16;
 const MOST_WAITING: usize = 256;
 /// How many entries are let go under one lock.
@@ -28,7 +33,7 @@ const SOME: usize = 16;
 const MOST_REPLACED: usize = 4;
 
 /// What the writer has to itself.
-pub struct Back<K, V> {
+pub struct WriterSide<K, V> {
     store: SharedStore<K, V>,
     batch: Batch,
     /// Somebody passes the barrier for the batch, without the lock.
@@ -42,13 +47,13 @@ pub struct Back<K, V> {
 
 /// What left the store before some moment: entries, and so much of the memory and of the views that were replaced.
 struct Batch {
-    waiting: Waiting,
+    retired: RetiredSlots,
     replaced: usize,
     views: usize,
 }
 
 impl Batch {
-    const NOTHING: Self = Self { waiting: Waiting::NONE, replaced: 0, views: 0 };
+    const NOTHING: Self = Self { retired: RetiredSlots::NONE, replaced: 0, views: 0 };
 }
 
 /// What a change needs to know of the world outside.
@@ -59,17 +64,17 @@ pub struct Outside<B> {
     pub barrier: B,
 }
 
-impl<K, V> Back<K, V> {
+impl<K, V> WriterSide<K, V> {
     /// An empty store of at most `capacity` entries.
-    pub fn new(capacity: usize) -> Result<(Front<K, V>, Self), OutOfMemory> {
+    pub fn new(capacity: usize) -> Result<(ReaderSide<K, V>, Self), OutOfMemory> {
         let store = SharedStore::new(capacity)?;
         let view = boxed(store.view())?;
-        let front = Front {
+        let reader_side = ReaderSide {
             view: AtomicPtr::new(Box::into_raw(view)),
             readers: AtomicPtr::new(ptr::null_mut()),
             readers_len: AtomicUsize::new(0),
         };
-        let back = Self {
+        let writer_side = Self {
             store,
             batch: Batch::NOTHING,
             reclaiming: false,
@@ -78,7 +83,7 @@ impl<K, V> Back<K, V> {
             replaced: Vec::new(),
             replaced_views: Vec::new(),
         };
-        Ok((front, back))
+        Ok((reader_side, writer_side))
     }
 
     /// The store, to look at.
@@ -87,7 +92,7 @@ impl<K, V> Back<K, V> {
         &self.store
     }
 
-    /// The store, to be changed just before [`Back::take`].
+    /// The store, to be changed just before [`WriterSide::take`].
     pub fn store_mut(&mut self) -> &mut SharedStore<K, V> {
         &mut self.store
     }
@@ -96,27 +101,27 @@ impl<K, V> Back<K, V> {
     #[inline(always)]
     pub fn change<R>(
         &mut self,
-        front: &Front<K, V>,
+        reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
         work: impl FnOnce(&mut SharedStore<K, V>) -> R,
     ) -> (R, After<K, V>) {
-        self.change_and_let_go::<false, R>(front, outside, work)
+        self.change_and_let_go::<false, R>(reader_side, outside, work)
     }
 
-    /// [`Back::change`] for changes that are rare: what leaves is let go at once, unless a reader looks at it.
+    /// [`WriterSide::change`] for changes that are rare: what leaves is let go at once, unless a reader looks at it.
     pub fn change_rarely<R>(
         &mut self,
-        front: &Front<K, V>,
+        reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
         work: impl FnOnce(&mut SharedStore<K, V>) -> R,
     ) -> (R, After<K, V>) {
-        self.change_and_let_go::<true, R>(front, outside, work)
+        self.change_and_let_go::<true, R>(reader_side, outside, work)
     }
 
     #[inline(always)]
     fn change_and_let_go<const AT_ONCE: bool, R>(
         &mut self,
-        front: &Front<K, V>,
+        reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
         work: impl FnOnce(&mut SharedStore<K, V>) -> R,
     ) -> (R, After<K, V>) {
@@ -124,9 +129,9 @@ impl<K, V> Back<K, V> {
         let result = work(&mut self.store);
         let moved = self.store.has_moved();
         if moved {
-            self.publish(front);
+            self.publish(reader_side);
         }
-        let nothing = self.store.waiting().len() == 0 && self.batch.waiting.len() == 0 && self.replaced.is_empty();
+        let nothing = self.store.retired().len() == 0 && self.batch.retired.len() == 0 && self.replaced.is_empty();
         let after = if nothing {
             After::Nothing
         } else if self.readers.is_alone(outside.thread) {
@@ -139,8 +144,8 @@ impl<K, V> Back<K, V> {
 
     /// What to do about what waits. It goes now if it is to go `at_once`, and when the store has moved.
     fn next(&mut self, outside: &Outside<impl Fn() -> bool>, moved: bool, at_once: bool) -> After<K, V> {
-        let waiting = self.store.waiting().len();
-        let in_batch = self.batch.waiting.len();
+        let waiting = self.store.retired().len();
+        let in_batch = self.batch.retired.len();
         let most = Self::patience(self.store.capacity(), self.readers.count());
         if !self.reclaiming {
             if (moved || at_once || waiting + in_batch >= most) && !self.refused {
@@ -155,7 +160,7 @@ impl<K, V> Back<K, V> {
             }
         } else if waiting >= 2 * most || at_once && waiting > 0 {
             // Whoever is to reclaim the batch may sleep, or run finalizers for long.
-            return After::Drop(self.release_waiting(outside, at_once));
+            return After::Drop(self.release_retired(outside, at_once));
         }
         After::Nothing
     }
@@ -180,9 +185,9 @@ impl<K, V> Back<K, V> {
 
     /// All that waits now belongs to the batch.
     fn close_batch(&mut self) {
-        let newer = self.store.take_waiting();
-        let waiting = self.store.join_waiting(self.batch.waiting, newer);
-        self.batch = Batch { waiting, replaced: self.replaced.len(), views: self.replaced_views.len() };
+        let newer = self.store.take_retired();
+        let retired = self.store.join_retired(self.batch.retired, newer);
+        self.batch = Batch { retired, replaced: self.replaced.len(), views: self.replaced_views.len() };
         self.readers.begin_epoch();
     }
 
@@ -200,11 +205,11 @@ impl<K, V> Back<K, V> {
         if ticket.epoch != self.readers.epoch() {
             return (Departed::nothing(), false);
         }
-        let before = self.batch.waiting.len();
+        let before = self.batch.retired.len();
         let departed =
             self.release_batch(SOME, |readers, held| passed.then(|| readers.look_at_hazards(held, ticket.at_once)));
         // Without memory nothing goes, and somebody tries again later.
-        self.reclaiming = (1..before).contains(&self.batch.waiting.len());
+        self.reclaiming = (1..before).contains(&self.batch.retired.len());
         (departed, self.reclaiming)
     }
 
@@ -217,19 +222,19 @@ impl<K, V> Back<K, V> {
     ) -> Departed<K, V> {
         let mut departed = Departed::nothing();
         let mut held = Vec::new();
-        let room = departed.pairs.try_reserve(most.min(self.batch.waiting.len())).is_ok()
+        let room = departed.pairs.try_reserve(most.min(self.batch.retired.len())).is_ok()
             && held.try_reserve(self.readers.count()).is_ok();
         let Some(inside) = hazards(&self.readers, &mut held).filter(|_| room) else {
             return departed;
         };
-        let newer = self.store.waiting().len();
+        let newer = self.store.retired().len();
         // SAFETY: whoever could see the batch has been outside since, or has shown its hazard before the barrier, or will look
         // again and find the word gone.
-        self.batch.waiting = unsafe {
-            self.store.release(self.batch.waiting, most, |id| held.contains(&id), |pair| departed.pairs.push(pair))
+        self.batch.retired = unsafe {
+            self.store.release(self.batch.retired, most, |id| held.contains(&id), |pair| departed.pairs.push(pair))
         };
-        departed.held = self.store.waiting().len() > newer || inside && self.batch.replaced > 0;
-        if !inside && self.batch.waiting.len() == 0 {
+        departed.held = self.store.retired().len() > newer || inside && self.batch.replaced > 0;
+        if !inside && self.batch.retired.len() == 0 {
             let Batch { replaced, views, .. } = std::mem::replace(&mut self.batch, Batch::NOTHING);
             self.free_replaced(replaced, views, &mut departed);
         }
@@ -238,20 +243,20 @@ impl<K, V> Back<K, V> {
 
     /// Passes the barrier and lets some go that wait, but none of the batch.
     #[cold]
-    fn release_waiting(&mut self, outside: &Outside<impl Fn() -> bool>, at_once: bool) -> Departed<K, V> {
+    fn release_retired(&mut self, outside: &Outside<impl Fn() -> bool>, at_once: bool) -> Departed<K, V> {
         let mut departed = Departed::nothing();
         let mut held = Vec::new();
-        let count = SOME.min(self.store.waiting().len());
+        let count = SOME.min(self.store.retired().len());
         let room = departed.pairs.try_reserve(count).is_ok() && held.try_reserve(self.readers.count()).is_ok();
         if room && (outside.barrier)() {
             self.readers.look_at_hazards(&mut held, at_once);
-            let waiting = self.store.take_waiting();
+            let waiting = self.store.take_retired();
             // SAFETY: as in `release_batch`.
             let rest = unsafe {
                 self.store.release(waiting, count, |id| held.contains(&id), |pair| departed.pairs.push(pair))
             };
-            departed.held = self.store.waiting().len() > 0;
-            self.store.put_waiting(rest);
+            departed.held = self.store.retired().len() > 0;
+            self.store.put_retired(rest);
         }
         departed
     }
@@ -259,8 +264,8 @@ impl<K, V> Back<K, V> {
     /// Lets all go, where there is no reader but the thread itself, which is not inside.
     fn release_alone(&mut self) -> Departed<K, V> {
         let mut departed = Departed::nothing();
-        let newer = self.store.take_waiting();
-        let waiting = self.store.join_waiting(std::mem::replace(&mut self.batch, Batch::NOTHING).waiting, newer);
+        let newer = self.store.take_retired();
+        let waiting = self.store.join_retired(std::mem::replace(&mut self.batch, Batch::NOTHING).retired, newer);
         if waiting.len() == 1 {
             // SAFETY: no reader can see anything.
             unsafe { self.store.release(waiting, 1, |_| false, |pair| departed.one = Some(pair)) };
@@ -275,12 +280,12 @@ impl<K, V> Back<K, V> {
 
     /// Leads readers to where the store has moved, and then turns those away that still search the old words.
     #[cold]
-    fn publish(&mut self, front: &Front<K, V>) {
+    fn publish(&mut self, reader_side: &ReaderSide<K, V>) {
         let (view, mut replaced) = self.store.take_replaced();
         self.replaced.append(&mut replaced);
         let Some(view) = view else { return };
-        // Release: pairs with the Acquire in `Front::view`.
-        let old = front.view.swap(Box::into_raw(view), Ordering::Release);
+        // Release: pairs with the Acquire in `ReaderSide::view`.
+        let old = reader_side.view.swap(Box::into_raw(view), Ordering::Release);
         self.replaced_views.push(old);
         // After that, so that nobody who looks again finds the old words empty.
         self.replaced.iter_mut().for_each(Replaced::close);
@@ -299,7 +304,7 @@ impl<K, V> Back<K, V> {
     /// which goes with a later change. Without memory for an empty store, nothing has changed.
     pub fn take(
         &mut self,
-        front: &Front<K, V>,
+        reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
     ) -> Result<Departed<K, V>, OutOfMemory> {
         self.store.reserve_view()?;
@@ -309,7 +314,7 @@ impl<K, V> Back<K, V> {
         held.try_reserve(self.readers.count())?;
         let old = self.store.take()?;
         self.replaced.push(old.into_replaced());
-        self.publish(front);
+        self.publish(reader_side);
         // What somebody is about to reclaim lies in the old slab, and goes with it.
         self.batch = Batch::NOTHING;
         let mut departed = Departed::nothing();
@@ -345,9 +350,9 @@ impl<K, V> Back<K, V> {
         self.reclaiming = false;
     }
 
-    /// A reader for the thread of this number, if it has none yet.
-    pub fn join(&mut self, front: &Front<K, V>, thread: usize) -> Result<(), OutOfMemory> {
-        self.readers.join(front, thread)
+    /// A reader for the thread of this number, if it has none yet: from now on it hits without a lock.
+    pub fn register_thread(&mut self, reader_side: &ReaderSide<K, V>, thread: usize) -> Result<(), OutOfMemory> {
+        self.readers.register(reader_side, thread)
     }
 
     /// How many threads have called.
@@ -367,14 +372,14 @@ impl<K, V> Back<K, V> {
 
     /// All that it holds: the entries, and what waits to be let go.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        let replaced = self.replaced.iter().flat_map(|replaced| store::pairs_of(&replaced.slots));
+        let replaced = self.replaced.iter().flat_map(|replaced| slab::pairs_of(&replaced.slots));
         self.store.iter().chain(replaced)
     }
 
     /// Everything in it, when no thread can reach it any more.
-    pub fn into_contents(mut self, front: Front<K, V>) -> Departed<K, V> {
+    pub fn into_contents(mut self, reader_side: ReaderSide<K, V>) -> Departed<K, V> {
         // Relaxed: nobody else is there.
-        self.replaced_views.push(front.view.load(Ordering::Relaxed));
+        self.replaced_views.push(reader_side.view.load(Ordering::Relaxed));
         let mut departed = Departed::nothing();
         self.free_replaced(self.replaced.len(), self.replaced_views.len(), &mut departed);
         self.readers.free();
@@ -384,4 +389,4 @@ impl<K, V> Back<K, V> {
 }
 
 // SAFETY: its pointers are its own; readers see keys and values from other threads.
-unsafe impl<K: Send + Sync, V: Send + Sync> Send for Back<K, V> {}
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for WriterSide<K, V> {}

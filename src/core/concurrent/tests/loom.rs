@@ -43,8 +43,8 @@ impl Value {
 
 impl Clone for Value {
     fn clone(&self) -> Self {
-        // As a reference count that must not come back from zero.
-        assert!(self.references.fetch_add(1, Ordering::Relaxed) > 0, "a value that was given back");
+        // As a reference count that must not come writer_side from zero.
+        assert!(self.references.fetch_add(1, Ordering::Relaxed) > 0, "a value that was given writer_side");
         Self { number: self.number, references: self.references.clone() }
     }
 }
@@ -237,7 +237,7 @@ fn a_thread_that_joins_while_another_hits() {
         shared.insert(MAIN, 1, Value::new(1));
         let other = shared.clone();
         let joiner = thread::spawn(move || {
-            other.lock().join(&other.front, OTHER).expect("memory");
+            other.lock().register_thread(&other.reader_side, OTHER).expect("memory");
             read_key_one(&other);
         });
         assert!(shared.hit(MAIN, 1).is_some());
@@ -252,7 +252,7 @@ fn a_hit_while_the_entry_is_taken_out_by_a_rare_change() {
         with_reader(read_key_one, |shared| {
             let (_, held) = shared.change_rarely(MAIN, |store| Shared::remove_from(store, 1));
             let (_, still_held) = shared.change_rarely(MAIN, |_| ());
-            assert!(held || !still_held, "what was given back can't be held");
+            assert!(held || !still_held, "what was given writer_side can't be held");
         });
     });
 }
@@ -296,7 +296,7 @@ fn a_hit_by_a_thread_that_got_its_number_while_a_cache_finds_out_about_a_fork() 
         let (other, taken_there) = (shared.clone(), taken.clone());
         let child = thread::spawn(move || {
             *taken_there.lock() = true;
-            if other.front.reader(OTHER).is_some() {
+            if other.reader_side.reader(OTHER).is_some() {
                 read_key_one(&other);
             }
         });

@@ -1,11 +1,11 @@
 //! The rival index: hashbrown's table of slot numbers. Built by the feature `hashbrown-index`, to compare, and by the
 //! core's tests, which run the store over both.
 
-use super::OutOfMemory;
-use super::hash::{Hash, SCATTER};
-use super::index::{Glance, Index};
-use super::memory::Bin;
-use hashbrown::HashTable;
+use super::{Index, IndexProbe};
+use crate::core::OutOfMemory;
+use crate::core::cells::Retired;
+use crate::core::hash::{Hash, SCATTER};
+use ::hashbrown::HashTable;
 use std::cell::Cell;
 
 /// [`HashTable`] over pairs of hash and slot. The hash stays beside the slot so that growing reads no entry.
@@ -40,9 +40,9 @@ unsafe impl Index for HashbrownIndex {
     }
 
     #[inline(always)]
-    unsafe fn glance(view: *const Self, hash: Hash) -> Glance<()> {
+    unsafe fn probe(view: *const Self, hash: Hash) -> IndexProbe<()> {
         // SAFETY: the index still stands, as the caller says.
-        unsafe { &*view }.first(hash).map_or(Glance::Nothing, |(slot, _)| Glance::Candidate(slot, ()))
+        unsafe { &*view }.first(hash).map_or(IndexProbe::Nothing, |(slot, _)| IndexProbe::Candidate(slot, ()))
     }
 
     #[inline(always)]
@@ -76,7 +76,7 @@ unsafe impl Index for HashbrownIndex {
         self.table.try_reserve(1, |&(hash, _)| mixed(hash)).map_err(|_| OutOfMemory)
     }
 
-    fn insert(&mut self, hash: Hash, slot: u32, _hash_of: impl Fn(u32) -> Hash, _bin: &mut impl Bin<()>) {
+    fn insert(&mut self, hash: Hash, slot: u32, _hash_of: impl Fn(u32) -> Hash, _retired: &mut impl Retired<()>) {
         self.table.insert_unique(mixed(hash.visited()), (hash.visited(), slot), |&(hash, _)| mixed(hash));
     }
 

@@ -128,7 +128,7 @@ fn work(shared: &Shared<Value>, thread: usize, keys: u64, upheaval: bool) -> (u6
             match shared.look(thread, key) {
                 Look::Same(value) => assert!(value.is_of(key)),
                 Look::Ask(..) => unreachable!("nobody asks"),
-                Look::Absent(_) | Look::Elsewhere => {}
+                Look::Absent(_) | Look::Inconclusive => {}
             }
             let value = Value::new(key);
             shared.change(thread, |store| match Shared::find(store, key) {
@@ -196,7 +196,7 @@ fn stress(threads: usize, capacity: usize, keys: u64, upheaval: bool) {
     assert_eq!(hits + misses, CALLS * threads as u64);
     assert_eq!(shared.lock().counts().0, hits);
     let most = most.load(Ordering::Relaxed);
-    assert!(most <= Back::<u64, Value>::most_waiting(capacity, threads), "{most} entries waited");
+    assert!(most <= WriterSide::<u64, Value>::most_waiting(capacity, threads), "{most} entries waited");
     shared.clear(0);
     assert_eq!(LIVE.load(Ordering::Relaxed), 0, "clearing lets everything go when nobody is inside");
     Shared::end(shared);
@@ -257,13 +257,13 @@ fn after_a_fork_readers_that_were_left_behind_hold_nothing_and_are_counted() {
     }
     assert!(shared.hit(5, 49).is_some());
     // Its thread was put to sleep inside, and is not here any more.
-    let behind = shared.front.reader(5).expect("it has joined");
-    behind.hazard.store(super::super::SEARCHING, Ordering::Relaxed);
+    let behind = shared.reader_side.reader(5).expect("it has joined");
+    behind.hazard.store(crate::core::concurrent::reader::SEARCHING, Ordering::Relaxed);
     shared.clear(0);
     assert_ne!(shared.lock().replaced_count(), 0);
     shared.lock().after_fork(|thread| thread == 0);
     assert_eq!(shared.lock().reader_count(), 1);
-    assert!((0..8).all(|thread| shared.front.reader(thread).is_some() == (thread == 0)));
+    assert!((0..8).all(|thread| shared.reader_side.reader(thread).is_some() == (thread == 0)));
     assert_eq!(shared.lock().counts(), (1, 0));
     // Alone: everything goes at once.
     for key in 0..50 {
@@ -271,7 +271,7 @@ fn after_a_fork_readers_that_were_left_behind_hold_nothing_and_are_counted() {
         assert!(LIVE.load(Ordering::Relaxed) <= 3);
         assert_eq!(shared.lock().replaced_count(), 0);
     }
-    shared.lock().join(&shared.front, 5).expect("memory");
+    shared.lock().register_thread(&shared.reader_side, 5).expect("memory");
     assert!(shared.hit(5, 49).is_some());
     assert_eq!(shared.lock().counts(), (2, 0));
     Shared::end(shared);

@@ -1,68 +1,9 @@
-//! From a hash to the slots that may hold its key.
+//! The index that ships: open addressing over words.
 
-use super::OutOfMemory;
-use super::hash::{Hash, SCATTER};
-use super::memory::{Bin, Word};
-
-/// A multimap from hashes to slot numbers. Slot numbers start at 1.
-///
-/// One trait for the index that ships ([`WordIndex`]) and its rivals, so that the store is written once.
-///
-/// # Safety
-/// It yields only slots that were inserted and not removed since: the store looks them up unchecked. Through a view that a
-/// reader keeps without a lock it may also yield slots that were removed meanwhile.
-pub unsafe trait Index: Sized {
-    /// What hashes of entries lie in, beside this index.
-    type Word: Word;
-    /// What the hit path needs of the index, to be copied out.
-    type View: Copy;
-    /// Where the hit path found a candidate.
-    type Spot: Copy;
-    /// Where a search stands: behind a candidate.
-    type Cursor: Copy;
-    /// What it is made of, and gives up when it grows.
-    type Words;
-
-    /// An index with nothing in it.
-    fn new() -> Result<Self, OutOfMemory>;
-    /// The view of it as it stands, until it moves.
-    fn view(&self) -> Self::View;
-    /// What lies near the home of `hash`: [`Index::first`] for the hit path, which may give up.
-    ///
-    /// # Safety
-    /// The memory of the index that the view was taken of still stands.
-    unsafe fn glance(view: Self::View, hash: Hash) -> Glance<Self::Spot>;
-    /// Whether that candidate is still filed there.
-    ///
-    /// # Safety
-    /// As of [`Index::glance`].
-    unsafe fn holds(view: Self::View, spot: Self::Spot) -> bool;
-    /// The first slot that may be filed under `hash`.
-    fn first(&self, hash: Hash) -> Option<(u32, Self::Cursor)>;
-    /// The next one. The index must not have changed since [`Index::first`].
-    fn after(&self, hash: Hash, cursor: Self::Cursor) -> Option<(u32, Self::Cursor)>;
-    /// Whether there is room for one more slot than `len`.
-    fn has_room(&self, len: usize) -> bool;
-    /// Moves to other memory, with room for one more slot than `len`, and gives up the old.
-    fn relocate(&mut self, len: usize) -> Result<Self::Words, OutOfMemory>;
-    /// Files `slot` under `hash`. There must be room. `hash_of` tells what any other slot is filed under, for an index that
-    /// wants to order itself anew; what it gives up then goes into the bin.
-    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Self::Words>);
-    /// Takes out `slot`, which is filed under `hash`.
-    fn remove(&mut self, hash: Hash, slot: u32);
-    /// Makes words that were given up look empty, to readers that still search them.
-    fn close(words: &Self::Words);
-}
-
-/// What [`Index::glance`] saw.
-pub enum Glance<S> {
-    /// The first slot that may be filed under the hash.
-    Candidate(u32, S),
-    /// There is no such slot.
-    Nothing,
-    /// Neither, so far.
-    GaveUp,
-}
+use super::{Index, IndexProbe};
+use crate::core::OutOfMemory;
+use crate::core::cells::{Retired, Word};
+use crate::core::hash::{Hash, SCATTER};
 
 /// Open addressing with linear probing over 64-bit words: the slot above, a 32-bit tag below, zero for nothing.
 ///
@@ -120,8 +61,8 @@ pub struct WordCursor {
 
 /// Makes the tag the low half of the Python hash: for small integers, themselves.
 const IN_SEQUENCE: u64 = 1 << 63;
-/// [`Index::glance`] stops at words whose number is a multiple of this.
-const GLANCE: usize = 64;
+/// [`Index::probe`] stops at words whose number is a multiple of this.
+const PROBE_LIMIT: usize = 64;
 /// How far from home a word may lie before its table begins to mix.
 const FAR: usize = 2;
 /// Up to here (16 KiB), seven eighths of the words stay empty: nearly all others lie at home then, which the evictions of a
@@ -175,42 +116,46 @@ impl<W: Word> WordView<W> {
         since.is_multiple_of(2) && unsafe { self.shifts() } == since
     }
 
-    /// Goes on with [`Index::glance`] from the word of this number. Its limits lie at fixed places, which need no register.
+    /// Goes on with [`Index::probe`] from the word of this number. Its limits lie at fixed places, which need no register.
     ///
     /// # Safety
     /// The table still stands.
     #[inline(always)]
-    unsafe fn glance_from(self, tag: u32, mut at: usize) -> Glance<WordSpot> {
+    unsafe fn probe_from(self, tag: u32, mut at: usize) -> IndexProbe<WordSpot> {
         loop {
             // SAFETY: as the caller says.
             let word = unsafe { self.word(at) }.acquire();
             if tag_of(word) == tag {
                 let slot = slot_of(word);
                 // A tag of zero looks like that of an empty word, which has no slot.
-                return if slot == 0 { Glance::Nothing } else { Glance::Candidate(slot, WordSpot { at, word }) };
+                return if slot == 0 {
+                    IndexProbe::Nothing
+                } else {
+                    IndexProbe::Candidate(slot, WordSpot { at, word })
+                };
             }
             if word == 0 {
-                return Glance::Nothing;
+                return IndexProbe::Nothing;
             }
             at += 1;
-            if at.is_multiple_of(GLANCE) {
-                return Glance::GaveUp;
+            if at.is_multiple_of(PROBE_LIMIT) {
+                return IndexProbe::GaveUp;
             }
         }
     }
 
-    /// As [`Index::glance`], from behind that candidate on.
+    /// As [`Index::probe`], from behind that candidate on.
     ///
     /// # Safety
     /// The table still stands.
     #[inline]
-    pub unsafe fn glance_behind(self, hash: Hash, spot: WordSpot) -> Glance<WordSpot> {
+    pub unsafe fn probe_behind(self, hash: Hash, spot: WordSpot) -> IndexProbe<WordSpot> {
         let at = spot.at + 1;
-        if at.is_multiple_of(GLANCE) {
-            return Glance::GaveUp;
+        if at.is_multiple_of(PROBE_LIMIT) {
+            return IndexProbe::GaveUp;
         }
         // SAFETY: as the caller says.
-        unsafe { self.glance_from(hash.times(self.factor), at) }
+        unsafe { self.probe_from(hash.times(self.factor), at) }
     }
 }
 
@@ -274,7 +219,7 @@ impl<W: Word> WordIndex<W> {
     }
 
     /// What it is made of.
-    pub(super) fn into_words(self) -> Vec<W> {
+    pub(in crate::core) fn into_words(self) -> Vec<W> {
         self.words
     }
 
@@ -290,15 +235,15 @@ impl<W: Word> WordIndex<W> {
 
     /// Files all words anew, under tags of the other factor. Without memory for that, things stay as they are.
     #[cold]
-    fn mix(&mut self, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Vec<W>>) {
-        let (Ok(mut mixed), Ok(())) = (Self::with_words(self.len(), SCATTER), bin.reserve()) else {
+    fn mix(&mut self, hash_of: impl Fn(u32) -> Hash, retired: &mut impl Retired<Vec<W>>) {
+        let (Ok(mut mixed), Ok(())) = (Self::with_words(self.len(), SCATTER), retired.reserve()) else {
             return;
         };
         for word in self.filed() {
             let tag = hash_of(slot_of(word)).times(SCATTER);
             mixed.place(u64::from(slot_of(word)) << 32 | u64::from(tag));
         }
-        bin.put(std::mem::replace(self, mixed).words);
+        retired.put(std::mem::replace(self, mixed).words);
     }
 
     fn with_words(count: usize, factor: u64) -> Result<Self, OutOfMemory> {
@@ -328,10 +273,10 @@ unsafe impl<W: Word> Index for WordIndex<W> {
     }
 
     #[inline(always)]
-    unsafe fn glance(view: WordView<W>, hash: Hash) -> Glance<WordSpot> {
+    unsafe fn probe(view: WordView<W>, hash: Hash) -> IndexProbe<WordSpot> {
         let tag = hash.times(view.factor);
         // SAFETY: as the caller says.
-        unsafe { view.glance_from(tag, tag as usize) }
+        unsafe { view.probe_from(tag, tag as usize) }
     }
 
     #[inline(always)]
@@ -367,11 +312,11 @@ unsafe impl<W: Word> Index for WordIndex<W> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash, bin: &mut impl Bin<Vec<W>>) {
+    fn insert(&mut self, hash: Hash, slot: u32, hash_of: impl Fn(u32) -> Hash, retired: &mut impl Retired<Vec<W>>) {
         let tag = hash.times(self.factor);
         let distance = self.place(u64::from(slot) << 32 | u64::from(tag));
         if distance > FAR && self.factor == IN_SEQUENCE {
-            self.mix(|other| if other == slot { hash } else { hash_of(other) }, bin);
+            self.mix(|other| if other == slot { hash } else { hash_of(other) }, retired);
         }
     }
 

@@ -1,9 +1,9 @@
 //! All readers of one shared store, as the writer keeps them.
 
-use super::{Front, OUTSIDE, Reader, SEARCHING};
-use crate::core::OutOfMemory;
+use super::reader::{OUTSIDE, Reader, SEARCHING};
+use super::reader_side::ReaderSide;
 use crate::core::atomics::{AtomicPtr, Ordering};
-use crate::core::boxed;
+use crate::core::{OutOfMemory, boxed};
 use std::ptr;
 
 const FIRST_READERS: usize = 8;
@@ -86,7 +86,7 @@ impl Readers {
     }
 
     /// A reader for the thread of this number, if it has none yet.
-    pub(super) fn join<K, V>(&mut self, front: &Front<K, V>, thread: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn register<K, V>(&mut self, reader_side: &ReaderSide<K, V>, thread: usize) -> Result<(), OutOfMemory> {
         if self.has(thread) {
             return Ok(());
         }
@@ -100,13 +100,13 @@ impl Readers {
             table.extend(self.table.iter().map(|place| AtomicPtr::new(place.load(Ordering::Relaxed))));
             table.resize_with(count, || AtomicPtr::new(ptr::null_mut()));
             self.epochs.resize(count, NO_READER);
-            // Release: pairs with the Acquire in `Front::reader`. First the table, then the length that relies on it.
-            front.readers.store(table.as_mut_ptr(), Ordering::Release);
-            front.readers_len.store(count, Ordering::Release);
+            // Release: pairs with the Acquire in `ReaderSide::reader`. First the table, then the length that relies on it.
+            reader_side.readers.store(table.as_mut_ptr(), Ordering::Release);
+            reader_side.readers_len.store(count, Ordering::Release);
             self.replaced_tables.push(std::mem::replace(&mut self.table, table));
         }
         let reader = boxed(Reader::new())?;
-        // Release: pairs with the Acquire in `Front::reader`.
+        // Release: pairs with the Acquire in `ReaderSide::reader`.
         self.table[thread].store(Box::into_raw(reader), Ordering::Release);
         self.epochs[thread] = self.epoch;
         self.count += 1;
@@ -124,9 +124,9 @@ impl Readers {
             if reader.is_null() || lives(thread) {
                 continue;
             }
-            // Release: pairs with the Acquire in `Front::reader`, by whoever gets this number next.
+            // Release: pairs with the Acquire in `ReaderSide::reader`, by whoever gets this number next.
             place.store(ptr::null_mut(), Ordering::Release);
-            // SAFETY: made by a box in `join`. Only a thread of this number uses it, and there is none until this call is over.
+            // SAFETY: made by a box in `register`. Only a thread of this number uses it, and there is none until this call is over.
             let reader = unsafe { Box::from_raw(reader) };
             let (hits, misses) = reader.counts();
             self.counted = (self.counted.0 + hits, self.counted.1 + misses);
@@ -183,7 +183,7 @@ impl Readers {
             // Relaxed: nobody else is there.
             let reader = place.load(Ordering::Relaxed);
             if !reader.is_null() {
-                // SAFETY: made by a box in `join`, and used by nobody any more.
+                // SAFETY: made by a box in `register`, and used by nobody any more.
                 drop(unsafe { Box::from_raw(reader) });
             }
         }

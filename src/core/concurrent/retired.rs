@@ -1,9 +1,12 @@
-//! What a store that is shared with readers has beside.
+//! What a store that is shared with readers keeps until they can't see it: retired slots, and memory that was replaced.
 
 use crate::core::OutOfMemory;
+use crate::core::cells::Retired;
 use crate::core::index::Index;
-use crate::core::memory::{Bin, Concurrent, Memory};
-use crate::core::store::{Contents, Replaced, Store, Waiting};
+use crate::core::memory::{Concurrent, Memory};
+use crate::core::moves::Replaced;
+use crate::core::slab::{Contents, RetiredSlots};
+use crate::core::store::Store;
 use crate::core::view::View;
 
 /// The view of a store that has moved, and the memory where it was.
@@ -29,65 +32,65 @@ impl<K, V> Store<K, V, Concurrent> {
         (boxed, std::mem::take(&mut self.moves.replaced))
     }
 
-    /// What waits to be let go.
+    /// What is retired.
     #[inline(always)]
-    pub(in crate::core) fn waiting(&self) -> Waiting {
-        self.waiting
+    pub(in crate::core) fn retired(&self) -> RetiredSlots {
+        self.retired
     }
 
-    /// Takes over what waits to be let go.
+    /// Takes over what is retired.
     #[inline(always)]
-    pub(in crate::core) fn take_waiting(&mut self) -> Waiting {
-        std::mem::replace(&mut self.waiting, Waiting::NONE)
+    pub(in crate::core) fn take_retired(&mut self) -> RetiredSlots {
+        std::mem::replace(&mut self.retired, RetiredSlots::NONE)
     }
 
     /// Gives some of that back.
-    pub(in crate::core) fn put_waiting(&mut self, rest: Waiting) {
-        self.waiting = self.join_waiting(self.waiting, rest);
+    pub(in crate::core) fn put_retired(&mut self, rest: RetiredSlots) {
+        self.retired = self.join_retired(self.retired, rest);
     }
 
     /// One list of two.
-    pub(in crate::core) fn join_waiting(&self, a: Waiting, b: Waiting) -> Waiting {
+    pub(in crate::core) fn join_retired(&self, a: RetiredSlots, b: RetiredSlots) -> RetiredSlots {
         match (a.len, b.len) {
             (0, _) => b,
             (_, 0) => a,
             _ => {
-                self.slot(a.last).set_next(b.first);
-                Waiting { first: a.first, last: b.last, len: a.len + b.len }
+                self.slab.set_next(a.last, b.first);
+                RetiredSlots { first: a.first, last: b.last, len: a.len + b.len }
             }
         }
     }
 
-    /// Lets go up to `most` of what has waited, but for the slots that are held, which wait on. Returns the rest.
+    /// Lets go up to `most` of what was retired, but for the slots that are held, which wait on. Returns the rest.
     ///
     /// # Safety
-    /// It comes from [`Store::take_waiting`], and since then no reader can see a slot of it that is not held.
+    /// It comes from [`Store::take_retired`], and since then no reader can see a slot of it that is not held.
     pub(in crate::core) unsafe fn release(
         &mut self,
-        mut waited: Waiting,
+        mut retired: RetiredSlots,
         most: usize,
         held: impl Fn(u32) -> bool,
         mut each: impl FnMut((K, V)),
-    ) -> Waiting {
-        for _ in 0..most.min(waited.len()) {
-            let id = waited.first;
-            waited = Waiting { first: self.slot(id).links().next, len: waited.len - 1, ..waited };
-            if held(id) {
-                self.wait_to_be_free(id);
+    ) -> RetiredSlots {
+        for _ in 0..most.min(retired.len()) {
+            let number = retired.first;
+            retired = RetiredSlots { first: self.slab.links(number).next, len: retired.len - 1, ..retired };
+            if held(number.get()) {
+                self.retire(number);
             } else {
-                // SAFETY: as the caller says.
-                if let Some(pair) = unsafe { self.slot(id).replace_pair(None) } {
+                // SAFETY: no reader can see it, as the caller says, and nobody borrows from the store.
+                if let Some(pair) = unsafe { self.slab.slot(number).replace_pair(None) } {
                     each(pair);
                 }
-                self.set_free(id);
+                self.slab.give(number);
             }
         }
-        waited
+        retired
     }
 
     /// Ends the store: its words, for readers to be turned away by, and its slots.
     pub(in crate::core) fn into_replaced(self) -> Replaced<K, V, Concurrent> {
-        Replaced::new(self.index.into_words(), self.slots)
+        Replaced::new(self.index.into_words(), self.slab.into_slots())
     }
 }
 
@@ -117,6 +120,6 @@ impl<K, V> Replaced<K, V, Concurrent> {
 
     /// What is still in it, when no reader is inside.
     pub(in crate::core) fn into_contents(self) -> Contents<K, V, Concurrent> {
-        Contents(self.slots)
+        Contents::of(self.slots)
     }
 }

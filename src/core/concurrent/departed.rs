@@ -1,7 +1,8 @@
 //! What has left a shared store, and what is to be done about it when the lock has been given back.
 
-use super::Concurrent;
-use crate::core::store::{Contents, Replaced};
+use crate::core::memory::Concurrent;
+use crate::core::moves::Replaced;
+use crate::core::slab::Contents;
 
 /// What is to be done after a change, when the lock has been given back.
 #[must_use = "what left is to be dropped when the lock is given back"]
@@ -10,7 +11,7 @@ pub enum After<K, V> {
     Nothing,
     /// Drop this. Reenters: finalizers.
     Drop(Departed<K, V>),
-    /// Pass the heavy barrier. Then, as long as there is more: take the lock again, call [`Back::reclaim`](super::Back::reclaim)
+    /// Pass the heavy barrier. Then, as long as there is more: take the lock again, call [`WriterSide::reclaim`](super::WriterSide::reclaim)
     /// with this, give the lock back, drop what comes of it. Reenters: finalizers.
     Reclaim(Ticket),
 }

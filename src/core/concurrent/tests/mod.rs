@@ -1,25 +1,26 @@
 //! Readers and writers at once. Built with `--cfg loom`, small models run in every order that the memory model allows;
 //! without, larger ones run on real threads, for the sanitizers too. Both run the shipped code.
 
-use super::{After, Back, Front, Outside, Ticket};
+use super::{After, Outside, ReaderSide, Ticket, WriterSide};
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
+use crate::core::slot::SlotId;
 use crate::core::store::Store;
-use crate::core::view::{Hit, Look, SlotId, Verdict};
+use crate::core::view::{Hit, Look, Verdict};
 
 #[cfg(loom)]
-#[path = "tests_loom.rs"]
+#[path = "loom.rs"]
 mod models;
 #[cfg(not(loom))]
-#[path = "tests_threads.rs"]
+#[path = "threads.rs"]
 mod models;
 
 use models::{Arc, Lock, LockGuard};
 
 /// A shared store with its lock, as the layer above puts it together.
 struct Shared<V> {
-    front: Front<u64, V>,
-    back: Lock<Back<u64, V>>,
+    reader_side: ReaderSide<u64, V>,
+    writer_side: Lock<WriterSide<u64, V>>,
 }
 
 type TestStore<V> = Store<u64, V, Concurrent>;
@@ -27,15 +28,15 @@ type TestStore<V> = Store<u64, V, Concurrent>;
 impl<V: Clone> Shared<V> {
     /// An empty one, which threads of these numbers have called.
     fn new(capacity: usize, threads: usize) -> Arc<Self> {
-        let (front, mut back) = Back::new(capacity).expect("memory");
+        let (reader_side, mut writer_side) = WriterSide::new(capacity).expect("memory");
         for thread in 0..threads {
-            back.join(&front, thread).expect("memory");
+            writer_side.register_thread(&reader_side, thread).expect("memory");
         }
-        Arc::new(Self { front, back: Lock::new(back) })
+        Arc::new(Self { reader_side, writer_side: Lock::new(writer_side) })
     }
 
-    fn lock(&self) -> LockGuard<'_, Back<u64, V>> {
-        self.back.lock()
+    fn lock(&self) -> LockGuard<'_, WriterSide<u64, V>> {
+        self.writer_side.lock()
     }
 
     fn outside(thread: usize) -> Outside<fn() -> bool> {
@@ -43,8 +44,8 @@ impl<V: Clone> Shared<V> {
     }
 
     fn hit(&self, thread: usize, key: u64) -> Option<V> {
-        let reader = self.front.reader(thread).expect("the thread has joined");
-        match self.front.hit(reader, Hash::of(key), |stored| *stored == key, |value| Some(value.clone())) {
+        let reader = self.reader_side.reader(thread).expect("the thread has joined");
+        match self.reader_side.hit(reader, Hash::of(key), |stored| *stored == key, |value| Some(value.clone())) {
             Hit::Value(value) => {
                 reader.count_hit();
                 Some(value)
@@ -54,13 +55,13 @@ impl<V: Clone> Shared<V> {
     }
 
     fn look(&self, thread: usize, key: u64) -> Look<u64, V> {
-        let reader = self.front.reader(thread).expect("the thread has joined");
-        self.front.look(reader, Hash::of(key), |stored| Verdict::of(*stored == key))
+        let reader = self.reader_side.reader(thread).expect("the thread has joined");
+        self.reader_side.look(reader, Hash::of(key), |stored| Verdict::of(*stored == key))
     }
 
     fn change<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> R {
         let mut locked = self.lock();
-        let (result, after) = locked.change(&self.front, &Self::outside(thread), work);
+        let (result, after) = locked.change(&self.reader_side, &Self::outside(thread), work);
         drop(locked);
         self.finish(after);
         result
@@ -69,7 +70,7 @@ impl<V: Clone> Shared<V> {
     /// As [`Shared::change`]. The second value says whether readers hold some of what was to go.
     fn change_rarely<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> (R, bool) {
         let mut locked = self.lock();
-        let (result, after) = locked.change_rarely(&self.front, &Self::outside(thread), work);
+        let (result, after) = locked.change_rarely(&self.reader_side, &Self::outside(thread), work);
         drop(locked);
         (result, self.finish(after))
     }
@@ -106,9 +107,9 @@ impl<V: Clone> Shared<V> {
 
     fn find(store: &TestStore<V>, key: u64) -> Option<SlotId> {
         let mut candidate = store.first_candidate(Hash::of(key));
-        while let Some((id, cursor)) = candidate {
-            if *store.key(id) == key {
-                return Some(id);
+        while let Some((entry, cursor)) = candidate {
+            if *entry.key() == key {
+                return Some(entry.id());
             }
             candidate = store.next_candidate(Hash::of(key), cursor);
         }
@@ -126,14 +127,14 @@ impl<V: Clone> Shared<V> {
     }
 
     fn clear(&self, thread: usize) {
-        let departed = self.lock().take(&self.front, &Self::outside(thread));
+        let departed = self.lock().take(&self.reader_side, &Self::outside(thread));
         departed.unwrap_or_else(|_| panic!("memory")).for_each(drop);
     }
 
     /// Everything in it, when no thread uses it any more.
     fn end(shared: Arc<Self>) {
         let Ok(this) = Arc::try_unwrap(shared) else { panic!("still in use") };
-        let Self { front, back, .. } = this;
-        back.into_inner().into_contents(front).for_each(drop);
+        let Self { reader_side, writer_side, .. } = this;
+        writer_side.into_inner().into_contents(reader_side).for_each(drop);
     }
 }
