@@ -294,7 +294,7 @@ pub use super::hash::{hash, hash_in_place};
 pub use super::layouts::{int_layout_holds, str_layout_holds};
 
 /// See [`SHORT_BITS`].
-pub const TELLING_BITS: u32 = SHORT_BITS;
+pub const INLINE_INT_BITS: u32 = SHORT_BITS;
 
 /// See [`Exact::layout`].
 ///
@@ -314,7 +314,7 @@ pub fn short_int(object: Borrowed<'_>) -> Option<i64> {
 
 /// See [`Exact::told_by_hash`].
 #[inline(always)]
-pub fn telling_value(object: Borrowed<'_>) -> Option<i64> {
+pub fn inline_int(object: Borrowed<'_>) -> Option<i64> {
     Exact::<Int>::of(object)?.told_by_hash()
 }
 

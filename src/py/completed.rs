@@ -101,7 +101,7 @@ impl Drop for KeptStop {
 }
 
 /// Whether nobody else has this exception now, and nobody who had it has left a trace in it: Python code may have caught it, where
-/// it request for the next item itself.
+/// it asked for the next item itself.
 #[inline(always)]
 fn is_as_new(stop: Borrowed<'_>, value: Borrowed<'_>) -> bool {
     if !sync::is_only_reference(stop) {

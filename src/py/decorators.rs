@@ -155,13 +155,13 @@ fn each_option<'a>(
 ) -> Result<()> {
     let names = args.kwnames().map_or(&[][..], exact::tuple_items);
     for (&name, &value) in names.iter().zip(&args.values()[args.positional().len()..]) {
-        let known = OWN_NAMES.iter().chain(options::NAMES).find(|known| {
+        let known = OWN_NAMES.iter().chain(options::parse::NAMES).find(|known| {
             // SAFETY: a str and a terminated string.
             unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), known.as_ptr()) == 0 }
         });
         match known {
             Some(known) => take(known, value)?,
-            None => return Err(unknown_option(function, name, &[&OWN_NAMES, options::NAMES].concat())),
+            None => return Err(unknown_option(function, name, &[&OWN_NAMES, options::parse::NAMES].concat())),
         }
     }
     Ok(())
@@ -370,7 +370,7 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             stale=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, \
             clock=None, backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
-            Takes the place of functools.store, and takes lru_cache's options besides."
+            Takes the place of functools.cache, and takes lru_cache's options besides."
             .as_ptr(),
     },
     py::PyMethodDef {

@@ -115,7 +115,7 @@ impl Entry {
         if !region.check(token) || now >= terms.fresh_until {
             return None;
         }
-        // Others may have read it meanwhile, so the region is request.
+        // Others may have read it meanwhile, so the region is asked.
         if terms.idle != NEVER && !region.touch(token, terms, now) {
             return None;
         }

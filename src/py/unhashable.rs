@@ -15,7 +15,7 @@ pub fn hash(
     key_args: &CallArgs<'_>,
     kind: KeyKind,
 ) -> Result<Hash> {
-    key::hash(key_args, kind).map_err(|raised| match kind {
+    key::hash::hash(key_args, kind).map_err(|raised| match kind {
         // What is looked up in a mapping, which has no such options.
         KeyKind::Item => raised,
         _ => explained(raised, function, args, key_args),

@@ -282,7 +282,7 @@ impl Cache {
     pub fn good_len(&self) -> Result<usize> {
         if let Some(policy) = self.policy() {
             let now = policy.options.now()?;
-            // Relaxed: changed under the lock. Who comes too late to see a change request before it.
+            // Relaxed: changed under the lock. Who comes too late to see a change asked before it.
             if policy.earliest_expiry.load(Ordering::Relaxed) <= now {
                 self.drop_expired(policy, now)?;
             }

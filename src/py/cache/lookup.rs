@@ -1,7 +1,7 @@
 //! Finding a call's entry, and doing something with it, in one borrow of the store.
 //!
 //! Comparing may run Python code, which may do anything to this cache. So a candidate that only its `__eq__` can judge
-//! is held by a reference of our own while the store is released, and request for again afterwards.
+//! is held by a reference of our own while the store is released, and asked for again afterwards.
 
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
@@ -42,7 +42,7 @@ fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store<Key, Owned
 
 enum Step<T> {
     Done(T),
-    /// The `__eq__` of these candidates has to be request: of the first, and of others in the rare case that there are any.
+    /// The `__eq__` of these candidates has to be asked: of the first, and of others in the rare case that there are any.
     /// They were all there in this generation.
     Ask(Candidate, Vec<Candidate>, u64),
 }

@@ -84,7 +84,7 @@ impl Cache {
         unsafe { self.policy.get().replace(None) }
     }
 
-    /// Counts an entry that was dropped because somebody request for it.
+    /// Counts an entry that was dropped because somebody asked for it.
     pub fn invalidated(&self) {
         // Relaxed: a number alone.
         self.invalidations.fetch_add(1, Ordering::Relaxed);

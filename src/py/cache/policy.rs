@@ -11,7 +11,7 @@ use crate::py::completed::Ready;
 use crate::py::entry::{Entry, EntryTerms};
 use crate::py::key::Key;
 use crate::py::options;
-use crate::py::options::{Clock, Copy, Options, Ttl};
+use crate::py::options::{Clock, CopyPolicy, Options, Ttl};
 use crate::py::tier::near::NEAR_BYTES;
 use crate::py::tier::region::Shared;
 use crate::state::State;
@@ -114,8 +114,9 @@ impl Policy {
             _ => None,
         };
         let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, method, names)).transpose()?;
-        let quick =
-            options.key.is_none() && matches!(options.copy, Copy::No) && !matches!(options.clock, Clock::Given(_));
+        let quick = options.key.is_none()
+            && matches!(options.copy, CopyPolicy::No)
+            && !matches!(options.clock, Clock::Given(_));
         let flights = options.single_flight.then(|| Flights::new(state)).transpose()?;
         Ok(Self {
             quick,
@@ -148,7 +149,7 @@ impl Policy {
     pub fn held(&self) -> impl Iterator<Item = Borrowed<'_>> {
         let options = &self.options;
         let ttl = if let Ttl::Of(ttl) = &options.ttl { Some(ttl) } else { None };
-        let copy = if let Copy::By(copy) = &options.copy { Some(copy) } else { None };
+        let copy = if let CopyPolicy::By(copy) = &options.copy { Some(copy) } else { None };
         let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
         let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
         let serializer = self.shared.iter().flat_map(Shared::held);
@@ -274,8 +275,8 @@ impl Policy {
     #[inline(always)]
     pub(in crate::py) fn copied(&self, value: Owned) -> Result<Owned> {
         match &self.options.copy {
-            Copy::No => Ok(value),
-            Copy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
+            CopyPolicy::No => Ok(value),
+            CopyPolicy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
         }
     }
 
@@ -299,8 +300,8 @@ impl Policy {
     /// What a hit of a coroutine function returns, of what lies in the entry. Reenters: `copy`.
     pub(in crate::py) fn awaitable(&self, inside: Owned) -> Result<Owned> {
         match self.options.copy {
-            Copy::No => Ok(inside),
-            Copy::By(_) => self.wrap(&self.copied(self.unwrap(&inside).clone())?),
+            CopyPolicy::No => Ok(inside),
+            CopyPolicy::By(_) => self.wrap(&self.copied(self.unwrap(&inside).clone())?),
         }
     }
 

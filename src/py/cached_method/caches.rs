@@ -70,7 +70,7 @@ impl Method {
     fn find<T>(parts: &Parts, instance: Borrowed<'_>, take: impl FnOnce(&Owned) -> T) -> Option<T> {
         // SAFETY: the values in this store are wrappers.
         let take = |cache: &Owned| unsafe { Wrapper::is_for(cache.borrow(), instance) }.then(|| take(cache));
-        match parts.caches.find_with(Hash::of(number_of(instance) as u64), Key::is_telling_int, take) {
+        match parts.caches.find_with(Hash::of(number_of(instance) as u64), Key::is_inline_int, take) {
             Hit::Value(found) => Some(found),
             Hit::Absent(_) | Hit::Unsure(_) => None,
         }
@@ -162,7 +162,7 @@ impl Method {
         // SAFETY: a live object.
         let stays = unsafe { py::PyObject_GC_IsFinalized(instance.as_ptr()) } == 0;
         // Another thread may have made one meanwhile: the first stays.
-        let entry = (Key::of_telling_int(number), cache.clone());
+        let entry = (Key::of_inline_int(number), cache.clone());
         let (stored, sweep_is_due) = parts.caches.change(|store| {
             if store.first_candidate(hash).is_some() {
                 return (Ok(Some(entry)), false);

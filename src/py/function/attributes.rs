@@ -112,7 +112,7 @@ fn code_flags(function: Borrowed<'_>) -> Result<i64> {
     object::code_flags(function.attr(object::interned(CODE)?.borrow())?.borrow())
 }
 
-/// Whether it is a coroutine function by the rule of `inspect.iscoroutinefunction`, which is request unless it is a Python function
+/// Whether it is a coroutine function by the rule of `inspect.iscoroutinefunction`, which is asked unless it is a Python function
 /// of the usual kind, a bound method of one, or a function or a class of C. An async generator function is refused. Reenters: on
 /// others an import, and their attributes.
 pub fn is_coroutine_function(function: Borrowed<'_>) -> Result<bool> {

@@ -112,7 +112,7 @@ impl Mapping {
         let found = if exact::is_int(key) {
             // SAFETY: the type has just been seen.
             let value = compat::small_natural(unsafe { exact::as_int(key) })?;
-            cache.store.hit(Hash::of(u64::from(value)), Key::is_telling_int)
+            cache.store.hit(Hash::of(u64::from(value)), Key::is_inline_int)
         } else {
             cache.store.hit(Hash::of(exact::hash_in_place(key)?), |stored| stored.is_object(key))
         };
@@ -160,7 +160,7 @@ impl Mapping {
         let held = key.to_owned();
         let values = [held.borrow()];
         let args = CallArgs::of_positional(&values);
-        let hash = key::hash(&args, KeyKind::Item)?;
+        let hash = key::hash::hash(&args, KeyKind::Item)?;
         work(&args, hash)
     }
 

@@ -49,7 +49,7 @@ impl TierRequest<'_> {
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
-        let hash = key::hash(&key_args, KeyKind::Call)?;
+        let hash = key::hash::hash(&key_args, KeyKind::Call)?;
         let flying = Flying { request: self, lease: Cell::new(None) };
         let boarded = self.wrapper.board(flights, &key_args, hash, &flying)?;
         Ok((boarded, hash, flying.lease.take()))

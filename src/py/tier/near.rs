@@ -40,7 +40,7 @@ pub fn hash(key_args: &CallArgs<'_>, kind: KeyKind) -> Result<Option<Hash>> {
     let names = key_args.kwnames().map_or(&[][..], exact::tuple_items);
     let plain = key_args.values().iter().all(|&value| is_plain(value, DEPTH));
     if plain && names.iter().all(|&name| exact::is_str(name)) {
-        return key::hash(key_args, kind).map(Some);
+        return key::hash::hash(key_args, kind).map(Some);
     }
     Ok(None)
 }

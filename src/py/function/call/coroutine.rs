@@ -146,7 +146,7 @@ impl TierRequest<'_> {
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
-        let hash = key::hash(&key_args, KeyKind::Call)?;
+        let hash = key::hash::hash(&key_args, KeyKind::Call)?;
         self.wrapper.coroutine(task, args, &key_args, hash, stale)
     }
 }

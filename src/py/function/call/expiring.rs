@@ -18,7 +18,7 @@ use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
 use crate::py::function::call::tiered;
 use crate::py::key::Key;
-use crate::py::options::{Clock, Copy};
+use crate::py::options::{Clock, CopyPolicy};
 use crate::py::unhashable;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
@@ -53,7 +53,7 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
             // SAFETY: the type has just been seen.
             if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
                 let take = reading::<CLOCK>();
-                found = this.store.hit_with(Hash::of(u64::from(value)), Key::is_telling_int, take);
+                found = this.store.hit_with(Hash::of(u64::from(value)), Key::is_inline_int, take);
             }
         } else if exact::is_str(argument) {
             // SAFETY: the type has just been seen.
@@ -316,9 +316,9 @@ impl Wrapper {
     pub fn expiring_function(policy: &Policy, bound: Bound) -> Option<py::vectorcallfunc> {
         if bound == Bound::Off && policy.flights.is_none() {
             return match (&policy.options.copy, policy.options.coroutine) {
-                (Copy::No, _) => None,
-                (Copy::By(_), false) => Some(uncached_vectorcall),
-                (Copy::By(_), true) => Some(coroutine_vectorcall),
+                (CopyPolicy::No, _) => None,
+                (CopyPolicy::By(_), false) => Some(uncached_vectorcall),
+                (CopyPolicy::By(_), true) => Some(coroutine_vectorcall),
             };
         }
         if policy.shared.is_some() {

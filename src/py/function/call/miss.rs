@@ -165,7 +165,7 @@ unsafe extern "C" fn keep_int(
     let value = unsafe { Owned::from_call(result) };
     object::to_slot(value.and_then(|value| {
         let value = this.unless_coroutine(value)?;
-        let key = Key::of_telling_int(hash.python_hash());
+        let key = Key::of_inline_int(hash.python_hash());
         this.keep_new(&args, hash, generation, key, value)
     }))
 }

@@ -70,7 +70,7 @@ unsafe fn call_int<const TYPED: bool>(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    match this.hit(hash, Key::is_telling_int) {
+    match this.hit(hash, Key::is_inline_int) {
         Hit::Value(value) => value.into_ptr(),
         // SAFETY: one argument, as this function got it, whose hash tells its value.
         Hit::Absent(generation) => unsafe { miss_int(callable, args, hash, generation) },
@@ -140,7 +140,7 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
     args: *const *mut py::PyObject,
     argument: Borrowed<'_>,
 ) -> *mut py::PyObject {
-    if let Some(value) = exact::telling_value(argument) {
+    if let Some(value) = exact::inline_int(argument) {
         // SAFETY: one argument, as this function got it, whose hash tells its value.
         return unsafe { call_int::<TYPED>(callable, args, Hash::of(value as u64)) };
     }
@@ -225,7 +225,7 @@ unsafe extern "C" fn call_empty<const TYPED: bool>(
 ) -> *mut py::PyObject {
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
-    if let Hit::Value(value) = this.hit(key::EMPTY_HASH, Key::is_empty_call) {
+    if let Hit::Value(value) = this.hit(key::hash::EMPTY_HASH, Key::is_empty_call) {
         return value.into_ptr();
     }
     // SAFETY: no arguments, as this function got them.
@@ -251,7 +251,7 @@ unsafe extern "C" fn call_keywords(
     }
     // SAFETY: so many arguments, none of them null, held by the caller; `Borrowed` is a pointer in all but name.
     let values = unsafe { std::slice::from_raw_parts(args.cast::<Borrowed<'_>>(), positional + names.len()) };
-    if let Some(hash) = key::hash_keywords_in_place(values, positional, names) {
+    if let Some(hash) = key::hash::hash_keywords_in_place(values, positional, names) {
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
         match this.hit(hash, |key| key.is_of_keywords(values, positional, tuple)) {
@@ -276,7 +276,7 @@ unsafe extern "C" fn call_positional<const TYPED: bool, const N: usize>(
 ) -> *mut py::PyObject {
     // SAFETY: so many arguments, none of them null, held by the caller; `Borrowed` is a pointer in all but name.
     let values = unsafe { &*args.cast::<[Borrowed<'_>; N]>() };
-    let Some(hash) = key::hash_in_place(values) else {
+    let Some(hash) = key::hash::hash_in_place(values) else {
         // SAFETY: so many positional arguments, as this function got them.
         return unsafe { call_any::<TYPED>(callable, args, N, ptr::null_mut()) };
     };
@@ -305,7 +305,7 @@ unsafe extern "C" fn call_any<const TYPED: bool>(
     let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // From here on: the arguments' `__hash__` may take the caller's reference away.
     let _alive = this.keep_alive();
-    let hash = match key::hash(&view, KeyKind::of_calls(TYPED)) {
+    let hash = match key::hash::hash(&view, KeyKind::of_calls(TYPED)) {
         Ok(hash) => hash,
         Err(raised) => return this.explain_unhashable(raised, &view),
     };

@@ -59,7 +59,7 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
                 // SAFETY: the type has just been seen.
                 if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
                     hash = Hash::of(u64::from(value));
-                    found = this.store.find_with(hash, Key::is_telling_int, take);
+                    found = this.store.find_with(hash, Key::is_inline_int, take);
                 }
             } else if exact::is_str(argument) {
                 // SAFETY: the type has just been seen.
