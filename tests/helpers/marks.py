@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import sysconfig
@@ -14,6 +15,9 @@ for_shared_caches = pytest.mark.skipif(not sys.platform.startswith("linux"), rea
 for_systems_with_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 for_systems_with_alarms = pytest.mark.skipif(os.name != "posix", reason="this system has no alarm signal")
 for_free_threaded_builds = pytest.mark.skipif(not FREE_THREADED, reason="this interpreter is built with the GIL")
+for_marked_functions = pytest.mark.skipif(
+    not hasattr(inspect, "markcoroutinefunction"), reason="inspect.markcoroutinefunction came with 3.12"
+)
 
 # Two functions of one name stand for those of two processes.
 has_two_functions_of_one_name = pytest.mark.filterwarnings("ignore:two functions have the name:RuntimeWarning")

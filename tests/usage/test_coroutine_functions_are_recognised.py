@@ -8,38 +8,22 @@ import inspect
 import pydoc
 import sys
 import types
-import warnings
 from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
 import tamis
-from helpers.package_tools import package
+from helpers.coroutine_tools import MARKS, asyncio_says, double, marked
+from helpers.marks import for_marked_functions
 from helpers.subprocess_tools import run_child
 from tamis import cache, cached_method, lru_cache
 
-MARKS = hasattr(inspect, "markcoroutinefunction")
 # What inspect takes other objects for functions by.
 FUNCTION_LIKE = {"__code__", "__defaults__", "__kwdefaults__", "_is_coroutine_marker"}
 
 
-def asyncio_says(function):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return asyncio.iscoroutinefunction(function)
-
-
-async def double(x, /, y=0, *, z=0):
-    """Twice."""
-    return [x * 2 + y + z]
-
-
 def returns_coroutine(x):
     return double(x)
-
-
-def marked(function):
-    return inspect.markcoroutinefunction(function)
 
 
 class Calls:
@@ -366,56 +350,7 @@ def test_attributes_of_a_cache_can_be_set_and_deleted_as_others_can():
     assert inspect.iscoroutinefunction(cached)
 
 
-class Awaitable:
-    def __await__(self):
-        yield from asyncio.sleep(0).__await__()
-        return [42]
-
-
-@types.coroutine
-def old_style():
-    yield from asyncio.sleep(0).__await__()
-    return [42]
-
-
-@pytest.mark.skipif(not MARKS, reason="inspect.markcoroutinefunction came with 3.12")
-@pytest.mark.parametrize(
-    "make",
-    [
-        Awaitable,
-        old_style,
-        lambda: asyncio.ensure_future(double(21)),
-        lambda: asyncio.gather(double(21)),
-        lambda: double(21),
-        lambda: lru_cache(double)(21),
-    ],
-)
-def test_whatever_a_marked_function_returns_is_awaited(make):
-    cached = lru_cache(marked(lambda: make()))
-
-    async def main():
-        first = await cached()
-        assert first in ([42], [[42]])
-        assert await cached() is first
-        assert await cached.cache_refresh() is not first
-
-    asyncio.run(main())
-
-
-@pytest.mark.skipif(not MARKS, reason="inspect.markcoroutinefunction came with 3.12")
-def test_a_marked_function_that_returns_nothing_to_await_is_an_error_of_its_own():
-    cached = lru_cache(marked(lambda x: x))
-
-    async def main():
-        for _ in range(2):
-            with pytest.raises(TypeError, match="await"):
-                await cached(1)
-
-    asyncio.run(main())
-    assert cached.cache_info().currsize == 0
-
-
-@pytest.mark.skipif(not MARKS, reason="inspect.markcoroutinefunction came with 3.12")
+@for_marked_functions
 def test_a_mark_that_inspect_does_not_go_by_makes_no_coroutine_function():
     function = functools.partial(plain)
     marked(function)
@@ -424,41 +359,6 @@ def test_a_mark_that_inspect_does_not_go_by_makes_no_coroutine_function():
     assert not inspect.iscoroutinefunction(cached)
     assert cached(2) == 4
     assert function._is_coroutine_marker
-
-
-async def async_generator(x):
-    yield x
-
-
-class AsyncGenerators:
-    async def method(self, x):
-        yield x
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        async_generator,
-        functools.partial(async_generator),
-        AsyncGenerators().method,
-        functools.partial(functools.partial(AsyncGenerators().method)),
-    ],
-)
-@pytest.mark.parametrize("decorate", [lru_cache, cache, cached_method, lru_cache(ttl=1)])
-def test_async_generator_functions_are_refused_by_the_rule_of_inspect(function, decorate):
-    assert inspect.isasyncgenfunction(function)
-    with pytest.raises(TypeError, match="async generator"):
-        decorate(function)
-
-
-def test_what_only_holds_an_async_generator_function_is_none():
-    class Holds:
-        func = staticmethod(async_generator)
-
-        def __call__(self, x):
-            return x
-
-    assert lru_cache(Holds())(1) == 1
 
 
 def test_decorating_what_is_easily_told_imports_nothing():
@@ -486,33 +386,3 @@ def test_decorating_what_is_easily_told_imports_nothing():
         print(*before)
     """)
     assert shown == "False False\n"
-
-
-def test_asgiref_objects_are_coroutine_functions():
-    sync = package("asgiref.sync")
-    calls = []
-
-    def work(x, y=0):
-        calls.append(x)
-        return [x, y]
-
-    async def main():
-        functions = sync.sync_to_async(work), sync.sync_to_async(work, thread_sensitive=False)
-        for cached in (lru_cache(functions[0]), cache(ttl=60)(functions[1])):
-            assert sync.iscoroutinefunction(cached)
-            assert inspect.iscoroutinefunction(cached)
-            assert inspect.signature(cached) == inspect.signature(work)
-            first = await cached(1)
-            assert first == [1, 0]
-            assert await cached(1) is first
-            assert cached.cache_info()[:2] == (1, 1)
-
-    asyncio.run(main())
-    assert calls == [1, 1]
-
-
-def test_asgiref_functions_that_are_made_plain_stay_plain():
-    sync = package("asgiref.sync")
-    cached = lru_cache(sync.async_to_sync(double))
-    assert not inspect.iscoroutinefunction(cached)
-    assert cached(2) == cached(2) == [4]

@@ -15,13 +15,8 @@ import weakref
 
 import pytest
 
+from helpers.coroutine_tools import pause, stop
 from tamis import cache, cached_method, lru_cache
-
-
-@types.coroutine
-def pause(value):
-    """Hand a value to whoever drives the coroutine, and return what comes back."""
-    return (yield value)
 
 
 async def plain(x):
@@ -41,12 +36,6 @@ MAKERS = {
 @pytest.fixture(params=MAKERS)
 def decorate(request):
     return MAKERS[request.param]
-
-
-def stop(method, *args):
-    with pytest.raises(StopIteration) as caught:
-        method(*args)
-    return caught.value.value
 
 
 def test_it_is_driven_by_send(decorate):
@@ -373,46 +362,6 @@ def test_a_context_variable_is_the_callers(decorate):
     context.run(call.send, None)
     assert stop(context.run, call.send, None) == (5, 6)
     assert (context[variable], variable.get()) == (6, 0)
-
-
-class Awaitable:
-    """What a marked function may return: an object with __await__, whose iterator has nothing but __next__."""
-
-    def __await__(self):
-        return map(str, [1, 2])
-
-
-@types.coroutine
-def generator_based(x):
-    yield x
-    return [x]
-
-
-async def of_awaitable(x):
-    return await Awaitable()
-
-
-def test_a_function_may_return_any_awaitable():
-    if sys.version_info < (3, 12):
-        pytest.skip("inspect.markcoroutinefunction came with 3.12")
-
-    @cache
-    @inspect.markcoroutinefunction
-    def f(kind):
-        return {"object": Awaitable, "generator": lambda: generator_based(7), "none": lambda: 5}[kind]()
-
-    call = f("object")
-    assert (call.send(None), call.send(None)) == ("1", "2")
-    with pytest.raises(LookupError):
-        call.throw(LookupError)
-    call = f("object")
-    call.send(None)
-    call.close()
-    call = f("generator")
-    assert call.send(None) == 7
-    assert stop(call.send, None) == [7]
-    with pytest.raises(TypeError, match="await"):
-        f("none").send(None)
 
 
 def test_stop_iteration_from_a_callback_does_not_end_it():

@@ -13,6 +13,7 @@ from functools import partial
 import pytest
 
 from helpers.marks import for_shared_caches
+from helpers.region_cases import named, timed
 from tamis import lru_cache
 
 pytestmark = for_shared_caches
@@ -21,25 +22,6 @@ pytestmark = for_shared_caches
 @pytest.fixture
 def shared(tmp_path):
     return partial(lru_cache, backend="shared", path=tmp_path, max_bytes=1 << 20)
-
-
-def timed(f):
-    @functools.wraps(f)
-    def wrapper(*args):
-        return f(*args)
-
-    return wrapper
-
-
-def tagged(tag):
-    def decorate(f):
-        @functools.wraps(f)
-        def wrapper(*args):
-            return tag, f(*args)
-
-        return wrapper
-
-    return decorate
 
 
 def test_functions_below_a_decorator_that_close_over_different_values(shared):
@@ -60,8 +42,8 @@ def test_functions_below_a_decorator_that_close_over_different_values(shared):
 def test_arguments_of_a_second_decorator(shared):
     def make(first, second):
         @shared()
-        @tagged(first)
-        @tagged(second)
+        @named(first)
+        @named(second)
         def f(x):
             return x
 
