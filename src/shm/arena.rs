@@ -5,7 +5,7 @@
 //! free ones grow together. Only the lock's holder comes here. What does not fit together is [`Damaged`], never followed.
 
 use super::layout::{BINS_OF_LEVEL, LEVELS, SLOT_UNITS, UNIT_WORDS, state};
-use super::space::{Space, State, halves, high, low};
+use super::space::{Space, StateWords, halves, high, low};
 use crate::core::atomics::{AtomicU64, Ordering::Relaxed};
 
 /// The region's structures contradict each other: they are to be made anew.
@@ -46,7 +46,7 @@ struct Tag {
 /// The arena under the lock. Sizes and places are in units.
 #[derive(Clone, Copy)]
 pub struct Arena<'a> {
-    state: &'a State,
+    state: &'a StateWords,
     units: &'a [Unit],
 }
 

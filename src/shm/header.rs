@@ -2,7 +2,7 @@
 
 use super::digest::digest;
 use super::layout::{Geometry, LAYOUT, MACHINE, MAGIC, header as at};
-use super::types::{Config, OpenError};
+use super::types::{OpenError, RegionConfig};
 use crate::core::atomics::{AtomicU64, Ordering};
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ pub struct Header {
     /// The name that it is opened by.
     pub name: String,
     /// What it is for.
-    pub config: Config,
+    pub config: RegionConfig,
     /// What that comes to.
     pub geometry: Geometry,
     /// Its random number.
@@ -52,7 +52,7 @@ fn random() -> Result<u64, OpenError> {
 
 impl Header {
     /// For a new file.
-    pub fn new(name: &str, config: &Config) -> Result<Self, OpenError> {
+    pub fn new(name: &str, config: &RegionConfig) -> Result<Self, OpenError> {
         if name.len() > at::NAME_WORDS * 8 {
             return Err(invalid(libc::ENAMETOOLONG, "the name of a shared cache"));
         }
@@ -128,7 +128,7 @@ impl Header {
             return None;
         }
         let maxsize = Some(words[at::MAXSIZE]).filter(|&maxsize| maxsize != u64::MAX);
-        let config = Config { maxsize, max_bytes: words[at::MAX_BYTES] };
+        let config = RegionConfig { maxsize, max_bytes: words[at::MAX_BYTES] };
         let geometry = Geometry::of(&config).filter(|geometry| geometry.file == words[at::FILE])?;
         let bytes: Vec<u8> = words[at::NAME..].iter().flat_map(|word| word.to_le_bytes()).collect();
         let name = bytes.get(..usize::try_from(words[at::NAME_LEN]).ok()?)?;

@@ -4,8 +4,9 @@
 //! again, starts don't. Without `/proc` (of its pid namespace) nobody has an identity, and nobody gets a lock. Nothing here allocates but
 //! [`Identity::maps`], so that the child of a fork may come here at once.
 
+use crate::core::forks;
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A process: 22 bits of number (the most that Linux has), 41 bits of start. Bit [`Identity::SPARE`] is the lock's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +16,21 @@ pub struct Identity(pub u64);
 pub const NOBODY: Identity = Identity(1 << 23);
 
 static OWN: AtomicU64 = AtomicU64::new(0);
+static PREPARED: AtomicBool = AtomicBool::new(false);
+
+/// From now on, children of forks look who they are.
+pub fn prepare() {
+    forks::prepare();
+    forks::in_children(&PREPARED, after_fork_in_child);
+}
+
+/// There is one thread. Nothing here waits for a lock or allocates.
+///
+/// # Safety
+/// No other thread runs.
+unsafe extern "C" fn after_fork_in_child() {
+    Identity::find_out();
+}
 
 /// What `/proc/PID/stat` says.
 struct Status {
@@ -48,7 +64,7 @@ impl Identity {
         match OWN.load(Ordering::Relaxed) {
             0 => {
                 // Children are others.
-                super::fork::prepare();
+                prepare();
                 Self::find_out()
             }
             known => Self(known),

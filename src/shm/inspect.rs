@@ -13,7 +13,7 @@ use super::map::Map;
 use super::read::check_of;
 use super::region::{Region, stats};
 use super::space::*;
-use super::types::State;
+use super::types::RegionState;
 use super::types::*;
 use crate::core::atomics::Ordering;
 use std::collections::HashSet;
@@ -28,7 +28,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const TRIES: usize = 1000;
 
 /// A region that is looked at.
-struct View {
+struct InspectedRegion {
     header: Header,
     space: Space,
     inode: u64,
@@ -51,33 +51,33 @@ fn seconds(time: io::Result<SystemTime>) -> Option<f64> {
     Some(time.ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
 }
 
-impl View {
+impl InspectedRegion {
     /// A region in this file, or what is wrong with it.
-    fn new(file: &File, name: &str) -> Result<Self, State> {
-        let wrong = |error: io::Error| State::Refused(format!("cannot be read: {error}"));
+    fn new(file: &File, name: &str) -> Result<Self, RegionState> {
+        let wrong = |error: io::Error| RegionState::Refused(format!("cannot be read: {error}"));
         let meta = file.metadata().map_err(wrong)?;
         let Some(header) = Header::read(file).map_err(wrong)? else {
-            return Err(if Header::is_of_other_layout(file) { State::OtherLayout } else { State::Damaged });
+            return Err(if Header::is_of_other_layout(file) { RegionState::OtherLayout } else { RegionState::Damaged });
         };
         if meta.len() != header.geometry.file || file_name(&header.name) != name {
-            return Err(State::Damaged);
+            return Err(RegionState::Damaged);
         }
         let map = Map::new(file, header.geometry.file).map_err(wrong)?;
         let space = Space::new(map, header.geometry, header.seed);
         Ok(Self { header, space, inode: meta.ino() })
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> RegionState {
         if !self.header.is_of_this_boot() {
-            State::EarlierBoot
+            RegionState::EarlierBoot
         } else if !self.header.is_of_this_namespace() {
-            State::OtherNamespace
+            RegionState::OtherNamespace
         } else {
-            State::Good
+            RegionState::Good
         }
     }
 
-    fn summary(&self) -> Summary {
+    fn summary(&self) -> RegionSummary {
         let own = Identity::own();
         // As in `lock.rs`: inodes that this process does not find among its own maps tell nothing.
         let tells = own.maps(self.inode);
@@ -86,7 +86,7 @@ impl View {
         let owner = |line| Identity(self.space.process(line)[LINE_OWNER].load(Ordering::Relaxed));
         let lines = 1..self.space.geometry.processes_len;
         let mut processes: Vec<_> = match self.state() {
-            State::Good => {
+            RegionState::Good => {
                 lines.map(owner).filter(|owner| owner.is_known() && has_it(owner)).map(Identity::pid).collect()
             }
             _ => Vec::new(),
@@ -95,7 +95,7 @@ impl View {
         processes.sort_unstable();
         processes.dedup();
         let newest = self.space.slot(low(self.space.state(state::NEWEST).load(Ordering::Relaxed)));
-        Summary {
+        RegionSummary {
             name: self.header.name.clone(),
             config: self.header.config,
             file_bytes: self.header.geometry.file,
@@ -106,7 +106,7 @@ impl View {
     }
 
     /// Up to `most` entries that are whole, the newest first.
-    fn entries(&self, most: usize, with_values: bool) -> Vec<Glimpse> {
+    fn entries(&self, most: usize, with_values: bool) -> Vec<EntryInfo> {
         let (mut entries, mut seen) = (Vec::new(), HashSet::new());
         // Links that are damaged may go round, and lengths may be any: entries don't overlap.
         let mut room = self.space.geometry.arena_words;
@@ -123,7 +123,7 @@ impl View {
                 }
                 // Relaxed: `stands` orders it. If the neighbour has left meanwhile, it is seen there.
                 let older = high(slot[RING].load(Ordering::Relaxed));
-                let entry = seen.insert(word & !VISITED).then(|| self.glimpse(slot, word, with_values, &mut room));
+                let entry = seen.insert(word & !VISITED).then(|| self.entry_info(slot, word, with_values, &mut room));
                 if !self.space.stands(slot, word) {
                     break;
                 }
@@ -140,7 +140,7 @@ impl View {
     }
 
     /// The entry, if all its checks hold. Takes its words from the room.
-    fn glimpse(&self, slot: &Slot, word: u64, with_value: bool, room: &mut usize) -> Option<Glimpse> {
+    fn entry_info(&self, slot: &RegionSlot, word: u64, with_value: bool, room: &mut usize) -> Option<EntryInfo> {
         let space = &self.space;
         // Relaxed: `stands` orders them.
         let [hash, place, lens, read, check] =
@@ -163,7 +163,7 @@ impl View {
         if !with_value {
             value = Vec::new();
         }
-        Some(Glimpse { key, size, first, value, terms, read, visited: word & VISITED != 0 })
+        Some(EntryInfo { key, size, first, value, terms, read, visited: word & VISITED != 0 })
     }
 }
 
@@ -174,12 +174,12 @@ impl Region {
     }
 
     /// The region files in a directory. None: there is no directory.
-    pub fn list(dir: &Path) -> Result<Option<Vec<Sight>>, OpenError> {
+    pub fn list(dir: &Path) -> Result<Option<Vec<RegionInfo>>, OpenError> {
         let Some(directory) = existing(dir)? else { return Ok(None) };
         let look = |file: String| {
-            let refused = |why| Some((State::Refused(why), None, None));
+            let refused = |why| Some((RegionState::Refused(why), None, None));
             let (state, summary, meta) = match directory.open_file(&file) {
-                Ok(Some(opened)) => match View::new(&opened, &file) {
+                Ok(Some(opened)) => match InspectedRegion::new(&opened, &file) {
                     Ok(view) => Some((view.state(), Some(view.summary()), opened.metadata().ok())),
                     Err(state) => Some((state, None, opened.metadata().ok())),
                 },
@@ -188,23 +188,28 @@ impl Region {
                 Ok(None) | Err(OpenError::Unsupported) => None,
             }?;
             let made = meta.as_ref().and_then(|meta| seconds(meta.created()));
-            Some(Sight { file, state, made, written: meta.and_then(|meta| seconds(meta.modified())), summary })
+            Some(RegionInfo { file, state, made, written: meta.and_then(|meta| seconds(meta.modified())), summary })
         };
         Ok(Some(directory.names()?.into_iter().filter_map(look).collect()))
     }
 
     /// Up to `most` entries of a region file, the newest first. None: there is no such region, or it is damaged.
-    pub fn entries(dir: &Path, file: &str, most: usize, with_values: bool) -> Result<Option<Vec<Glimpse>>, OpenError> {
+    pub fn entries(
+        dir: &Path,
+        file: &str,
+        most: usize,
+        with_values: bool,
+    ) -> Result<Option<Vec<EntryInfo>>, OpenError> {
         let Some(directory) = existing(dir)? else { return Ok(None) };
         let Some(opened) = open(&directory, file)? else { return Ok(None) };
-        Ok(View::new(&opened, file).ok().map(|view| view.entries(most, with_values)))
+        Ok(InspectedRegion::new(&opened, file).ok().map(|view| view.entries(most, with_values)))
     }
 
     /// Opens the region in this file as it is. None: there is none, it is damaged, or of an earlier boot.
     pub fn open_file(dir: &Path, file: &str) -> Result<Option<Arc<Self>>, OpenError> {
         let Some(directory) = existing(dir)? else { return Ok(None) };
         let Some(opened) = open(&directory, file)? else { return Ok(None) };
-        let Ok(view) = View::new(&opened, file) else { return Ok(None) };
+        let Ok(view) = InspectedRegion::new(&opened, file) else { return Ok(None) };
         Self::open_existing(&directory, file, &Header::new(&view.header.name, &view.header.config)?)
     }
 

@@ -12,7 +12,7 @@
 //!
 //! Offsets and lengths are in words of 64 bits, unless they say otherwise.
 
-use super::types::Config;
+use super::types::RegionConfig;
 
 /// The first word of each file.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"tamisSHM");
@@ -161,7 +161,7 @@ pub struct Geometry {
 
 impl Geometry {
     /// None: too large.
-    pub fn of(config: &Config) -> Option<Self> {
+    pub fn of(config: &RegionConfig) -> Option<Self> {
         if config.max_bytes > LARGEST {
             return None;
         }

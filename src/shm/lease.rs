@@ -4,10 +4,10 @@
 //! turn counts up, on which those who wait sleep. Who waits looks from time to time what has become of the owner, and waits for
 //! nobody who ended, replaced itself by exec(2), or is stopped; and for nobody longer than [`PATIENCE`].
 
+use super::claims::Claims;
 use super::identity::{Identity, Life};
 use super::layout::LEASE_WORDS;
 use super::lock::{sleep, wake};
-use super::mine::Mine;
 use super::space::Space;
 use super::types::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
 use crate::core::atomics::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ pub struct Leases<'a> {
     /// Where they lie.
     pub space: &'a Space,
     /// Which of them this process has.
-    pub mine: &'a Mine,
+    pub claims: &'a Claims,
     /// Of the region's file.
     pub inode: u64,
 }
@@ -49,7 +49,7 @@ impl<'a> Leases<'a> {
     fn is_abandoned(self, at: u32, owner: Identity, former: Option<FormerOwner>) -> bool {
         if owner == Identity::own() {
             // An earlier program of this process had it, before exec(2).
-            return !self.mine.lock().has_cell(at);
+            return !self.claims.lock().has_cell(at);
         }
         former == Some(FormerOwner(owner.0)) || !owner.lives()
     }
@@ -102,13 +102,13 @@ impl<'a> Leases<'a> {
             wake(&cell[TURN], i32::MAX);
         }
         let lease = LeaseId { cell: at, turn: turn as u32 };
-        self.mine.lock().add_lease(lease);
+        self.claims.lock().add_lease(lease);
         Lease::Mine(lease)
     }
 
     /// Gives a lease back, whatever its turn says by now: that may be damaged.
     pub fn end(self, lease: LeaseId) {
-        if !self.mine.lock().has_lease(lease) {
+        if !self.claims.lock().has_lease(lease) {
             return;
         }
         let cell = self.cell(lease.cell as usize);
@@ -119,7 +119,7 @@ impl<'a> Leases<'a> {
         }
         wake(&cell[TURN], i32::MAX);
         // Last: a cell that bears this process's identity and is not in the list is free for others of this process.
-        self.mine.lock().remove_lease(lease);
+        self.claims.lock().remove_lease(lease);
     }
 
     /// What has become of a lease, without a sleep.

@@ -7,7 +7,7 @@
 use super::identity::Identity;
 use super::layout::PROCESS_COUNTERS;
 use super::space::Space;
-use super::types::{Counters, User};
+use super::types::{Counters, LineUser};
 use crate::core::atomics::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::atomic::AtomicBool;
 
@@ -68,22 +68,22 @@ impl Lines {
     /// Takes the first line, by which others see that this process has the region open.
     pub fn new(space: &Space) -> Self {
         let lines = Self { lines: [Line::unclaimed(), Line::unclaimed()], first: AtomicU64::new(0) };
-        lines.claim(space, User(false));
+        lines.claim(space, LineUser(false));
         lines
     }
 
     /// The line of a user.
     #[inline(always)]
-    pub fn of(&self, user: User) -> &Line {
+    pub fn of(&self, user: LineUser) -> &Line {
         &self.lines[usize::from(user.0)]
     }
 
     /// Where this interpreter of the process is to count. Under the lock of the regions that are known.
-    pub fn join(&self, space: &Space, interpreter: u64) -> User {
+    pub fn join(&self, space: &Space, interpreter: u64) -> LineUser {
         let number = interpreter.wrapping_add(1);
         // Relaxed, here and below: the lock orders it.
         let first = self.first.load(Ordering::Relaxed);
-        let user = User(first != 0 && first != number);
+        let user = LineUser(first != 0 && first != number);
         if first == 0 {
             self.first.store(number, Ordering::Relaxed);
         }
@@ -95,7 +95,7 @@ impl Lines {
 
     /// In the child of a fork: the lines that the parent has are the parent's. Takes no lock, allocates nothing.
     pub fn after_fork_in_child(&self, space: &Space) {
-        for user in [User(false), User(true)] {
+        for user in [LineUser(false), LineUser(true)] {
             if self.of(user).is_claimed() {
                 self.claim(space, user);
             }
@@ -103,10 +103,10 @@ impl Lines {
     }
 
     /// Takes a line for this process, whose counters go on from where a dead process left them.
-    fn claim(&self, space: &Space, user: User) {
+    fn claim(&self, space: &Space, user: LineUser) {
         let own = Identity::own().0;
         let len = space.geometry.processes_len;
-        let other = self.of(User(!user.0)).counters.load(Ordering::Relaxed);
+        let other = self.of(LineUser(!user.0)).counters.load(Ordering::Relaxed);
         let counters_of = |line: usize| space.process(line)[PROCESS_COUNTERS..].as_ptr().cast::<Counters>().cast_mut();
         // Line 0 is for those who find none.
         let lines = || (0..len - 1).map(|at| 1 + (at + own as usize % (len - 1)) % (len - 1));

@@ -26,18 +26,18 @@ pub const PATIENCE: Duration = Duration::from_millis(1000);
 const SLEEPERS: u64 = Identity::SPARE;
 const FREE: u64 = 0;
 
-/// What a process remembers of a lock: the turn that it was tired of, plus one.
+/// What a process remembers of a lock: the turn that it waits for no more, plus one.
 #[derive(Default)]
-pub struct Tired(AtomicU64);
+pub struct AbandonedTurn(AtomicU64);
 
 /// Held until dropped.
-pub struct Locked<'a> {
+pub struct WriterLock<'a> {
     space: &'a Space,
     /// Its last owner died with it.
     pub orphaned: bool,
 }
 
-impl Drop for Locked<'_> {
+impl Drop for WriterLock<'_> {
     fn drop(&mut self) {
         // Release: pairs with the Acquire of the next owner.
         let word = self.space.state(state::LOCK).swap(FREE, Ordering::Release);
@@ -47,7 +47,7 @@ impl Drop for Locked<'_> {
     }
 }
 
-fn try_swap(space: &Space, seen: u64, sleepers: u64, orphaned: bool) -> Option<Locked<'_>> {
+fn try_swap(space: &Space, seen: u64, sleepers: u64, orphaned: bool) -> Option<WriterLock<'_>> {
     // Those who sleep on a dead owner's lock are still asleep.
     let own = Identity::own();
     if !own.is_known() {
@@ -60,17 +60,17 @@ fn try_swap(space: &Space, seen: u64, sleepers: u64, orphaned: bool) -> Option<L
     let turn = space.state(state::TURN);
     // Relaxed: the lock orders it; others only look whether it changes.
     turn.store(turn.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-    Some(Locked { space, orphaned })
+    Some(WriterLock { space, orphaned })
 }
 
 /// Takes the lock, if that can be done without waiting.
 #[inline]
-pub fn try_lock(space: &Space) -> Option<Locked<'_>> {
+pub fn try_lock(space: &Space) -> Option<WriterLock<'_>> {
     try_swap(space, FREE, 0, false)
 }
 
 /// Takes the lock from the same process's earlier image, before exec(2): nobody of this one can hold it.
-pub fn take_own(space: &Space) -> Option<Locked<'_>> {
+pub fn take_own(space: &Space) -> Option<WriterLock<'_>> {
     // Relaxed: a look.
     let word = space.state(state::LOCK).load(Ordering::Relaxed);
     (word & !SLEEPERS == Identity::own().0).then(|| try_swap(space, word, 0, true))?
@@ -78,16 +78,26 @@ pub fn take_own(space: &Space) -> Option<Locked<'_>> {
 
 /// Takes the lock, or gives up after a while.
 #[inline]
-pub fn lock<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait) -> Result<Locked<'a>, Busy> {
+pub fn lock<'a>(
+    space: &'a Space,
+    inode: u64,
+    abandoned: &AbandonedTurn,
+    wait: &dyn Wait,
+) -> Result<WriterLock<'a>, Busy> {
     match try_lock(space) {
         Some(locked) => Ok(locked),
-        None => lock_slowly(space, inode, tired, wait),
+        None => lock_slowly(space, inode, abandoned, wait),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn lock_slowly<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait) -> Result<Locked<'a>, Busy> {
+fn lock_slowly<'a>(
+    space: &'a Space,
+    inode: u64,
+    abandoned: &AbandonedTurn,
+    wait: &dyn Wait,
+) -> Result<WriterLock<'a>, Busy> {
     if !Identity::own().is_known() || !wait.may_wait() {
         return Err(Busy);
     }
@@ -119,16 +129,16 @@ fn lock_slowly<'a>(space: &'a Space, inode: u64, tired: &Tired, wait: &dyn Wait)
         if waited_for != turn() {
             (since, waited_for) = (Instant::now(), turn());
         }
-        let tired_of = tired.0.load(Ordering::Relaxed) == waited_for;
-        if !owner.lives() || ((since.elapsed() >= NAP || tired_of) && owner.has_left(inode)) {
+        let is_abandoned = abandoned.0.load(Ordering::Relaxed) == waited_for;
+        if !owner.lives() || ((since.elapsed() >= NAP || is_abandoned) && owner.has_left(inode)) {
             if let Some(locked) = try_swap(space, word, slept, true) {
                 return Ok(locked);
             }
             continue_or_busy(begin)?;
             continue;
         }
-        if tired_of || since.elapsed() >= PATIENCE {
-            tired.0.store(waited_for, Ordering::Relaxed);
+        if is_abandoned || since.elapsed() >= PATIENCE {
+            abandoned.0.store(waited_for, Ordering::Relaxed);
             return Err(Busy);
         }
         continue_or_busy(begin)?;

@@ -19,7 +19,8 @@ mod tests;
 mod types;
 
 pub use types::{
-    Config, Counters, FormerOwner, FoundEntry, Lease, LeaseId, Lookup, OpenError, Stats, Stored, Summary, Token, Waited,
+    Counters, FormerOwner, FoundEntry, Lease, LeaseId, Lookup, OpenError, RegionConfig, RegionStats, RegionSummary,
+    Stored, Token, Waited,
 };
 
 /// For what `types.rs` refers to.

@@ -6,9 +6,9 @@
 //! through atomics before they are looked at.
 
 mod arena;
+mod claims;
 mod digest;
 mod file;
-mod fork;
 mod header;
 mod identity;
 mod inspect;
@@ -17,7 +17,6 @@ mod lease;
 mod lines;
 mod lock;
 mod map;
-mod mine;
 mod read;
 mod rebuild;
 mod region;
@@ -35,8 +34,8 @@ mod hooks;
 pub use lines::Line;
 pub use region::Region;
 pub use types::{
-    Config, Counters, FormerOwner, FoundEntry, Glimpse, Lease, LeaseId, LeaseWait, Lookup, OpenError, Sight, State,
-    Stats, Stored, Summary, Token, User, Waited,
+    Counters, EntryInfo, FormerOwner, FoundEntry, Lease, LeaseId, LeaseWait, LineUser, Lookup, OpenError, RegionConfig,
+    RegionInfo, RegionState, RegionStats, RegionSummary, Stored, Token, Waited,
 };
 #[cfg(test)]
 mod bench;

@@ -17,7 +17,7 @@ const LONGEST: u32 = 64;
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
     /// Its slot.
-    pub slot: &'a Slot,
+    pub slot: &'a RegionSlot,
     /// The slot's word.
     pub word: u64,
     /// Where its bytes lie.
@@ -26,7 +26,7 @@ pub struct Seen<'a> {
 
 /// What a search met.
 enum Met<'a, T> {
-    Entry(&'a Slot, u64, T),
+    Entry(&'a RegionSlot, u64, T),
     Nothing,
     Writer,
 }
@@ -41,7 +41,7 @@ pub fn check_of(seed: u64, hash: u64, lens: u64, terms: &Terms, value: &[u8]) ->
 impl Space {
     /// Searches for an entry of this hash of which `take` takes something.
     #[inline(always)]
-    fn search<T>(&self, hash: u64, take: impl Fn(&Slot, u64) -> Option<T>) -> Met<'_, T> {
+    fn search<T>(&self, hash: u64, take: impl Fn(&RegionSlot, u64) -> Option<T>) -> Met<'_, T> {
         let bucket = self.bucket(hash);
         let mut id = self.head(bucket).first();
         for _ in 0..LONGEST {
@@ -172,7 +172,7 @@ impl Space {
 
 /// How good the entry in a slot is.
 #[inline(always)]
-pub fn age(slot: &Slot, terms: &Terms, now: Time) -> Age {
+pub fn age(slot: &RegionSlot, terms: &Terms, now: Time) -> Age {
     // Relaxed: a time, no message.
     terms.age(now, || slot[READ].load(Ordering::Relaxed))
 }
@@ -180,7 +180,7 @@ pub fn age(slot: &Slot, terms: &Terms, now: Time) -> Age {
 /// Marks an entry as visited. False: it has left.
 #[cold]
 #[inline(never)]
-fn mark(slot: &Slot, word: u64) -> bool {
+fn mark(slot: &RegionSlot, word: u64) -> bool {
     // Relaxed: a hint for the hand. Another reader may have been faster.
     match slot[WORD].compare_exchange(word, word | VISITED, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => true,

@@ -55,7 +55,7 @@ impl Table<'_> {
         let (_, slabs) = self.trusted_slabs()?;
         self.raise_version(&slabs);
         for id in slabs.iter().flat_map(|slab| self.slots_of(slab.start + 1)) {
-            self.bury(id, self.space.slot(id).ok_or(Damaged)?);
+            self.unpublish(id, self.space.slot(id).ok_or(Damaged)?);
         }
         self.set(state::SLABS, 0);
         self.rebuild()
@@ -122,20 +122,20 @@ impl Table<'_> {
             let entry = if word & LIVE != 0 && self.space.id(word) == id { self.holds(slot, units)? } else { None };
             match entry {
                 Some((start, units)) => kept.push(Kept { id, start, units, version: self.space.version(word) }),
-                None => self.bury(id, slot),
+                None => self.unpublish(id, slot),
             }
         }
         Ok(())
     }
 
     /// Takes a slot out of sight, whatever was in it.
-    fn bury(&self, id: u32, slot: &Slot) {
+    fn unpublish(&self, id: u32, slot: &RegionSlot) {
         self.space.kill(slot);
         slot[WORD].store(self.space.word(id, self.next_version()), Relaxed);
     }
 
     /// Where an entry's block lies, if all its checks hold. Looks at `left` units at most.
-    fn holds(&self, slot: &Slot, left: &mut u64) -> Result<Option<(u32, u32)>, Damaged> {
+    fn holds(&self, slot: &RegionSlot, left: &mut u64) -> Result<Option<(u32, u32)>, Damaged> {
         let (place, lens, hash) = (slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed), slot[HASH].load(Relaxed));
         let Some(extent) = self.space.extent(place, lens) else { return Ok(None) };
         let Some(rest) = left.checked_sub(extent.units()) else { return Ok(None) };
@@ -170,7 +170,7 @@ impl Table<'_> {
             if overlapped {
                 // Slabs don't overlap: the last one is an entry, or this one is.
                 let goes = if it.id == 0 { kept.pop().map_or(0, |last| last.id) } else { it.id };
-                self.bury(goes, self.space.slot(goes).ok_or(Damaged)?);
+                self.unpublish(goes, self.space.slot(goes).ok_or(Damaged)?);
             }
             if it.id == 0 || !overlapped {
                 kept.push(it);

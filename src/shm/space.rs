@@ -43,10 +43,10 @@ pub const HAS_TERMS: u64 = 1 << 63;
 pub const TERMS_WORDS: usize = 3;
 
 /// The words of one slot.
-pub type Slot = [AtomicU64; SLOT_WORDS];
+pub type RegionSlot = [AtomicU64; SLOT_WORDS];
 
 /// The words of the state.
-pub type State = [AtomicU64; state::WORDS];
+pub type StateWords = [AtomicU64; state::WORDS];
 
 /// The low half of a word.
 #[inline(always)]
@@ -175,7 +175,7 @@ impl Space {
 
     /// The words of the state.
     #[inline(always)]
-    pub fn states(&self) -> &State {
+    pub fn states(&self) -> &StateWords {
         let Some((state, _)) = self.words()[self.geometry.state..].split_first_chunk() else {
             unreachable!("a map of the geometry's size")
         };
@@ -201,7 +201,7 @@ impl Space {
 
     /// The slot of this number, if there can be one. Number 0 is none.
     #[inline(always)]
-    pub fn slot(&self, id: u32) -> Option<&Slot> {
+    pub fn slot(&self, id: u32) -> Option<&RegionSlot> {
         if id == 0 {
             return None;
         }
@@ -252,7 +252,7 @@ impl Space {
 
     /// Takes a slot out of its readers' sight. Only under the lock.
     #[inline(always)]
-    pub fn kill(&self, slot: &Slot) -> u64 {
+    pub fn kill(&self, slot: &RegionSlot) -> u64 {
         // Relaxed, but a read-modify-write: readers may mark it at this moment. Writers change it one at a time.
         let word = slot[WORD].fetch_and(!(LIVE | VISITED), Ordering::Relaxed);
         // Release: whoever sees anything that is written from now on sees the word changed, by the Acquire fence in `stands`.
@@ -273,7 +273,7 @@ impl Space {
 
     /// Whether what was read since `seen` was loaded belongs to it.
     #[inline(always)]
-    pub fn stands(&self, slot: &Slot, seen: u64) -> bool {
+    pub fn stands(&self, slot: &RegionSlot, seen: u64) -> bool {
         // Acquire: pairs with the Release fences in `kill` and `begin`.
         fence(Ordering::Acquire);
         // Relaxed: the fence orders it.

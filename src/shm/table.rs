@@ -17,24 +17,24 @@ use crate::core::expiry::{Age, Terms};
 /// The table under the lock.
 pub struct Table<'a> {
     pub(super) space: &'a Space,
-    state: &'a State,
+    state: &'a StateWords,
     /// The words of the arena.
     words: &'a [AtomicU64],
     /// The arena as slots, most of which it is not.
-    slots: &'a [Slot],
+    slots: &'a [RegionSlot],
     pub(super) arena: Arena<'a>,
 }
 
 /// An entry that has left all lists. Its slot and its block are not free yet.
-struct Gone<'a> {
+struct Unlinked<'a> {
     id: u32,
-    slot: &'a Slot,
+    slot: &'a RegionSlot,
     block: u32,
     units: u32,
 }
 
 /// An entry to be stored.
-pub struct Entry<'a> {
+pub struct NewEntry<'a> {
     /// The hash of the key.
     pub hash: u64,
     /// Its key.
@@ -47,7 +47,7 @@ pub struct Entry<'a> {
     pub now: &'a dyn Now,
 }
 
-impl Entry<'_> {
+impl NewEntry<'_> {
     /// What it would take up, in a block that is not known yet. None: no block is so long.
     #[inline(always)]
     fn extent(&self) -> Option<Extent> {
@@ -85,7 +85,7 @@ impl<'a> Table<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn slot(&self, id: u32) -> Result<&'a Slot, Damaged> {
+    pub(super) fn slot(&self, id: u32) -> Result<&'a RegionSlot, Damaged> {
         let slot = self.slots.get(id as usize).ok_or(Damaged)?;
         // A slot knows its number: links that lead elsewhere are found out before anything is written there. Number 0 is none.
         if id != 0 && self.space.id(slot[WORD].load(Relaxed)) == id { Ok(slot) } else { Err(Damaged) }
@@ -132,7 +132,7 @@ impl<'a> Table<'a> {
 
     /// Stores. None: there is no room for it.
     #[inline(never)]
-    pub fn store(&self, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    pub fn store(&self, entry: &NewEntry<'_>) -> Result<Option<Token>, Damaged> {
         let Some(extent) = entry.extent() else { return Ok(None) };
         let slabs = self.get(state::SLABS);
         if slabs > self.space.geometry.slabs_len as u64 {
@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
 
     /// Stores what has an entry.
     #[inline(never)]
-    fn store_again(&self, id: u32, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    fn store_again(&self, id: u32, entry: &NewEntry<'_>) -> Result<Option<Token>, Damaged> {
         let extent = entry.extent().ok_or(Damaged)?;
         let slot = self.slot(id)?;
         let seen = slot[WORD].load(Relaxed);
@@ -177,10 +177,10 @@ impl<'a> Table<'a> {
     #[inline(always)]
     fn store_over(
         &self,
-        gone: &Gone<'a>,
+        gone: &Unlinked<'a>,
         head: Head<'_>,
         extent: Extent,
-        entry: &Entry<'_>,
+        entry: &NewEntry<'_>,
     ) -> Result<Option<Token>, Damaged> {
         if u64::from(gone.units) == extent.units() && self.arena.is_block(gone.block, gone.units)? {
             at(Step::BlockTaken);
@@ -193,7 +193,7 @@ impl<'a> Table<'a> {
 
     /// Stores in a slot that was taken.
     #[inline(never)]
-    fn store_new(&self, id: u32, slot: &Slot, entry: &Entry<'_>) -> Result<Option<Token>, Damaged> {
+    fn store_new(&self, id: u32, slot: &RegionSlot, entry: &NewEntry<'_>) -> Result<Option<Token>, Damaged> {
         let extent = entry.extent().ok_or(Damaged)?;
         let Some(block) = self.make_room(extent.units() as u32)? else {
             self.free_slot(id, slot);
@@ -203,13 +203,13 @@ impl<'a> Table<'a> {
     }
 
     /// Whether an entry is past all its times.
-    fn is_gone(&self, slot: &Slot, now: &dyn Now) -> Result<bool, Damaged> {
+    fn is_gone(&self, slot: &RegionSlot, now: &dyn Now) -> Result<bool, Damaged> {
         let terms = self.space.terms(&self.extent(slot)?);
         Ok(terms != Terms::NONE && age(slot, &terms, now.now()) == Age::Expired)
     }
 
     #[inline(always)]
-    fn extent(&self, slot: &Slot) -> Result<Extent, Damaged> {
+    fn extent(&self, slot: &RegionSlot) -> Result<Extent, Damaged> {
         self.space.extent(slot[PLACE].load(Relaxed), slot[LENS].load(Relaxed)).ok_or(Damaged)
     }
 
@@ -220,7 +220,7 @@ impl<'a> Table<'a> {
                 at(Step::BlockTaken);
                 return Ok(Some(block));
             }
-            if !self.make_way()? {
+            if !self.evict_one()? {
                 // Slabs may lie in between. If there is more than that, it is not as empty as it says.
                 let survey = self.arena.survey()?;
                 let empty = survey.used == self.get(state::SLABS) + 2 && survey.longest < units;
@@ -231,7 +231,7 @@ impl<'a> Table<'a> {
 
     /// Writes the entry's bytes into its block, which no reader can know yet.
     #[inline(always)]
-    fn fill(&self, extent: &Extent, entry: &Entry<'_>) -> Result<(), Damaged> {
+    fn fill(&self, extent: &Extent, entry: &NewEntry<'_>) -> Result<(), Damaged> {
         let words = self.words.get(extent.start..).ok_or(Damaged)?;
         let (terms, words) = words.split_at_checked(extent.terms).ok_or(Damaged)?;
         let (key, words) = words.split_at_checked(words_of(extent.key)).ok_or(Damaged)?;
@@ -247,7 +247,15 @@ impl<'a> Table<'a> {
 
     /// Writes a slot that is not live, and makes it so.
     #[inline(always)]
-    fn publish(&self, id: u32, slot: &Slot, block: u32, extent: &Extent, entry: &Entry<'_>, visited: bool) -> Token {
+    fn publish(
+        &self,
+        id: u32,
+        slot: &RegionSlot,
+        block: u32,
+        extent: &Extent,
+        entry: &NewEntry<'_>,
+        visited: bool,
+    ) -> Token {
         let next = high(slot[PLACE].load(Relaxed));
         let lens = extent.lens();
         slot[HASH].store(entry.hash, Relaxed);
@@ -267,7 +275,7 @@ impl<'a> Table<'a> {
     }
 
     /// Puts another value in an entry's place in the queue, and marks it: storing is a request for it.
-    fn replace(&self, id: u32, block: u32, extent: Extent, entry: &Entry<'_>) -> Result<Token, Damaged> {
+    fn replace(&self, id: u32, block: u32, extent: Extent, entry: &NewEntry<'_>) -> Result<Token, Damaged> {
         let extent = extent.at(block);
         self.fill(&extent, entry)?;
         let slot = self.slot(id)?;
@@ -285,11 +293,11 @@ impl<'a> Table<'a> {
     fn insert(
         &self,
         id: u32,
-        slot: &Slot,
+        slot: &RegionSlot,
         head: Head<'_>,
         extent: Extent,
         block: u32,
-        entry: &Entry<'_>,
+        entry: &NewEntry<'_>,
     ) -> Result<Token, Damaged> {
         self.fill(&extent, entry)?;
         // It is not live, so that nobody marks it.
@@ -306,7 +314,7 @@ impl<'a> Table<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn link_newest(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+    pub(super) fn link_newest(&self, id: u32, slot: &RegionSlot) -> Result<(), Damaged> {
         let newest = self.get(state::NEWEST) as u32;
         slot[RING].store(halves(0, newest), Relaxed);
         if newest == 0 {
@@ -320,7 +328,7 @@ impl<'a> Table<'a> {
     }
 
     /// A slot, from the free ones, a new slab, or an entry.
-    fn take_slot(&self) -> Result<(u32, &'a Slot), Damaged> {
+    fn take_slot(&self) -> Result<(u32, &'a RegionSlot), Damaged> {
         loop {
             let id = self.get(state::FREE_SLOT) as u32;
             if id != 0 {
@@ -332,7 +340,7 @@ impl<'a> Table<'a> {
                 at(Step::SlotTaken);
                 return Ok((id, slot));
             }
-            if !self.add_slab()? && !self.make_way()? {
+            if !self.add_slab()? && !self.evict_one()? {
                 return Err(Damaged);
             }
         }
@@ -372,22 +380,22 @@ impl<'a> Table<'a> {
         Ok(true)
     }
 
-    pub(super) fn free_slot(&self, id: u32, slot: &Slot) {
+    pub(super) fn free_slot(&self, id: u32, slot: &RegionSlot) {
         slot[RING].store(self.get(state::FREE_SLOT), Relaxed);
         self.set(state::FREE_SLOT, u64::from(id));
     }
 
     /// Evicts one entry, and frees what it had. False: there is none.
     #[inline(never)]
-    fn make_way(&self) -> Result<bool, Damaged> {
+    fn evict_one(&self) -> Result<bool, Damaged> {
         let Some(gone) = self.evict()? else { return Ok(false) };
-        self.let_go(&gone)?;
+        self.free_unlinked(&gone)?;
         Ok(true)
     }
 
     /// Evicts one entry, as SIEVE has it. None: there is none.
     #[inline(always)]
-    fn evict(&self) -> Result<Option<Gone<'a>>, Damaged> {
+    fn evict(&self) -> Result<Option<Unlinked<'a>>, Damaged> {
         let len = self.len();
         if len == 0 {
             return Ok(None);
@@ -417,11 +425,11 @@ impl<'a> Table<'a> {
     /// Takes an entry out, for good.
     pub fn take_out(&self, id: u32) -> Result<(), Damaged> {
         let gone = self.unlink(id, self.slot(id)?)?;
-        self.let_go(&gone)
+        self.free_unlinked(&gone)
     }
 
     /// Frees what an entry had.
-    fn let_go(&self, gone: &Gone<'_>) -> Result<(), Damaged> {
+    fn free_unlinked(&self, gone: &Unlinked<'_>) -> Result<(), Damaged> {
         self.give_block(gone.block, gone.units)?;
         at(Step::BlockGiven);
         self.free_slot(gone.id, gone.slot);
@@ -430,7 +438,7 @@ impl<'a> Table<'a> {
 
     /// Takes an entry out of all lists.
     #[inline(always)]
-    fn unlink(&self, id: u32, slot: &'a Slot) -> Result<Gone<'a>, Damaged> {
+    fn unlink(&self, id: u32, slot: &'a RegionSlot) -> Result<Unlinked<'a>, Damaged> {
         let word = self.space.kill(slot);
         if word & LIVE == 0 {
             return Err(Damaged);
@@ -444,7 +452,7 @@ impl<'a> Table<'a> {
         self.add(state::LEN, u64::MAX);
         self.add(state::BYTES, ((extent.key + extent.value) as u64).wrapping_neg());
         // Within the arena, whose units are so many.
-        Ok(Gone { id, slot, block: low(slot[PLACE].load(Relaxed)), units: extent.units() as u32 })
+        Ok(Unlinked { id, slot, block: low(slot[PLACE].load(Relaxed)), units: extent.units() as u32 })
     }
 
     fn give_block(&self, block: u32, units: u32) -> Result<(), Damaged> {
@@ -455,7 +463,7 @@ impl<'a> Table<'a> {
     }
 
     #[inline(always)]
-    fn unlink_head(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+    fn unlink_head(&self, id: u32, slot: &RegionSlot) -> Result<(), Damaged> {
         let head = self.head(slot[HASH].load(Relaxed));
         let next = high(slot[PLACE].load(Relaxed));
         let mut at = head.first();
@@ -477,7 +485,7 @@ impl<'a> Table<'a> {
     }
 
     #[inline(always)]
-    fn unlink_ring(&self, id: u32, slot: &Slot) -> Result<(), Damaged> {
+    fn unlink_ring(&self, id: u32, slot: &RegionSlot) -> Result<(), Damaged> {
         let ring = slot[RING].load(Relaxed);
         let (newer, older) = (low(ring), high(ring));
         if self.get(state::HAND) == u64::from(id) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// What a region is made for. A region of another configuration is replaced when it is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Config {
+pub struct RegionConfig {
     /// How many entries there may be. None: as many as the bytes hold.
     pub maxsize: Option<u64>,
     /// The size of the file, rounded up to whole pages. At least [`Region::SMALLEST`](super::Region::SMALLEST) is used.
@@ -100,12 +100,12 @@ pub struct Counters {
 
 /// Whether an interpreter of this process shares the line where it counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct User(pub(super) bool);
+pub struct LineUser(pub(super) bool);
 
 /// Counts of a region, summed over its processes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "as in Counters, and as API.md has them")]
-pub struct Stats {
+pub struct RegionStats {
     pub hits: u64,
     pub misses: u64,
     pub evictions: u64,
@@ -124,22 +124,22 @@ pub struct Stats {
 
 /// One region file as [`Region::list`](super::Region::list) sees it.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Sight {
+pub struct RegionInfo {
     /// The file's name in the directory.
     pub file: String,
     /// What can be done with it.
-    pub state: State,
+    pub state: RegionState,
     /// When the file was made and last written as a file, in seconds since 1970, as far as the file system says.
     pub made: Option<f64>,
     /// In memory, writes through maps are not noted.
     pub written: Option<f64>,
     /// What it holds, if that can be trusted.
-    pub summary: Option<Summary>,
+    pub summary: Option<RegionSummary>,
 }
 
 /// What a region file is good for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum RegionState {
     /// It is a region of this boot.
     Good,
     /// Its times are of an earlier boot: it is replaced when it is opened.
@@ -156,11 +156,11 @@ pub enum State {
 
 /// What is known of a region.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Summary {
+pub struct RegionSummary {
     /// The name that it was opened by.
     pub name: String,
     /// What it was made for.
-    pub config: Config,
+    pub config: RegionConfig,
     /// Bytes of the file.
     pub file_bytes: u64,
     /// Numbers of the processes that have it open, as far as there were lines for them; none in other states than good.
@@ -168,12 +168,12 @@ pub struct Summary {
     /// When the newest entry was stored, or last read if that is noted.
     pub last: Option<Time>,
     /// Its counts.
-    pub stats: Stats,
+    pub stats: RegionStats,
 }
 
 /// One entry as [`Region::entries`](super::Region::entries) sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Glimpse {
+pub struct EntryInfo {
     /// The bytes of its key.
     pub key: Vec<u8>,
     /// How many bytes its value has.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use types::{
-    Config, Counters, FormerOwner, FoundEntry, Glimpse, Lease, LeaseId, LeaseWait, Lookup, OpenError, Sight, State,
-    Stats, Stored, Summary, Token, User, Waited,
+    Counters, EntryInfo, FormerOwner, FoundEntry, Lease, LeaseId, LeaseWait, LineUser, Lookup, OpenError, RegionConfig,
+    RegionInfo, RegionState, RegionStats, RegionSummary, Stored, Token, Waited,
 };
 
 /// There is none.
@@ -34,7 +34,7 @@ impl Line {
 impl Region {
     pub const SMALLEST: u64 = 0;
 
-    pub fn open(_dir: &Path, _name: &str, _config: &Config) -> Result<Arc<Self>, OpenError> {
+    pub fn open(_dir: &Path, _name: &str, _config: &RegionConfig) -> Result<Arc<Self>, OpenError> {
         Err(OpenError::Unsupported)
     }
     pub fn default_dir() -> Result<PathBuf, OpenError> {
@@ -43,10 +43,10 @@ impl Region {
     pub fn default_path() -> Result<PathBuf, OpenError> {
         Err(OpenError::Unsupported)
     }
-    pub fn list(_dir: &Path) -> Result<Option<Vec<Sight>>, OpenError> {
+    pub fn list(_dir: &Path) -> Result<Option<Vec<RegionInfo>>, OpenError> {
         Err(OpenError::Unsupported)
     }
-    pub fn entries(_: &Path, _: &str, _most: usize, _with_values: bool) -> Result<Option<Vec<Glimpse>>, OpenError> {
+    pub fn entries(_: &Path, _: &str, _most: usize, _with_values: bool) -> Result<Option<Vec<EntryInfo>>, OpenError> {
         Err(OpenError::Unsupported)
     }
     pub fn open_file(_dir: &Path, _file: &str) -> Result<Option<Arc<Self>>, OpenError> {
@@ -58,13 +58,13 @@ impl Region {
     pub fn remove(_dir: &Path, _name: &str) -> Result<bool, OpenError> {
         Err(OpenError::Unsupported)
     }
-    pub fn config(&self) -> Config {
+    pub fn config(&self) -> RegionConfig {
         match self.0 {}
     }
-    pub fn join(&self, _interpreter: u64) -> User {
+    pub fn join(&self, _interpreter: u64) -> LineUser {
         match self.0 {}
     }
-    pub fn line(&self, _user: User) -> &Line {
+    pub fn line(&self, _user: LineUser) -> &Line {
         match self.0 {}
     }
     pub fn hash(&self, _key: &[u8]) -> u64 {
@@ -112,7 +112,7 @@ impl Region {
     pub fn look_at_lease(&self, _wait: &mut LeaseWait) -> Waited {
         match self.0 {}
     }
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> RegionStats {
         match self.0 {}
     }
 }
@@ -123,7 +123,7 @@ impl Backend for Region {
     type LeaseWait = LeaseWait;
     type FormerOwner = FormerOwner;
     type Error = Busy;
-    type Stats = Stats;
+    type Stats = RegionStats;
     const MAY_BLOCK: bool = false;
 
     fn hash(&self, _key: &[u8]) -> u64 {
@@ -179,7 +179,7 @@ impl Backend for Region {
     fn look_at_lease(&self, _wait: &mut LeaseWait) -> Waited {
         match self.0 {}
     }
-    fn stats(&self) -> Result<Stats, Busy> {
+    fn stats(&self) -> Result<RegionStats, Busy> {
         match self.0 {}
     }
 }

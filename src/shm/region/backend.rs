@@ -4,7 +4,7 @@ use super::Region;
 use crate::backend::{Backend, Busy, Now, Request, Wait};
 use crate::core::clock::Time;
 use crate::core::expiry::Terms;
-use crate::shm::types::{FormerOwner, Lease, LeaseId, LeaseWait, Lookup, Stats, Stored, Token, Waited};
+use crate::shm::types::{FormerOwner, Lease, LeaseId, LeaseWait, Lookup, RegionStats, Stored, Token, Waited};
 use std::time::Duration;
 
 impl Backend for Region {
@@ -13,7 +13,7 @@ impl Backend for Region {
     type LeaseWait = LeaseWait;
     type FormerOwner = FormerOwner;
     type Error = Busy;
-    type Stats = Stats;
+    type Stats = RegionStats;
     const MAY_BLOCK: bool = false;
 
     #[inline(always)]
@@ -106,7 +106,7 @@ impl Backend for Region {
     }
 
     #[inline(always)]
-    fn stats(&self) -> Result<Stats, Busy> {
+    fn stats(&self) -> Result<RegionStats, Busy> {
         Ok(Self::stats(self))
     }
 }

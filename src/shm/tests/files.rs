@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, syml
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const CONFIG: Config = Config { maxsize: Some(200), max_bytes: 64 << 10 };
+const CONFIG: RegionConfig = RegionConfig { maxsize: Some(200), max_bytes: 64 << 10 };
 
 fn open(dir: &Path) -> Result<Arc<Region>, OpenError> {
     Region::open(dir, "test", &CONFIG)
@@ -147,7 +147,7 @@ fn a_full_file_system_is_an_error() {
         if !apart || !mount(c"tmpfs", &path, c"size=1m,mode=700") {
             return CANNOT;
         }
-        let config = Config { maxsize: None, max_bytes: 2 << 20 };
+        let config = RegionConfig { maxsize: None, max_bytes: 2 << 20 };
         match Region::open(&home.0, "test", &config) {
             Err(OpenError::Io(error, _)) if error.raw_os_error() == Some(libc::ENOSPC) => (),
             _ => return 1,

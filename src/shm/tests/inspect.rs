@@ -11,14 +11,14 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const CONFIG: Config = Config { maxsize: Some(20), max_bytes: 64 << 10 };
+const CONFIG: RegionConfig = RegionConfig { maxsize: Some(20), max_bytes: 64 << 10 };
 
-fn states(home: &Home) -> Vec<State> {
+fn states(home: &Home) -> Vec<RegionState> {
     let sights = Region::list(&home.0).expect("a list").expect("a directory");
     sights.into_iter().map(|sight| sight.state).collect()
 }
 
-fn entries(home: &Home, most: usize, with_values: bool) -> Vec<Glimpse> {
+fn entries(home: &Home, most: usize, with_values: bool) -> Vec<EntryInfo> {
     Region::entries(&home.0, &file_name("test"), most, with_values).expect("a directory").expect("a region")
 }
 
@@ -36,7 +36,7 @@ fn no_directory_is_none_and_is_not_made() {
 fn what_can_not_be_trusted_is_told_as_such() {
     let home = Home::new("look-states");
     drop(Region::open(&home.0, "test", &CONFIG).expect("a region"));
-    assert_eq!(states(&home), [State::Good]);
+    assert_eq!(states(&home), [RegionState::Good]);
     let path = home.0.join(file_name("test"));
     let whole = fs::read(&path).expect("it is there");
     let file = OpenOptions::new().write(true).open(&path).expect("a file");
@@ -50,24 +50,24 @@ fn what_can_not_be_trusted_is_told_as_such() {
         file.write_all_at(&whole, 0).expect("room");
         states.pop().expect("one")
     };
-    assert_eq!(with(header::BOOT), State::EarlierBoot);
-    assert_eq!(with(header::NAMESPACE), State::OtherNamespace);
-    assert_eq!(with(header::LAYOUT), State::OtherLayout);
-    assert_eq!(with(header::MACHINE), State::OtherLayout);
-    assert_eq!(with(header::MAGIC), State::Damaged);
-    assert_eq!(with(header::FILE), State::Damaged);
-    assert_eq!(with(header::NAME), State::Damaged);
-    assert_eq!(states(&home), [State::Good]);
+    assert_eq!(with(header::BOOT), RegionState::EarlierBoot);
+    assert_eq!(with(header::NAMESPACE), RegionState::OtherNamespace);
+    assert_eq!(with(header::LAYOUT), RegionState::OtherLayout);
+    assert_eq!(with(header::MACHINE), RegionState::OtherLayout);
+    assert_eq!(with(header::MAGIC), RegionState::Damaged);
+    assert_eq!(with(header::FILE), RegionState::Damaged);
+    assert_eq!(with(header::NAME), RegionState::Damaged);
+    assert_eq!(states(&home), [RegionState::Good]);
     file.write_all_at(&[1], header::CHECK as u64 * 8).expect("room");
-    assert_eq!(states(&home), [State::Damaged]);
+    assert_eq!(states(&home), [RegionState::Damaged]);
     assert!(Region::entries(&home.0, &file_name("test"), 1, true).expect("a directory").is_none());
     assert!(Region::open_file(&home.0, &file_name("test")).expect("a directory").is_none());
     fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("a mode");
-    assert!(matches!(&states(&home)[..], [State::Refused(why)] if why.contains("may be written by others")));
+    assert!(matches!(&states(&home)[..], [RegionState::Refused(why)] if why.contains("may be written by others")));
     assert!(matches!(Region::open_file(&home.0, &file_name("test")), Err(OpenError::Refused(_))));
     assert!(Region::remove_file(&home.0, &file_name("test")).expect("removed"));
     symlink("elsewhere", &path).expect("a link");
-    assert!(matches!(&states(&home)[..], [State::Refused(why)] if why.contains("is a link")));
+    assert!(matches!(&states(&home)[..], [RegionState::Refused(why)] if why.contains("is a link")));
     assert!(!Region::remove_file(&home.0, "../elsewhere").expect("no such region"));
 }
 
@@ -84,7 +84,7 @@ fn entries_are_seen_in_the_order_of_the_queue_with_their_terms_and_marks() {
     let seen = entries(&home, 3, true);
     let of = |key: u8, read, visited| {
         let (key, value) = (vec![key], vec![key; 9]);
-        Glimpse { first: value.first().copied(), key, size: 9, value, terms, read, visited }
+        EntryInfo { first: value.first().copied(), key, size: 9, value, terms, read, visited }
     };
     assert_eq!(seen, [of(29, 7, false), of(28, 8, true), of(27, 7, false)]);
     let without = entries(&home, usize::MAX, false);

@@ -8,7 +8,7 @@ use crate::shm::digest::digest;
 use crate::shm::layout::{Geometry, state};
 use crate::shm::map::Map;
 use crate::shm::space::Space;
-use crate::shm::table::{Entry, Table};
+use crate::shm::table::{NewEntry, Table};
 use crate::shm::types::{Lookup, Token};
 use loom::sync::{Arc, Mutex};
 use loom::thread;

@@ -30,7 +30,7 @@ impl Home {
     }
 
     pub fn open(&self, maxsize: Option<u64>, max_bytes: u64) -> Arc<Region> {
-        Region::open(&self.0, "test", &Config { maxsize, max_bytes }).expect("a region")
+        Region::open(&self.0, "test", &RegionConfig { maxsize, max_bytes }).expect("a region")
     }
 }
 
@@ -438,7 +438,7 @@ fn the_arena_gives_back_what_it_took() {
 #[test]
 fn any_text_is_a_name_and_no_two_share_a_file() {
     let home = Home::new("names");
-    let config = Config { maxsize: Some(4), max_bytes: 64 << 10 };
+    let config = RegionConfig { maxsize: Some(4), max_bytes: 64 << 10 };
     let long = "x".repeat(3000);
     let names = ["a", "A", "", "..", "../a", "/etc/passwd", "a/b", "a b", "\u{e9}\n\0", &long];
     let regions: Vec<_> = names.iter().map(|name| Region::open(&home.0, name, &config).expect("a region")).collect();
@@ -486,7 +486,7 @@ fn clearing_zeroes_the_counts() {
     let home = Home::new("counts");
     let region = home.open(Some(2), 64 << 10);
     region.count_hits(0, 1);
-    region.line(User(false)).counters().misses.fetch_add(2, Relaxed);
+    region.line(LineUser(false)).counters().misses.fetch_add(2, Relaxed);
     for key in [b"a", b"b", b"c"] {
         assert!(matches!(region.put(key, b"value"), Ok(Stored::Done(_))));
     }
@@ -495,7 +495,7 @@ fn clearing_zeroes_the_counts() {
     let seen = (stats.hits, stats.misses, stats.evictions, stats.invalidations, stats.currsize, stats.bytes);
     assert_eq!(seen, (1, 2, 1, 1, 1, 6));
     region.clear(&()).expect("the lock");
-    assert_eq!(region.stats(), Stats::default());
+    assert_eq!(region.stats(), RegionStats::default());
     region.count_hits(0, 1);
     assert_eq!(region.stats().hits, 1);
 }

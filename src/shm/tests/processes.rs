@@ -321,10 +321,10 @@ fn a_child_forked_while_a_thread_holds_the_list_of_regions_opens_them() {
     let home = Home::new("known");
     let region = home.open(Some(100), 256 << 10);
     assert!(matches!(region.put(b"key", b"value"), Ok(Stored::Done(_))));
-    let known = crate::shm::fork::Known::lock();
+    let known = crate::shm::region::Known::lock();
     let child = Child::fork(|| {
         let again = home.open(Some(100), 256 << 10);
-        let other = Region::open(&home.0, "other", &Config { maxsize: Some(10), max_bytes: 64 << 10 });
+        let other = Region::open(&home.0, "other", &RegionConfig { maxsize: Some(10), max_bytes: 64 << 10 });
         let one_map = std::sync::Arc::ptr_eq(&again, &region);
         i32::from(!(one_map && again.get(b"key").is_some() && other.is_ok()))
     });

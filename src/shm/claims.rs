@@ -8,19 +8,19 @@ use crate::core::forks::{Lock, Locked};
 
 /// See above. Nothing waits or runs foreign code while the list is locked.
 #[derive(Default)]
-pub struct Mine(Lock<Taken>);
+pub struct Claims(Lock<ClaimList>);
 
 /// What was taken.
 #[derive(Default)]
-pub struct Taken {
+pub struct ClaimList {
     leases: Vec<LeaseId>,
     /// Tokens of stale entries.
     refreshes: Vec<u64>,
 }
 
-impl Mine {
+impl Claims {
     /// The list, for some lines.
-    pub fn lock(&self) -> Locked<'_, Taken> {
+    pub fn lock(&self) -> Locked<'_, ClaimList> {
         self.0.lock()
     }
 
@@ -33,7 +33,7 @@ impl Mine {
     }
 }
 
-impl Taken {
+impl ClaimList {
     /// Whether any lease of this cell is this process's.
     pub fn has_cell(&self, cell: u32) -> bool {
         self.leases.iter().any(|lease| lease.cell == cell)

@@ -1,8 +1,8 @@
 //! What a process knows of its regions: one map for each file, and all of them told when it forks.
 
-use super::identity::Identity;
-use super::region::Region;
+use super::mapped::Region;
 use crate::core::forks::{self, Lock, Locked};
+use crate::shm::identity;
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -11,17 +11,17 @@ use std::sync::{Arc, Weak};
 /// A place for a region. Never freed, but used again.
 ///
 /// A fork may happen at any moment, and the child begins with what stands here: each change is one store.
-struct Place {
+struct KnownPlace {
     /// Null, or what [`Weak::into_raw`] gave. Changes under the lock.
     region: AtomicPtr<Region>,
-    next: *mut Place,
+    next: *mut KnownPlace,
 }
 
-static FIRST: AtomicPtr<Place> = AtomicPtr::new(null_mut());
+static FIRST: AtomicPtr<KnownPlace> = AtomicPtr::new(null_mut());
 static KNOWN: Lock<()> = Lock::new(());
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
-fn places() -> impl Iterator<Item = &'static Place> {
+fn places() -> impl Iterator<Item = &'static KnownPlace> {
     // Acquire: pairs with the Release in `Known::add`.
     // SAFETY: places are never freed.
     let mut place = unsafe { FIRST.load(Ordering::Acquire).as_ref() };
@@ -33,15 +33,18 @@ fn places() -> impl Iterator<Item = &'static Place> {
     })
 }
 
-/// From now on, children of forks look who they are, and after the regions that they have.
-pub fn prepare() {
-    forks::prepare();
+/// From now on, children of forks look who they are, and then after the regions that they have.
+fn prepare() {
+    // First: handlers run in the order in which they were registered.
+    identity::prepare();
     forks::in_children(&PREPARED, after_fork_in_child);
 }
 
-/// There is one thread. Nothing here waits for a lock or allocates.
+/// There is one thread, which knows by now which process it is in. Nothing here waits for a lock or allocates.
+///
+/// # Safety
+/// No other thread runs.
 unsafe extern "C" fn after_fork_in_child() {
-    Identity::find_out();
     for place in places() {
         // Acquire: pairs with the Release in `Known::add`.
         // SAFETY: a region leaves its place before anything of it goes; a thread that was about to do so is not there.
@@ -97,7 +100,7 @@ impl Known {
             return;
         }
         let next = FIRST.load(Ordering::Relaxed);
-        let place = Box::into_raw(Box::new(Place { region: AtomicPtr::new(pointer), next }));
+        let place = Box::into_raw(Box::new(KnownPlace { region: AtomicPtr::new(pointer), next }));
         // Release: pairs with the Acquire in `places`.
         FIRST.store(place, Ordering::Release);
     }
