@@ -13,7 +13,7 @@ use crate::py::function::call::parts::{Begun, Next, in_parts};
 use crate::py::key::Key;
 use crate::py::tier::region::Shared;
 use crate::py::{cache_info, coroutine_object, libraries, unhashable};
-use crate::shm::Stats;
+use crate::shm::RegionStats;
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int};
@@ -223,7 +223,7 @@ impl Cache {
         match self.shared() {
             Some(shared) => shared.stats(),
             None if self.policy().is_some_and(Policy::would_share) => {
-                crate::py::tier::region::with_own_counts(&self.counts(), &Stats::default())
+                crate::py::tier::region::with_own_counts(&self.counts(), &RegionStats::default())
             }
             None => counts(&self.counts()),
         }

@@ -7,7 +7,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock, exact, object
 use crate::py::codec;
 use crate::py::functions::{function, functions};
 use crate::py::tier::region::{Detached, all_counts, busy, raised_for};
-use crate::shm::{Glimpse, OpenError, Region, Sight, State, Summary};
+use crate::shm::{EntryInfo, OpenError, Region, RegionInfo, RegionState, RegionSummary};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::path::PathBuf;
@@ -65,37 +65,39 @@ fn until(then: Time, now: Time) -> Option<f64> {
 fn regions(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     let [dir] = *args.values() else { return Err(Raised::type_error(c"_regions() takes a directory")) };
     let dir = directory(dir)?;
-    let sights = ask(|| Region::list(&dir))?;
+    let infos = ask(|| Region::list(&dir))?;
     let now = clock::exact();
-    let regions = optional(sights, |sights| list_of(&sights, |sight| sight_dict(sight, now)))?;
+    let regions = optional(infos, |infos| list_of(&infos, |info| region_dict(info, now)))?;
     object::tuple(&[object::string(&dir.to_string_lossy())?.borrow(), regions.borrow()])
 }
 
-fn sight_dict(sight: &Sight, now: Time) -> Result<Owned> {
-    let (state, why) = match &sight.state {
-        State::Good if sight.summary.as_ref().is_some_and(|summary| !summary.processes.is_empty()) => ("in use", None),
-        State::Good => ("idle", None),
-        State::EarlierBoot => ("earlier boot", None),
-        State::OtherNamespace => ("other namespace", None),
-        State::OtherLayout => ("other layout", None),
-        State::Damaged => ("damaged", None),
-        State::Refused(why) => ("refused", Some(why)),
+fn region_dict(info: &RegionInfo, now: Time) -> Result<Owned> {
+    let (state, why) = match &info.state {
+        RegionState::Good if info.summary.as_ref().is_some_and(|summary| !summary.processes.is_empty()) => {
+            ("in use", None)
+        }
+        RegionState::Good => ("idle", None),
+        RegionState::EarlierBoot => ("earlier boot", None),
+        RegionState::OtherNamespace => ("other namespace", None),
+        RegionState::OtherLayout => ("other layout", None),
+        RegionState::Damaged => ("damaged", None),
+        RegionState::Refused(why) => ("refused", Some(why)),
     };
     let dict = plain::dict()?;
-    put(&dict, c"file", &object::string(&sight.file)?)?;
+    put(&dict, c"file", &object::string(&info.file)?)?;
     put(&dict, c"state", &object::string(state)?)?;
     put(&dict, c"why", &optional(why, |why| object::string(why))?)?;
-    put(&dict, c"made", &optional(sight.made, object::float)?)?;
-    put(&dict, c"written", &optional(sight.written, object::float)?)?;
-    if let Some(summary) = &sight.summary {
-        let known = matches!(sight.state, State::Good);
+    put(&dict, c"made", &optional(info.made, object::float)?)?;
+    put(&dict, c"written", &optional(info.written, object::float)?)?;
+    if let Some(summary) = &info.summary {
+        let known = matches!(info.state, RegionState::Good);
         put(&dict, c"name", &object::string(&summary.name)?)?;
         put(&dict, c"maxsize", &optional(summary.config.maxsize, object::count)?)?;
         put(&dict, c"max_bytes", &object::count(summary.config.max_bytes)?)?;
         put(&dict, c"file_bytes", &object::count(summary.file_bytes)?)?;
-        let processes = |summary: &Summary| list_of(&summary.processes, |&pid| object::count(pid.into()));
+        let processes = |summary: &RegionSummary| list_of(&summary.processes, |&pid| object::count(pid.into()));
         put(&dict, c"processes", &optional(Some(summary).filter(|_| known), processes)?)?;
-        let last = summary.last.filter(|_| !matches!(sight.state, State::EarlierBoot));
+        let last = summary.last.filter(|_| !matches!(info.state, RegionState::EarlierBoot));
         put(&dict, c"last", &optional(last.and_then(|last| age(last, now)), object::float)?)?;
         put(&dict, c"stats", &all_counts(&summary.stats)?)?;
     }
@@ -122,7 +124,7 @@ fn region_entries(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     optional(entries, |entries| list_of(&entries, |entry| entry_dict(entry, now, with_values)))
 }
 
-fn entry_dict(entry: &Glimpse, now: Time, with_value: bool) -> Result<Owned> {
+fn entry_dict(entry: &EntryInfo, now: Time, with_value: bool) -> Result<Owned> {
     let dict = plain::dict()?;
     put(&dict, c"key", &plain::bytes(&entry.key)?)?;
     put(&dict, c"size", &object::count(entry.size as u64)?)?;

@@ -10,7 +10,7 @@ use crate::ffi::{Borrowed, Owned, Raised, Result, object, sync};
 use crate::py::cache::Bound;
 use crate::py::function::methods::counts;
 use crate::py::options::shared::SharedOptions;
-use crate::shm::{Config, Counters, OpenError, Region, Stats, User};
+use crate::shm::{Counters, LineUser, OpenError, Region, RegionConfig, RegionStats};
 use crate::state::Serializer;
 use pyo3_ffi as py;
 use std::ffi::CStr;
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Shared {
     pub(in crate::py) region: Arc<Region>,
     /// As whom this interpreter counts there.
-    user: User,
+    user: LineUser,
     pub(in crate::py) serializer: Option<Serializer>,
     /// How many bytes a value or a key may take.
     pub(in crate::py) most: usize,
@@ -51,7 +51,7 @@ impl Shared {
         let name = object::text(name.borrow())?;
         let path = options.path.map(|path| object::path(path.borrow())).transpose()?;
         let maxsize = if let Bound::Entries(entries) = bound { Some(entries as u64) } else { None };
-        let config = Config { maxsize, max_bytes: options.max_bytes };
+        let config = RegionConfig { maxsize, max_bytes: options.max_bytes };
         let region = object::detached(|| {
             let path = path.map_or_else(Region::default_dir, Ok)?;
             Region::open(&path, &name, &config)
@@ -122,7 +122,7 @@ impl Shared {
 }
 
 /// What caches in memory count, too.
-pub fn common_counts(stats: &Stats) -> [(&'static CStr, u64); 9] {
+pub fn common_counts(stats: &RegionStats) -> [(&'static CStr, u64); 9] {
     [
         (c"hits", stats.hits),
         (c"misses", stats.misses),
@@ -137,12 +137,12 @@ pub fn common_counts(stats: &Stats) -> [(&'static CStr, u64); 9] {
 }
 
 /// A dict of all that is counted of a region.
-pub fn all_counts(stats: &Stats) -> Result<Owned> {
+pub fn all_counts(stats: &RegionStats) -> Result<Owned> {
     with_own_counts(&common_counts(stats), stats)
 }
 
 /// A dict of these counts, and of those that only shared caches have.
-pub fn with_own_counts(common: &[(&'static CStr, u64)], stats: &Stats) -> Result<Owned> {
+pub fn with_own_counts(common: &[(&'static CStr, u64)], stats: &RegionStats) -> Result<Owned> {
     let own = [
         (c"bytes", stats.bytes),
         (c"oversize", stats.oversize),

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use tamis::backend::{Busy, Lease, Lookup};
 use tamis::core::expiry::Terms;
-use tamis::shm::{Config, Region, Stored};
+use tamis::shm::{RegionConfig, Region, Stored};
 
-const CONFIG: Config = Config { maxsize: Some(50), max_bytes: 64 << 10 };
+const CONFIG: RegionConfig = RegionConfig { maxsize: Some(50), max_bytes: 64 << 10 };
 
 struct Home {
     path: PathBuf,
