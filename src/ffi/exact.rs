@@ -28,6 +28,7 @@ macro_rules! built_in {
 
         #[doc = concat!("Whether it is exactly of this type: [`", stringify!($name), "`].")]
         #[inline(always)]
+        #[allow(dead_code, reason = "each type has one")]
         pub fn $check(object: Borrowed<'_>) -> bool {
             object.type_ptr() == $name::type_ptr()
         }

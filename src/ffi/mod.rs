@@ -28,6 +28,7 @@ pub use raised::{Raised, Result};
 pub use reference::{Borrowed, Owned};
 
 /// The names that `py` still uses.
+#[allow(dead_code, unused_imports, reason = "for a moment")]
 pub mod object {
     pub use super::build::{boolean, bound_method, count, float, int, interned, none, string, tuple};
     pub use super::call::{call_method, call_with, import, imported, module, to_slot, to_status};
@@ -47,7 +48,7 @@ pub mod object {
 }
 
 /// The same.
-#[allow(missing_docs, reason = "for a moment")]
+#[allow(dead_code, unused_imports, missing_docs, reason = "for a moment")]
 pub mod plain {
     pub use super::build::{
         Filling, add, ascii_str, bytearray, bytes, complex, dict, float, int_of_magnitude, set, set_item, str_of,
@@ -105,6 +106,7 @@ pub mod plain {
 }
 
 /// The same.
+#[allow(dead_code, unused_imports, reason = "for a moment")]
 pub mod err {
     pub use super::raise::{is_ordinary, is_want_of_room, raise_given, traceback_of};
     pub use super::raised::Kind;

@@ -4,9 +4,9 @@
 //! is made of it; all counts of items together against their number, since an item takes a byte at least, so that no more than
 //! some ten times their size is ever allocated; the depth against [`MOST_DEPTH`].
 
-use crate::ffi::{Owned, Raised, Result, object, plain};
-use crate::py::codec::keys::HAS_KEYWORDS;
-use crate::py::codec::{MOST_DEPTH, pickled, tag};
+use crate::ffi::{Owned, Raised, Result, build};
+use crate::py::codec::format::{MOST_DEPTH, parts, tag};
+use crate::py::codec::pickled;
 use crate::state::{KeyStrings, Serializer, State};
 
 /// What has come of decoding.
@@ -138,34 +138,34 @@ impl<'a> Decoder<'a> {
     fn item(&mut self, depth: u32) -> Step<Owned> {
         let tag = self.byte()?;
         if tag & tag::SMALL_INT != 0 {
-            return Ok(object::int(i64::from(tag & !tag::SMALL_INT))?);
+            return Ok(build::int(i64::from(tag & !tag::SMALL_INT))?);
         }
         if tag & tag::SHORT_ASCII != 0 {
             let characters = self.slice(usize::from(tag & !tag::SHORT_ASCII))?;
             return ascii(characters);
         }
         Ok(match tag {
-            tag::NONE => object::none(),
-            tag::FALSE => object::boolean(false),
-            tag::TRUE => object::boolean(true),
-            tag::INT_1 => object::int(i8::from_ne_bytes(self.fixed()?).into())?,
-            tag::INT_2 => object::int(i16::from_ne_bytes(self.fixed()?).into())?,
-            tag::INT_4 => object::int(i32::from_ne_bytes(self.fixed()?).into())?,
-            tag::INT_8 => object::int(i64::from_ne_bytes(self.fixed()?))?,
-            tag::NATURAL | tag::NEGATIVE => plain::int_of_magnitude(self.sized()?, tag == tag::NEGATIVE)?,
-            tag::FLOAT => plain::float(f64::from_ne_bytes(self.fixed()?))?,
+            tag::NONE => build::none(),
+            tag::FALSE => build::boolean(false),
+            tag::TRUE => build::boolean(true),
+            tag::INT_1 => build::int(i8::from_ne_bytes(self.fixed()?).into())?,
+            tag::INT_2 => build::int(i16::from_ne_bytes(self.fixed()?).into())?,
+            tag::INT_4 => build::int(i32::from_ne_bytes(self.fixed()?).into())?,
+            tag::INT_8 => build::int(i64::from_ne_bytes(self.fixed()?))?,
+            tag::NATURAL | tag::NEGATIVE => build::int_of_magnitude(self.sized()?, tag == tag::NEGATIVE)?,
+            tag::FLOAT => build::float(f64::from_ne_bytes(self.fixed()?))?,
             tag::COMPLEX => {
                 let real = f64::from_ne_bytes(self.fixed()?);
-                plain::complex(real, f64::from_ne_bytes(self.fixed()?))?
+                build::complex(real, f64::from_ne_bytes(self.fixed()?))?
             }
             tag::ASCII => return ascii(self.sized()?),
-            tag::STR_1 => plain::str_of(self.sized()?, 1)?,
-            tag::STR_2 => plain::str_of(self.whole(2)?, 2)?,
-            tag::STR_4 => plain::str_of(self.whole(4)?, 4)?,
-            tag::BYTES => plain::bytes(self.sized()?)?,
+            tag::STR_1 => build::str_of(self.sized()?, 1)?,
+            tag::STR_2 => build::str_of(self.whole(2)?, 2)?,
+            tag::STR_4 => build::str_of(self.whole(4)?, 4)?,
+            tag::BYTES => build::bytes(self.sized()?)?,
             tag::BYTEARRAY => {
                 self.immutable = false;
-                plain::bytearray(self.sized()?)?
+                build::bytearray(self.sized()?)?
             }
             tag::OTHER if self.of_key => {
                 self.byte()?;
@@ -190,7 +190,7 @@ impl<'a> Decoder<'a> {
             return Err(Stop::Damaged);
         }
         self.sized()?;
-        Ok(plain::str_of(format!("<{}.{}>", names[0], names[1]).as_bytes(), 1)?)
+        Ok(build::str_of(format!("<{}.{}>", names[0], names[1]).as_bytes(), 1)?)
     }
 
     /// A part of a type's name, as far as it is ASCII.
@@ -205,19 +205,19 @@ impl<'a> Decoder<'a> {
     }
 
     fn call(&mut self) -> Step<Owned> {
-        let parts = self.byte()?;
+        let which = self.byte()?;
         let count = self.count(1)?;
-        let mut positional = plain::Filling::new(count, false)?;
+        let mut positional = build::Filling::new(count, false)?;
         for _ in 0..count {
             positional.push(self.item(0)?);
         }
-        let count = if parts & HAS_KEYWORDS != 0 { self.count(2)? } else { 0 };
-        let mut named = plain::Filling::new(count, false)?;
+        let count = if which & parts::HAS_KEYWORDS != 0 { self.count(2)? } else { 0 };
+        let mut named = build::Filling::new(count, false)?;
         for _ in 0..count {
             let (name, value) = (self.item(0)?, self.item(0)?);
-            named.push(object::tuple(&[name.borrow(), value.borrow()])?);
+            named.push(build::tuple(&[name.borrow(), value.borrow()])?);
         }
-        Ok(object::tuple(&[positional.done().borrow(), named.done().borrow()])?)
+        Ok(build::tuple(&[positional.done().borrow(), named.done().borrow()])?)
     }
 
     /// A length, and so many bytes, which are characters of `width` bytes.
@@ -228,7 +228,7 @@ impl<'a> Decoder<'a> {
 
     fn sequence(&mut self, is_list: bool, depth: u32) -> Step<Owned> {
         let count = self.count(1)?;
-        let mut filling = plain::Filling::new(count, is_list)?;
+        let mut filling = build::Filling::new(count, is_list)?;
         for _ in 0..count {
             filling.push(self.item(depth)?);
         }
@@ -237,9 +237,9 @@ impl<'a> Decoder<'a> {
 
     fn set(&mut self, frozen: bool, depth: u32) -> Step<Owned> {
         let count = self.count(1)?;
-        let set = plain::set(frozen)?;
+        let set = build::set(frozen)?;
         for _ in 0..count {
-            plain::add(&set, self.item(depth)?.borrow())?;
+            build::add(&set, self.item(depth)?.borrow())?;
         }
         Ok(set)
     }
@@ -257,11 +257,11 @@ impl<'a> Decoder<'a> {
 
     fn dict(&mut self, depth: u32) -> Step<Owned> {
         let count = self.count(2)?;
-        let dict = plain::dict()?;
+        let dict = build::dict()?;
         for _ in 0..count {
             let key = self.key(depth)?;
             let value = self.item(depth)?;
-            plain::set_item(&dict, key.borrow(), value.borrow())?;
+            build::set_item(&dict, key.borrow(), value.borrow())?;
         }
         Ok(dict)
     }
@@ -272,5 +272,5 @@ fn ascii(characters: &[u8]) -> Step<Owned> {
     if !characters.is_ascii() {
         return Err(Stop::Damaged);
     }
-    Ok(plain::ascii_str(characters)?)
+    Ok(build::ascii_str(characters)?)
 }

@@ -128,7 +128,7 @@ fn entry_dict(entry: &EntryInfo, now: Time, with_value: bool) -> Result<Owned> {
     let dict = plain::dict()?;
     put(&dict, c"key", &plain::bytes(&entry.key)?)?;
     put(&dict, c"size", &object::count(entry.size as u64)?)?;
-    put(&dict, c"maker", &object::string(codec::maker(entry.first))?)?;
+    put(&dict, c"maker", &object::string(codec::format::maker(entry.first))?)?;
     put(&dict, c"value", &optional(Some(&entry.value).filter(|_| with_value), |value| plain::bytes(value))?)?;
     put(&dict, c"age", &optional(age(entry.read, now), object::float)?)?;
     put(&dict, c"fresh", &optional(until(entry.terms.fresh_until, now), object::float)?)?;
