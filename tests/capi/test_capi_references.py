@@ -10,10 +10,10 @@ import weakref
 
 import pytest
 
-from helpers.capi_tools import LANGUAGES, PACKAGE_FOLDER, BadHash, Refuse, Thing, listed, require_compiler
+from helpers.capi_tools import LANGUAGES, BadHash, Refuse, Thing, listed, require_compiler
 from helpers.interpreter_tools import IN_INTERPRETERS
 from helpers.marks import for_free_threaded_builds
-from helpers.subprocess_tools import run_child
+from helpers.subprocess_tools import PACKAGE_FOLDER, run_child
 
 # References
 

@@ -13,12 +13,11 @@ from types import ModuleType
 
 import pytest
 
-import tamis
+from helpers.subprocess_tools import PACKAGE_FOLDER
 
 SOURCES = Path(__file__).parents[1] / "capi"
 # One module is compiled as C11, the other as C++17.
 LANGUAGES = ["c", "cpp"]
-PACKAGE_FOLDER = str(Path(tamis.__file__).parents[1])
 
 
 def run(command: list[str], folder: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-from tamis import _core
+from helpers.subprocess_tools import PACKAGE_FOLDER, environment_with
 
 SECONDS = 60
 
@@ -39,15 +38,13 @@ class Program:
         self, *arguments: str, seed: str = "0", text: str | None = None, directory: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the interpreter."""
-        path = [str(Path(_core.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = {
-            **os.environ,
-            "PYTHONHASHSEED": seed,
-            "PYTHONPATH": os.pathsep.join(filter(None, path)),
-            "REGIONS": str(self.regions),
+        environment = environment_with(
+            PACKAGE_FOLDER,
+            PYTHONHASHSEED=seed,
+            REGIONS=str(self.regions),
             # A file that is written anew within one second and has as many bytes would be taken for the one before.
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+            PYTHONDONTWRITEBYTECODE="1",
+        )
         return subprocess.run(
             [sys.executable, "-W", "error", *arguments],
             cwd=directory or self.folder,

@@ -11,7 +11,11 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import tamis
+
 TESTS = str(Path(__file__).parents[1])
+# Where the tamis that is tested is imported from.
+PACKAGE_FOLDER = str(Path(tamis.__file__).parents[1])
 
 # The child's own watchdog shows where each thread stands; the parent's timeout is for a child too broken for that.
 WATCHDOG = "import faulthandler; faulthandler.dump_traceback_later({seconds}, exit=True); del faulthandler\n"
@@ -39,6 +43,7 @@ def run_child(
     *,
     seconds: float = 40.0,
     options: Sequence[str] = (),
+    arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run the code in a child interpreter and return what it printed. Fails unless it exits with status 0 in time.
@@ -46,7 +51,7 @@ def run_child(
     It can import helpers.
     """
     source = WATCHDOG.format(seconds=seconds) + textwrap.dedent(code)
-    command = [sys.executable, "-X", "faulthandler", *options, "-c", source]
+    command = [sys.executable, "-X", "faulthandler", *options, "-c", source, *arguments]
     try:
         child = subprocess.run(
             command,
@@ -62,6 +67,16 @@ def run_child(
         output = shown(child.stdout, child.stderr)
         raise AssertionError(f"the child ended with {describe_status(child.returncode)}\n{output}")
     return child.stdout.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def printed_with_seeds(code: str, *arguments: str, options: Sequence[str] = ()) -> list[list[str]]:
+    """The lines that the code prints in three children: with two hash seeds, and with one by chance."""
+    return [
+        run_child(
+            code, seconds=120, options=options, arguments=arguments, environment={"PYTHONHASHSEED": seed}
+        ).splitlines()
+        for seed in ("0", "1", "random")
+    ]
 
 
 def shown(stdout: bytes | None, stderr: bytes | None) -> str:

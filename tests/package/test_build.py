@@ -6,14 +6,13 @@ import importlib.metadata
 import importlib.resources
 import sys
 import sysconfig
-from pathlib import Path
 
 import pytest
 
 import tamis
 import tamis._core
 from helpers.marks import FREE_THREADED, for_free_threaded_builds
-from helpers.subprocess_tools import run_child
+from helpers.subprocess_tools import PACKAGE_FOLDER, run_child
 
 
 def test_compiled_lock_mode_is_the_interpreters():
@@ -51,11 +50,10 @@ def test_types_are_installed(name):
 
 
 def test_import_loads_no_other_module():
-    folder = str(Path(tamis.__file__).parents[1])
     output = run_child(
         f"""
         import sys
-        sys.path.insert(0, {folder!r})
+        sys.path.insert(0, {PACKAGE_FOLDER!r})
         sys.path_importer_cache.clear()
         before = set(sys.modules)
         import tamis

@@ -18,10 +18,11 @@ import pytest
 
 import tamis
 from helpers.marks import for_systems_with_fork
+from helpers.subprocess_tools import PACKAGE_FOLDER
 
 
 def python(*arguments: str, cwd: Path, options: tuple[str, ...] = (), **more: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(tamis.__file__).parents[1]), "PYTHON_COLORS": "0"}
+    environment = {**os.environ, "PYTHONPATH": PACKAGE_FOLDER, "PYTHON_COLORS": "0"}
     command = [sys.executable, *options, *arguments]
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False, **more

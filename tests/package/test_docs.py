@@ -16,6 +16,7 @@ import pytest
 import tamis
 from helpers.capi_tools import require_compiler, run
 from helpers.docs_tools import ROOT, Block, blocks, pages
+from helpers.subprocess_tools import PACKAGE_FOLDER, environment_with
 
 PAGES = pages()
 # What the pages' examples run and import.
@@ -60,8 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 def environment(folder: Path) -> dict[str, str]:
     """For child processes: this tamis, and the modules of the examples."""
-    path = [str(Path(tamis.__file__).parents[1]), str(folder), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    return environment_with(PACKAGE_FOLDER, str(folder))
 
 
 def test_all_blocks_are_of_a_language_that_is_tested():

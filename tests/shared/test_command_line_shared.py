@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-import tamis
 from helpers.marks import for_shared_caches, has_two_functions_of_one_name
+from helpers.subprocess_tools import PACKAGE_FOLDER
 from tamis import lru_cache
 
 pytestmark = [for_shared_caches, has_two_functions_of_one_name]
@@ -30,7 +30,7 @@ NO_RICH = "import sys; sys.modules['rich'] = None; sys.argv[0] = 'tamis'; from t
 def run(*arguments: str, rich: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(tamis.__file__).parents[1]),
+        "PYTHONPATH": PACKAGE_FOLDER,
         "PYTHON_COLORS": "0",
         "PYTHONIOENCODING": "utf-8",
         **more.pop("environment", {}),
@@ -141,7 +141,7 @@ def test_looking_changes_nothing(home):
 def test_region_whose_processes_have_ended_is_idle(home):
     options = "backend='shared', path=sys.argv[1], name='left', max_bytes=1 << 20"
     code = f"import tamis, sys; tamis.cache({options})(abs)(-1)"
-    environment = {**os.environ, "PYTHONPATH": str(Path(tamis.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": PACKAGE_FOLDER}
     subprocess.run([sys.executable, "-c", code, home.path], env=environment, check=True, timeout=60)
     left = listed(home)["left"]
     assert (left["state"], left["processes"], left["stats"]["currsize"]) == ("idle", [], 1)

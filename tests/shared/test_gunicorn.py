@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.subprocess_tools import environment_with
 from tamis import lru_cache
 
 pytest.importorskip("gunicorn", reason="gunicorn is not installed: the extra 'test' has it, for Linux")
@@ -25,6 +26,7 @@ LOAD_SECONDS = 4.0
 PAGES = 300
 APPLICATION = """
 import os
+from helpers.subprocess_tools import environment_with
 from tamis import lru_cache
 
 @lru_cache(maxsize=200, backend="shared", path=os.environ["REGION"], name="pages", single_flight=True)
@@ -113,8 +115,7 @@ def test_workers_of_a_preloaded_server_share_a_cache_whatever_happens_to_them(tm
     (tmp_path / "pages.py").write_text(APPLICATION)
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "3", "--bind", f"127.0.0.1:{port}"]
-    search_path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    environment = {**os.environ, "REGION": str(region), "PYTHONPATH": search_path}
+    environment = environment_with(str(tmp_path), *sys.path, REGION=str(region))
     with open(tmp_path / "log", "wb") as log:
         server = subprocess.Popen(
             [*command, "pages:application"], cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import struct
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,21 +12,10 @@ from hypothesis import strategies as st
 from helpers import region_cases
 from helpers.region_cases import over
 from helpers.region_groups import GROUPS
-from tamis import _core
+from helpers.subprocess_tools import printed_with_seeds
 from tamis._identity.region_name import region_name
 
-TESTS = Path(__file__).parents[1]
-SECONDS = 120
-
-
-def printed(code: str, seed: str, *arguments: str) -> list[str]:
-    """What a child prints that has this hash seed."""
-    path = [str(TESTS), str(Path(_core.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, path))}
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+WARNINGS_ARE_ERRORS = ("-W", "error")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +24,7 @@ def names(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cases")
     region_cases.write(folder)
     code = "import sys; from helpers import region_cases; region_cases.print_names(sys.argv[1])"
-    return list(zip(*(printed(code, seed, str(folder)) for seed in ("0", "1", "random")), strict=True))
+    return list(zip(*printed_with_seeds(code, str(folder), options=WARNINGS_ARE_ERRORS), strict=True))
 
 
 def test_callable_has_one_name_in_all_processes(names):
@@ -113,13 +98,11 @@ def test_functions_over_any_values_share_exactly_where_the_values_are_the_same(a
     ) == (shape(a) == shape(b))
 
 
-def print_random(folder: str) -> None:
+def print_random() -> None:
     """Print the names of functions that are built at random, always the same ones. Runs in a child."""
     import functools
     import random
-    import sys
 
-    sys.path.insert(0, folder)
     from helpers import region_cases as cases
     from tamis._identity.region_name import region_name
 
@@ -158,8 +141,8 @@ def print_random(folder: str) -> None:
 def test_functions_built_at_random_have_one_name_in_all_processes_and_no_other_function_has_it():
     import inspect
 
-    code = inspect.getsource(print_random) + "\nimport sys; print_random(sys.argv[1])"
-    first, second, third = (printed(code, seed, str(TESTS)) for seed in ("0", "1", "random"))
+    code = inspect.getsource(print_random) + "\nprint_random()"
+    first, second, third = printed_with_seeds(code, options=WARNINGS_ARE_ERRORS)
     assert first == second == third
     assert len(set(first)) > 0.95 * len(first)
 

@@ -14,7 +14,7 @@ import pytest
 
 from helpers.marks import for_shared_caches, forks_beside_threads, has_two_functions_of_one_name
 from helpers.process_tools import SECONDS, forked, note, notes, noting, run_in_process, shared_cache, wait_for
-from helpers.subprocess_tools import run_function
+from helpers.subprocess_tools import environment_with, run_function
 
 pytestmark = [for_shared_caches, has_two_functions_of_one_name, forks_beside_threads]
 
@@ -89,7 +89,7 @@ def test_function_of_a_script_is_one_in_spawned_processes(tmp_path):
     script, region = tmp_path / "script.py", tmp_path / "region"
     script.write_text(SCRIPT)
     region.mkdir(mode=0o700)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = environment_with(*sys.path)
     # Once as it is, and once from its own directory: one file is one program.
     for command, directory in (([str(script)], "/"), (["script.py"], tmp_path)):
         child = subprocess.run(

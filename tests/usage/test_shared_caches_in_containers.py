@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,12 +12,10 @@ from helpers.subprocess_tools import run_function
 
 pytestmark = for_shared_caches
 
-HELPERS = str(Path(__file__).parents[1])
-
 
 def run_mounted(child, *arguments):
     """Run the child, and skip the test if nothing can be mounted here. What it printed is JSON."""
-    printed = json.loads(run_function(child, *arguments, environment={"PYTHONPATH": HELPERS}))
+    printed = json.loads(run_function(child, *arguments))
     if printed is None:
         pytest.skip("no file system can be mounted here")
     return printed

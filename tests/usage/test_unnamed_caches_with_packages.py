@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-import tamis
 from helpers.marks import for_shared_caches
 from helpers.package_tools import package
 from helpers.region_cases import over
+from helpers.subprocess_tools import printed_with_seeds, run_child
 from tamis._identity.region_name import region_name
 
 pytestmark = for_shared_caches
@@ -122,15 +117,6 @@ CASES = {
 }
 
 
-def child(code: str, seed: str, *arguments: str) -> list[str]:
-    folders = [str(Path(__file__).parents[1]), str(Path(tamis.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_callables_of_packages_have_one_name_in_all_processes_and_differ(name, tmp_path):
     package(name)
@@ -143,7 +129,7 @@ def test_callables_of_packages_have_one_name_in_all_processes_and_differ(name, t
         "import package_cases; from tamis._identity.region_name import region_name\n"
         "for make in package_cases.CASES: print(region_name(make()))\n"
     )
-    names = [child(code, seed, str(tmp_path)) for seed in ("0", "1", "random")]
+    names = printed_with_seeds(code, str(tmp_path))
     assert names[0] == names[1] == names[2]
     assert len(set(names[0])) == len(cases)
 
@@ -189,8 +175,8 @@ def test_cache_that_cloudpickle_takes_along_is_the_same_one(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(CLOUDPICKLED)
     code = "import runpy, sys; runpy.run_path(sys.argv[2], run_name='__main__')"
-    printed = child(code, "0", str(regions), str(script))
-    assert printed == ["computed 1", "computed 2", "3 5"]
+    printed = run_child(code, arguments=[str(regions), str(script)])
+    assert printed.splitlines() == ["computed 1", "computed 2", "3 5"]
     assert sum(file.is_file() for file in regions.iterdir()) == 1
 
 
