@@ -1,8 +1,8 @@
 //! All types of the module, made once for each interpreter.
 
 use crate::ffi::{Borrowed, Owned, Result};
-use crate::py::flight::task;
-use crate::py::{bound, cached_method, completed, entry, flight, function, mapping};
+use crate::py::flight::{task, task_deadlock, thread};
+use crate::py::{bound, cached_method, completed, entry, function, mapping};
 use crate::state::Types;
 use std::ffi::CStr;
 
@@ -15,14 +15,14 @@ pub fn make(module: Borrowed<'_>) -> Result<Types> {
         completed_coroutine: completed::make_type(module)?,
         coroutine_call: function::coroutine_protocol::make_type(module)?,
         task_flight: task::make_type(module)?,
-        led: task::make_led_type(module)?,
+        led: task_deadlock::make_type(module)?,
         method: cached_method::make_type(module)?,
         coroutine_method: cached_method::make_coroutine_type(module)?,
         forget: cached_method::forget::make_forget_type(module)?,
         bound_method: bound::make_type(module)?,
         weak_method: bound::make_weak_type(module)?,
         class_method: bound::class_method::make_class_type(module)?,
-        flight: flight::make_type(module)?,
+        flight: thread::make_type(module)?,
         mapping: mapping::make_type(module)?,
     })
 }

@@ -3,7 +3,7 @@
 //! Such a patch replaces the functions of `_thread`. What waits has to wait in a lock of the patch then: one of CPython's would stop
 //! all greenlets of its thread, and with them who would release it.
 
-use crate::core::forks::{Lock, process};
+use crate::core::forks::process;
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
 use pyo3_ffi as py;
 use std::ffi::c_ulong;
@@ -147,38 +147,4 @@ fn unless_of_gevent(raised: Raised) -> Result<bool> {
         }
     }
     Err(Raised::again(error.borrow()))
-}
-
-/// Who computes what other processes may wait for. Nothing in here runs Python code or waits while it is held. As `WAITING` in
-/// `flight.rs`, all interpreters of the process have this one.
-static HOLDERS: Lock<Vec<Thread>> = Lock::new(Vec::new());
-
-/// While it stands, other processes may wait for the thread that it began in. Then that waits for nobody itself, since nobody
-/// can see whether that would close a ring over several processes. It may end in another thread: that of a coroutine does
-/// which the collector finds there.
-pub struct Holding(Thread);
-
-impl Holding {
-    /// One more computation of this thread.
-    pub fn begin(who: Thread) -> Self {
-        let mut holders = HOLDERS.lock();
-        // The child of a fork computes nothing that others wait for.
-        holders.retain(|holder| holder.process == who.process);
-        holders.push(who);
-        Self(who)
-    }
-
-    /// Whether there is any of this thread's.
-    pub fn any(who: Thread) -> bool {
-        HOLDERS.lock().contains(&who)
-    }
-}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        let mut holders = HOLDERS.lock();
-        if let Some(at) = holders.iter().position(|&holder| holder == self.0) {
-            holders.swap_remove(at);
-        }
-    }
 }

@@ -9,8 +9,9 @@ use crate::py::cache::Cache;
 use crate::py::cache::expiring_ops::Peek;
 use crate::py::cache::lookup::{Action, Entries};
 use crate::py::cache::policy::Policy;
-use crate::py::flight::{Flight, Outcome};
-use crate::py::function::Wrapper;
+use crate::py::flight::outcome::Outcome;
+use crate::py::flight::policy::{self, Computation, Flight, Leader, Role};
+use crate::py::flight::thread::ThreadFlightRef;
 use crate::py::key::Key;
 use crate::state::State;
 
@@ -40,13 +41,15 @@ impl Flights {
     }
 
     /// Takes a flight out. Runs no Python code.
-    pub fn remove(&self, hash: Hash, flight: &Owned) {
-        let gone = self.store().change(|store| place_of(store, hash, flight.borrow()).and_then(|id| store.remove(id)));
+    pub fn remove(&self, hash: Hash, flight: &impl Flight) {
+        let flight = flight.as_object();
+        let gone = self.store().change(|store| place_of(store, hash, flight).and_then(|id| store.remove(id)));
         drop(gone);
     }
 
     /// Whether a flight is still there: not after its key was invalidated or put, or the cache was cleared. Runs no Python code.
-    pub fn has(&self, hash: Hash, flight: Borrowed<'_>) -> bool {
+    pub fn has(&self, hash: Hash, flight: &impl Flight) -> bool {
+        let flight = flight.as_object();
         self.store().change(|store| place_of(store, hash, flight).is_some())
     }
 }
@@ -72,39 +75,41 @@ impl Drop for Flights {
 /// Joins the flight for a key, or adds one.
 struct Join {
     hash: Hash,
+    /// None once it is in the store.
     new: Option<(Key, Owned)>,
 }
 
-enum Role {
-    /// Others wait for this caller.
-    Lead,
-    /// This caller waits for that flight.
-    Follow(Owned),
+/// Whose the place under the key is.
+enum Place {
+    /// The new flight's.
+    Own,
+    /// This flight's, which was there.
+    Of(Owned),
     /// There is no telling.
-    Alone,
+    Unknown,
     NoMemory,
 }
 
 impl Action for Join {
-    type Outcome = Role;
+    type Outcome = Place;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Role {
-        Role::Follow(store.value(id).clone())
+    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Place {
+        Place::Of(store.value(id).clone())
     }
 
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Role {
-        let Some((key, flight)) = self.new.take() else { return Role::Alone };
+    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Place {
+        let Some((key, flight)) = self.new.take() else { return Place::Unknown };
         match store.insert(self.hash, key, flight) {
-            Ok(_none) => Role::Lead,
+            Ok(_none) => Place::Own,
             Err((key, flight, OutOfMemory)) => {
                 self.new = Some((key, flight));
-                Role::NoMemory
+                Place::NoMemory
             }
         }
     }
 
-    fn undecided(&mut self) -> Role {
-        Role::Alone
+    fn undecided(&mut self) -> Place {
+        Place::Unknown
     }
 }
 
@@ -128,59 +133,69 @@ impl Action for Detach {
     }
 }
 
-/// What a flight is made for: a result that is found, computed or shared.
-pub trait Errand {
-    /// The stored result itself, if it has come to be there since the caller looked. Counts a hit then. Reenters: as a hit does,
-    /// but for `copy`.
-    fn look_again(&self) -> Result<Option<Owned>>;
-    /// What is there by now for the one who leads: another flight may have landed after this caller's look, and before its own flight
-    /// began. Reenters: as [`Errand::look_again`].
-    fn look_as_leader(&self) -> Result<Option<Owned>> {
-        self.look_again()
-    }
-    /// What this caller gets of a result that it found. Reenters: `copy`.
-    fn hand_out(&self, value: Owned) -> Result<Owned>;
-    /// What this caller gets of the result that another one computed. Reenters: `copy`.
-    fn share(&self, value: Owned) -> Result<Owned>;
-    /// Counts a call that waited.
-    fn count(&self, hit: bool);
-    /// Counts a call that another one's computation has answered.
-    fn count_coalesced(&self);
+/// A flight that a call of this thread leads.
+pub struct LedFlight {
+    /// Of the key, in the store of flights.
+    hash: Hash,
+    flight: ThreadFlightRef,
 }
 
-/// What a call does about a flight.
-pub enum Boarded {
-    /// It leads this one, and computes: [`land`] is called in the end.
-    Lead(Owned),
-    /// It computes without one.
-    Alone,
-    /// This is its result.
-    Answer(Owned),
+impl LedFlight {
+    /// Whether the result may be stored: invalidating, putting and clearing take a flight out, whose result is of before that.
+    pub fn may_store(&self, flights: &Flights) -> bool {
+        flights.has(self.hash, &self.flight)
+    }
+
+    /// Ends the flight: see [`land`].
+    pub fn land(self, flights: &Flights, result: Result<Owned>) -> Result<Owned> {
+        land(Some(flights), self.hash, self.flight, result)
+    }
+}
+
+/// Ends a flight with a result that all get who wait for it. Reenters: as [`Leader::land`].
+pub fn land(flights: Option<&Flights>, hash: Hash, leader: impl Leader, result: Result<Owned>) -> Result<Owned> {
+    let (outcome, result) = Outcome::of(result);
+    // First, so that nobody joins who comes after the outcome.
+    if let Some(flights) = flights {
+        flights.remove(hash, leader.flight());
+    }
+    // An exception such as KeyboardInterrupt, raised where others are told, goes before what the function raised.
+    leader.land(outcome)?;
+    result.map_err(|error| Raised::again(error.borrow()))
+}
+
+/// The flight that a call has to do with.
+pub enum Joined<F> {
+    /// This new one, which it leads. Others don't find it where there is no telling whether its key is there.
+    Leads(F),
+    /// One that another one leads.
+    Follows(F),
 }
 
 impl Cache {
-    /// The flight for a key that is there already, or None if this one is now, or if there is no telling. Reenters: `__eq__`
-    /// of keys.
-    pub fn join_flight(
+    /// Joins the flight for a key, or begins one. Reenters: `__eq__` of keys, and as [`Flight::create`].
+    pub fn join<F: Flight>(
         &self,
         flights: &Flights,
+        state: &State,
         key_args: &CallArgs<'_>,
         hash: Hash,
-        flight: Borrowed<'_>,
-    ) -> Result<Option<Owned>> {
-        let mut join = Join { hash, new: Some((Key::new(key_args, self.kind)?, flight.to_owned())) };
-        match self.locate_in(flights.store(), hash, key_args, &mut join)? {
-            Role::Lead | Role::Alone => Ok(None),
-            Role::Follow(other) => Ok(Some(other)),
-            Role::NoMemory => Err(Raised::no_memory()),
-        }
-    }
-
-    /// The flight for a key that is there. Reenters: `__eq__` of keys.
-    pub fn find_flight(&self, flights: &Flights, key_args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
-        match self.locate_in(flights.store(), hash, key_args, &mut Join { hash, new: None })? {
-            Role::Follow(other) => Ok(Some(other)),
-            Role::Lead | Role::Alone | Role::NoMemory => Ok(None),
+    ) -> Result<Joined<F>> {
+        loop {
+            let flight = F::create(state)?;
+            let mut join = Join { hash, new: Some((Key::new(key_args, self.kind)?, flight.as_object().to_owned())) };
+            let other = match self.locate_in(flights.store(), hash, key_args, &mut join)? {
+                Place::Own | Place::Unknown => return Ok(Joined::Leads(flight)),
+                Place::Of(other) => other,
+                Place::NoMemory => return Err(Raised::no_memory()),
+            };
+            let Some(other) = F::from_object(state, other) else {
+                unreachable!("a cache's flights are of one kind, and of its interpreter")
+            };
+            if !other.leader().is_of_another_process() {
+                return Ok(Joined::Follows(other));
+            }
+            flights.remove(hash, &other);
         }
     }
 
@@ -191,68 +206,38 @@ impl Cache {
         self.locate_in(flights.store(), hash, key_args, &mut Detach).map(drop)
     }
 
-    /// Begins a flight, or waits for who computes. Counts nothing where this call is to compute. Reenters: as the errand does, `__eq__`
-    /// of keys, signal handlers.
-    pub fn board(
+    /// Begins a flight of threads, or waits for who computes. Counts nothing where this call is to compute. Reenters: as the computation
+    /// does, `__eq__` of keys, signal handlers.
+    pub fn fly(
         &self,
         flights: &Flights,
         key_args: &CallArgs<'_>,
         hash: Hash,
-        errand: &impl Errand,
-    ) -> Result<Boarded> {
+        computation: &impl Computation,
+    ) -> Result<Role<LedFlight>> {
+        let state = State::of_type(flights.kind.borrow())?;
         loop {
-            let flight = Flight::create(flights.kind.borrow())?;
-            let Some(other) = self.join_flight(flights, key_args, hash, flight.borrow())? else {
-                let found = match errand.look_as_leader() {
-                    Ok(None) => return Ok(Boarded::Lead(flight)),
-                    Ok(Some(value)) => Ok(value),
-                    Err(raised) => Err(raised),
-                };
-                // When the flight has landed, so that nobody waits for a copy that is not theirs.
-                return land(flights, &flight, hash, found)
-                    .and_then(|value| errand.hand_out(value))
-                    .map(Boarded::Answer);
+            let flight = match self.join(flights, state, key_args, hash)? {
+                Joined::Leads(flight) => {
+                    let leader = LedFlight { hash, flight };
+                    let land = |leader: LedFlight, result| leader.land(flights, result);
+                    return policy::lead(computation, leader, computation.look_as_leader(), land);
+                }
+                Joined::Follows(flight) => flight,
             };
-            // SAFETY: the objects in this store are flights.
-            let leading = unsafe { Flight::of(&other) };
-            if leading.is_of_another_process() {
-                flights.remove(hash, &other);
-                continue;
-            }
-            let waited = leading.wait().inspect_err(|_raised| errand.count(false));
-            match waited? {
-                None => return Ok(Boarded::Alone),
-                Some(Outcome::Value(value)) => {
-                    errand.count(true);
-                    errand.count_coalesced();
-                    return errand.share(value).map(Boarded::Answer);
-                }
-                Some(Outcome::Error(error, traceback)) => {
-                    errand.count(false);
-                    errand.count_coalesced();
-                    return Err(Raised::again_with(error.borrow(), traceback.borrow()));
-                }
-                // Its leader was called off: one of those who waited leads now.
-                Some(Outcome::Abandoned) => {}
+            let flight: ThreadFlightRef = flight;
+            let Some(outcome) = policy::or_missed(computation, flight.wait())? else { return Ok(Role::Alone) };
+            if let Some(value) = policy::answer(computation, outcome)? {
+                return Ok(Role::Answered(value));
             }
         }
     }
 }
 
-/// Ends a flight that this call leads, with a result that all get who wait for it. Reenters: where greenlets wait, their library.
-pub fn land(flights: &Flights, flight: &Owned, hash: Hash, result: Result<Owned>) -> Result<Owned> {
-    let (outcome, result) = Outcome::of(result);
-    // First, so that nobody joins who comes after the outcome.
-    flights.remove(hash, flight);
-    // SAFETY: a flight.
-    unsafe { Flight::of(flight) }.land(outcome);
-    result.map_err(|error| Raised::again(error.borrow()))
-}
-
-/// A call of a cached function.
-pub struct Call<'a> {
-    /// What is called.
-    pub wrapper: &'a Wrapper,
+/// What a call of a cached function computes, in a cache in memory.
+pub struct CallComputation<'a> {
+    /// Where it is stored.
+    pub cache: &'a Cache,
     /// Its options.
     pub policy: &'a Policy,
     /// The arguments that make the key.
@@ -261,12 +246,12 @@ pub struct Call<'a> {
     pub hash: Hash,
 }
 
-impl Errand for Call<'_> {
+impl Computation for CallComputation<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
         let now = self.policy.options.now()?;
-        match self.wrapper.locate(self.hash, self.key_args, &mut Peek(now))? {
+        match self.cache.locate(self.hash, self.key_args, &mut Peek(now))? {
             Some(value) => {
-                self.wrapper.store.count_hit();
+                self.cache.store.count_hit();
                 Ok(Some(value))
             }
             None => Ok(None),
@@ -282,7 +267,7 @@ impl Errand for Call<'_> {
     }
 
     fn count(&self, hit: bool) {
-        if hit { self.wrapper.store.count_hit() } else { self.wrapper.store.count_miss() }
+        if hit { self.cache.store.count_hit() } else { self.cache.store.count_miss() }
     }
 
     fn count_coalesced(&self) {

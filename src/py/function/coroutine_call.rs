@@ -9,15 +9,17 @@ use crate::ffi::dropper::Link;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::py::cache::expiring_ops::Peek;
+use crate::py::cache::in_flight;
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::coroutine_object;
 use crate::py::entry::StaleEntry;
-use crate::py::flight::task::{Leading, Waiting};
+use crate::py::flight::deadlock::LeaseHolder;
+use crate::py::flight::policy::Computation;
+use crate::py::flight::task::{TaskLeader, TaskWait};
 use crate::py::function::Wrapper;
 use crate::py::tier::request::TierRequest;
 use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
 use crate::state::State;
-use crate::state::threads::Holding;
 use pyo3_ffi as py;
 use std::cell::Cell;
 use std::ptr;
@@ -57,15 +59,15 @@ pub(in crate::py) enum Stage {
     /// It has not begun.
     New,
     /// The function computes. With a flight, if others may wait for the result.
-    Computing(Option<Leading>),
+    Computing(Option<TaskLeader>),
     /// The function computes, for `cache_refresh`.
     Refreshing,
     /// Another task computes.
-    Following(Waiting),
+    Following(TaskWait),
     /// Another process computes, and this task leads those of this one. It looks again when it has slept for so long.
-    Leasing(Leading, Duration),
-    /// A step is being made, or all of them were.
-    Between,
+    WaitingForLease(TaskLeader, Duration),
+    /// It awaits nothing: a step is being made, or all of them were.
+    NotWaiting,
 }
 
 /// What a coroutine does.
@@ -97,7 +99,7 @@ pub(in crate::py) struct CoroutineCall {
     awaited: AtomicPtr<py::PyObject>,
     held: Mutex<Held>,
     /// The lease of the region's that it holds, with `single_flight` over processes.
-    lease: Cell<Option<(LeaseId, Holding)>>,
+    lease: Cell<Option<(LeaseId, LeaseHolder)>>,
     /// What it has seen of another process's lease that it waits for.
     waits: Cell<Option<LeaseWait>>,
 }
@@ -178,7 +180,7 @@ impl CoroutineCall {
     /// The stage that it was in, which ends here, together with what was awaited. Reenters: finalizers. For steps.
     pub(in crate::py) fn take_stage(&self) -> Stage {
         let mut held = self.held();
-        let stage = std::mem::replace(&mut held.stage, Stage::Between);
+        let stage = std::mem::replace(&mut held.stage, Stage::NotWaiting);
         let awaited = self.awaited.swap(ptr::null_mut(), Ordering::Relaxed);
         drop(held);
         if let Some(awaited) = ptr::NonNull::new(awaited) {
@@ -196,8 +198,8 @@ impl CoroutineCall {
             self.give_up_refresh();
             self.end_lease();
             // In flight only if what it awaited refuses to end.
-            if let Stage::Computing(Some(leading)) | Stage::Leasing(leading, _) = self.take_stage() {
-                drop(self.land(leading, Err(Raised::new(Kind::GeneratorExit, c""))).map_err(Raised::take));
+            if let Stage::Computing(Some(leader)) | Stage::WaitingForLease(leader, _) = self.take_stage() {
+                drop(self.land(leader, Err(Raised::new(Kind::GeneratorExit, c""))).map_err(Raised::take));
             }
             let mut held = self.held();
             let gone = (held.instance.take(), held.args.take(), held.key_args.take());
@@ -214,9 +216,9 @@ impl CoroutineCall {
     ) -> std::ffi::c_int {
         let Ok(held) = self.held.try_lock() else { return 0 };
         let stage = match &held.stage {
-            Stage::Computing(Some(leading)) | Stage::Leasing(leading, _) => Some(leading.held()),
-            Stage::Following(waiting) => Some(waiting.held()),
-            Stage::New | Stage::Computing(None) | Stage::Refreshing | Stage::Between => None,
+            Stage::Computing(Some(leader)) | Stage::WaitingForLease(leader, _) => Some(leader.held()),
+            Stage::Following(wait) => Some(wait.held()),
+            Stage::New | Stage::Computing(None) | Stage::Refreshing | Stage::NotWaiting => None,
         };
         // What is stale lies in an entry, which the wrapper shows.
         let args = held.args.iter().chain(&held.key_args).flat_map(|kept| kept.held());
@@ -255,7 +257,7 @@ impl CoroutineCall {
         }
         Ok(match lease {
             Some(Lease::Mine(lease)) => {
-                self.lease.set(Some((lease, Holding::begin(who))));
+                self.lease.set(Some((lease, LeaseHolder::begin(who))));
                 Some(true)
             }
             Some(Lease::Theirs(_)) => Some(false),
@@ -274,7 +276,7 @@ impl CoroutineCall {
 
     /// Gives the lease back, if it has one.
     pub(in crate::py) fn end_lease(&self) {
-        if let Some((lease, _holding)) = self.lease.take()
+        if let Some((lease, _holder)) = self.lease.take()
             && let Some(shared) = self.wrapper().policy().and_then(|policy| policy.shared.as_ref())
         {
             shared.region.end_lease(lease);
@@ -320,8 +322,27 @@ impl CoroutineCall {
         args.map_or_else(|| Err(is_through()), |args| args.with(|args| self.wrapper().call_function(args)))
     }
 
-    /// The stored value that is fresh now, which counts as a hit. Reenters: `clock`, `__eq__` of keys, a serializer.
-    pub(in crate::py) fn peek(&self) -> Result<Option<Owned>> {
+    /// Stores the value, in the place of a fresh one if it is to `replace` that. Reenters: as `Cache::keep_computed`,
+    /// and as [`coroutine_object::refuse_awaited`].
+    pub(in crate::py) fn store(&self, value: &Owned, replace: bool) -> Result<()> {
+        coroutine_object::refuse_awaited(value.borrow())?;
+        let policy = self.policy()?;
+        if self.with_request(|request| request.keep_computed(value, replace))?.is_some() {
+            return Ok(());
+        }
+        self.with_key_args(|key_args| self.wrapper().keep_computed(policy, key_args, self.hash, value, replace))
+    }
+
+    /// Ends the flight with this result, which all who wait for it get as well. Reenters: methods of loops and their futures.
+    pub(in crate::py) fn land(&self, leader: TaskLeader, result: Result<Owned>) -> Result<Owned> {
+        self.end_lease();
+        let flights = self.wrapper().policy().and_then(|policy| policy.flights.as_ref());
+        in_flight::land(flights, self.hash, leader, result)
+    }
+}
+
+impl Computation for CoroutineCall {
+    fn look_again(&self) -> Result<Option<Owned>> {
         if let Some(answer) = self.with_request(|request| request.peek())? {
             return Ok(answer);
         }
@@ -334,42 +355,33 @@ impl CoroutineCall {
         }))
     }
 
-    /// Stores the value, in the place of a fresh one if it is to `replace` that. Reenters: as `Cache::keep_computed`,
-    /// and as [`coroutine_object::refuse_awaited`].
-    pub(in crate::py) fn store(&self, value: &Owned, replace: bool) -> Result<()> {
-        coroutine_object::refuse_awaited(value.borrow())?;
-        let policy = self.policy()?;
-        if self.with_request(|request| request.keep_computed(value, replace))?.is_some() {
-            return Ok(());
-        }
-        self.with_key_args(|key_args| self.wrapper().keep_computed(policy, key_args, self.hash, value, replace))
+    fn hand_out(&self, value: Owned) -> Result<Owned> {
+        self.policy()?.copied(value)
     }
 
-    /// Counts a call that another one's computation has answered.
-    pub(in crate::py) fn count_coalesced(&self, hit: bool) -> Result<()> {
-        match &self.policy()?.shared {
-            Some(shared) => shared.count_coalesced(),
-            None => self.policy()?.count_coalesced(),
-        }
-        self.count(hit)
-    }
-
-    /// What this caller gets of a value that another one has computed. Reenters: `copy`, a serializer.
-    pub(in crate::py) fn shared_value(&self, value: Owned) -> Result<Owned> {
+    fn share(&self, value: Owned) -> Result<Owned> {
         match self.with_request(|request| request.landed(&value))? {
             Some(value) => Ok(value),
             None => self.policy()?.copied(value),
         }
     }
 
-    /// Counts a call.
-    pub(in crate::py) fn count(&self, hit: bool) -> Result<()> {
-        match (&self.policy()?.shared, hit) {
+    fn count(&self, hit: bool) {
+        // Without a policy the collector has taken the cache apart.
+        let Some(policy) = self.wrapper().policy() else { return };
+        match (&policy.shared, hit) {
             (Some(shared), _) => shared.count(hit),
             (None, true) => self.wrapper().store.count_hit(),
             (None, false) => self.wrapper().store.count_miss(),
         }
-        Ok(())
+    }
+
+    fn count_coalesced(&self) {
+        let Some(policy) = self.wrapper().policy() else { return };
+        match &policy.shared {
+            Some(shared) => shared.count_coalesced(),
+            None => policy.count_coalesced(),
+        }
     }
 }
 

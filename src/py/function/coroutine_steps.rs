@@ -3,9 +3,10 @@
 //! A step runs where the last thing that was awaited has ended. It ends the call, or says what is to be awaited next.
 
 use crate::ffi::{CallArgs, Owned, Raised, Result, coroutine, object};
-use crate::py::cache::in_flight::Flights;
-use crate::py::flight::Outcome;
-use crate::py::flight::task::{Follow, Leading, TaskFlight, Waiting};
+use crate::py::cache::in_flight::{Flights, Joined};
+use crate::py::flight::outcome::Outcome;
+use crate::py::flight::policy::{self, Computation, Leader, Role};
+use crate::py::flight::task::{Follow, TaskFlightRef, TaskLeader, TaskWait};
 use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, Stage, Task};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,12 +25,16 @@ impl CoroutineCall {
         let stage = self.take_stage();
         let stepped = match (stage, ended) {
             (Stage::New, _) => self.begin(),
-            (Stage::Computing(leading), Some(result)) => self.end_computing(leading, result).map(Some),
+            (Stage::Computing(leader), Some(result)) => self.end_computing(leader, result).map(Some),
             (Stage::Refreshing, Some(result)) => self.end_refreshing(result).map(Some),
-            (Stage::Following(waiting), Some(result)) => self.end_following(waiting, result),
-            (Stage::Leasing(leading, pause), Some(slept)) => self.end_pause(leading, pause, slept),
+            (Stage::Following(wait), Some(result)) => self.end_following(wait, result),
+            (Stage::WaitingForLease(leader, pause), Some(slept)) => self.end_pause(leader, pause, slept),
             (
-                Stage::Between | Stage::Computing(_) | Stage::Refreshing | Stage::Following(_) | Stage::Leasing(..),
+                Stage::NotWaiting
+                | Stage::Computing(_)
+                | Stage::Refreshing
+                | Stage::Following(_)
+                | Stage::WaitingForLease(..),
                 _,
             ) => {
                 unreachable!("a step ends what was awaited, and none comes after the last")
@@ -79,36 +84,21 @@ impl CoroutineCall {
     fn fly(&self, flights: &Flights, event_loop: &Owned) -> Stepped {
         let state = self.state()?;
         loop {
-            let found = self.with_key_args(|key_args| self.wrapper().find_flight(flights, key_args, self.hash))?;
-            let other = match found {
-                Some(other) => other,
-                None => {
-                    let flight = TaskFlight::create(state)?;
-                    let join = |key_args: &CallArgs<'_>| {
-                        self.wrapper().join_flight(flights, key_args, self.hash, flight.borrow())
-                    };
-                    match self.with_key_args(join)? {
-                        Some(other) => other,
-                        None => return self.lead(flights, flight),
-                    }
-                }
+            let join = |key_args: &CallArgs<'_>| self.wrapper().join(flights, state, key_args, self.hash);
+            let flight: TaskFlightRef = match self.with_key_args(join)? {
+                Joined::Leads(flight) => return self.lead(flights, flight),
+                Joined::Follows(flight) => flight,
             };
-            // SAFETY: the flights of a coroutine function are those of tasks.
-            if unsafe { TaskFlight::is_of_another_process(&other) } {
-                flights.remove(self.hash, &other);
-                continue;
-            }
-            // SAFETY: as above.
-            match self.or_missed(unsafe { TaskFlight::follow(state, other, event_loop) })? {
-                Follow::Wait(waiting, future) => match self.or_missed(self.awaited_of(future)) {
-                    Ok(awaited) => return self.wait_for(Stage::Following(waiting), awaited),
+            match policy::or_missed(self, flight.follow(state, event_loop))? {
+                Follow::Wait(wait, future) => match policy::or_missed(self, self.awaited_of(future)) {
+                    Ok(awaited) => return self.wait_for(Stage::Following(wait), awaited),
                     Err(raised) => {
-                        object::with_exception_aside(|| drop(waiting));
+                        object::with_exception_aside(|| drop(wait));
                         return Err(raised);
                     }
                 },
                 Follow::Landed(outcome) => {
-                    if let Some(value) = self.answer(outcome)? {
+                    if let Some(value) = policy::answer(self, outcome)? {
                         return Ok(Some(value));
                     }
                 }
@@ -117,75 +107,58 @@ impl CoroutineCall {
         }
     }
 
-    /// Counts a miss where a wait has ended in an exception.
-    fn or_missed<T>(&self, result: Result<T>) -> Result<T> {
-        result.or_else(|raised| {
-            self.count(false)?;
-            Err(raised)
-        })
-    }
-
-    fn end_following(&self, waiting: Waiting, woken: Result<Owned>) -> Stepped {
-        let outcome = waiting.outcome();
-        object::with_exception_aside(|| drop(waiting));
-        drop(self.or_missed(woken)?);
-        if let Some(value) = self.answer(outcome.unwrap_or(Outcome::Abandoned))? {
-            return Ok(Some(value));
-        }
-        self.begin()
-    }
-
-    /// What this caller gets of a flight that has landed. None if its leader was called off: one of those who waited leads now.
-    fn answer(&self, outcome: Outcome) -> Stepped {
-        match outcome {
-            Outcome::Value(value) => {
-                self.count_coalesced(true)?;
-                self.shared_value(value).map(Some)
-            }
-            Outcome::Error(error, traceback) => {
-                self.count_coalesced(false)?;
-                // As it left the leader: it does not grow with those who waited.
-                Err(Raised::again_with(error.borrow(), traceback.borrow()))
-            }
-            Outcome::Abandoned => Ok(None),
+    fn end_following(&self, wait: TaskWait, woken: Result<Owned>) -> Stepped {
+        let outcome = wait.outcome();
+        object::with_exception_aside(|| drop(wait));
+        drop(policy::or_missed(self, woken)?);
+        match policy::answer(self, outcome.unwrap_or(Outcome::Abandoned))? {
+            Some(value) => Ok(Some(value)),
+            None => self.begin(),
         }
     }
 
-    fn lead(&self, flights: &Flights, flight: Owned) -> Stepped {
-        // SAFETY: a flight of tasks.
-        let leading = match unsafe { Leading::begin(self.state()?, flight.clone()) } {
-            Ok(leading) => leading,
+    fn lead(&self, flights: &Flights, flight: TaskFlightRef) -> Stepped {
+        let leader = match flight.clone().lead(self.state()?) {
+            Ok(leader) => leader,
             Err(raised) => {
                 flights.remove(self.hash, &flight);
                 return Err(raised);
             }
         };
-        match self.peek() {
-            // Another flight has landed since the call was made.
-            Ok(Some(value)) => self.land_found(leading, value),
-            Ok(None) => self.lead_with_lease(leading, FIRST_PAUSE),
-            Err(raised) => self.land(leading, Err(raised)).map(Some),
+        match self.look_as(leader, self.look_as_leader())? {
+            Role::Leader(leader) => self.lead_with_lease(leader, FIRST_PAUSE),
+            role => self.play(role),
+        }
+    }
+
+    /// What the leader does who has `found` this when it looked again.
+    fn look_as(&self, leader: TaskLeader, found: Result<Option<Owned>>) -> Result<Role<TaskLeader>> {
+        policy::lead(self, leader, found, |leader, result| self.land(leader, result))
+    }
+
+    /// Computes, unless the result is there.
+    fn play(&self, role: Role<TaskLeader>) -> Stepped {
+        match role {
+            Role::Leader(leader) => self.compute(Some(leader)),
+            Role::Alone => self.compute(None),
+            Role::Answered(value) => Ok(Some(value)),
         }
     }
 
     /// Computes where this process alone does, or sleeps.
-    fn lead_with_lease(&self, leading: Leading, pause: Duration) -> Stepped {
+    fn lead_with_lease(&self, leader: TaskLeader, pause: Duration) -> Stepped {
         match self.lease() {
-            Ok(None) => self.compute(Some(leading)),
+            Ok(None) => self.compute(Some(leader)),
             Ok(Some(true)) => {
-                leading.is_leased();
-                match self.peek() {
-                    Ok(Some(value)) => self.land_found(leading, value),
-                    Ok(None) => self.compute(Some(leading)),
-                    Err(raised) => self.land(leading, Err(raised)).map(Some),
-                }
+                leader.lease();
+                self.play(self.look_as(leader, self.look_again())?)
             }
-            Ok(Some(false)) if leading.is_awaited_elsewhere() => self.compute(Some(leading)),
+            Ok(Some(false)) if leader.is_awaited_elsewhere() => self.compute(Some(leader)),
             Ok(Some(false)) => match self.sleep(pause) {
-                Ok(awaited) => self.wait_for(Stage::Leasing(leading, pause), awaited),
-                Err(raised) => self.land(leading, Err(raised)).map(Some),
+                Ok(awaited) => self.wait_for(Stage::WaitingForLease(leader, pause), awaited),
+                Err(raised) => self.land(leader, Err(raised)).map(Some),
             },
-            Err(raised) => self.land(leading, Err(raised)).map(Some),
+            Err(raised) => self.land(leader, Err(raised)).map(Some),
         }
     }
 
@@ -194,62 +167,42 @@ impl CoroutineCall {
         self.awaited_of(object::call_with(object::import(c"asyncio", c"sleep")?.borrow(), &[seconds.borrow()])?)
     }
 
-    fn end_pause(&self, leading: Leading, pause: Duration, slept: Result<Owned>) -> Stepped {
-        match slept.and_then(|_none| self.peek()) {
-            Ok(Some(value)) => self.land_found(leading, value),
-            Ok(None) => self.lead_with_lease(leading, (2 * pause).min(LONGEST_PAUSE)),
-            Err(raised) => self.land(leading, Err(raised)).map(Some),
+    fn end_pause(&self, leader: TaskLeader, pause: Duration, slept: Result<Owned>) -> Stepped {
+        match self.look_as(leader, slept.and_then(|_none| self.look_again()))? {
+            Role::Leader(leader) => self.lead_with_lease(leader, (2 * pause).min(LONGEST_PAUSE)),
+            role => self.play(role),
         }
     }
 
-    fn land_found(&self, leading: Leading, value: Owned) -> Stepped {
-        self.land(leading, Ok(value)).and_then(|value| self.shared_value(value)).map(Some)
-    }
-
-    fn compute(&self, leading: Option<Leading>) -> Stepped {
-        match self.count(false).and_then(|()| self.call_awaited()) {
-            Ok(awaited) => self.wait_for(Stage::Computing(leading), awaited),
-            Err(raised) => self.end_computing(leading, Err(raised)).map(Some),
+    fn compute(&self, leader: Option<TaskLeader>) -> Stepped {
+        self.count(false);
+        match self.call_awaited() {
+            Ok(awaited) => self.wait_for(Stage::Computing(leader), awaited),
+            Err(raised) => self.end_computing(leader, Err(raised)).map(Some),
         }
     }
 
-    fn end_computing(&self, leading: Option<Leading>, result: Result<Owned>) -> Result<Owned> {
+    fn end_computing(&self, leader: Option<TaskLeader>, result: Result<Owned>) -> Result<Owned> {
         let result = result.and_then(|value| {
             // Invalidating, putting and clearing take a flight out, whose result is of before that.
-            let flights = self.policy()?.flights.as_ref().zip(leading.as_ref());
-            if flights.is_none_or(|(flights, leading)| flights.has(self.hash, leading.flight.borrow())) {
+            let flights = self.policy()?.flights.as_ref().zip(leader.as_ref());
+            if flights.is_none_or(|(flights, leader)| flights.has(self.hash, leader.flight())) {
                 self.store(&value, false)?;
             }
             Ok(value)
         });
         self.give_up_refresh();
-        let result = match leading {
-            Some(leading) => self.land(leading, result),
+        let result = match leader {
+            Some(leader) => self.land(leader, result),
             None => result,
         };
-        result.and_then(|value| self.policy()?.copied(value))
+        result.and_then(|value| self.hand_out(value))
     }
 
     fn end_refreshing(&self, result: Result<Owned>) -> Result<Owned> {
         let value = result?;
         self.store(&value, true)?;
-        self.policy()?.copied(value)
-    }
-
-    /// Ends the flight with this result, which all who wait for it get as well. Reenters: methods of loops and their futures.
-    pub(in crate::py) fn land(&self, leading: Leading, result: Result<Owned>) -> Result<Owned> {
-        let (outcome, result) = Outcome::of(result);
-        self.end_lease();
-        // First, so that nobody joins who comes after the outcome.
-        if let Some(flights) = self.policy().ok().and_then(|policy| policy.flights.as_ref()) {
-            flights.remove(self.hash, &leading.flight);
-        }
-        let landed = self.state().and_then(|state| leading.land(state, outcome));
-        match (landed, result) {
-            (Ok(()), result) => result.map_err(|error| Raised::again(error.borrow())),
-            // An exception such as KeyboardInterrupt goes before what the function raised.
-            (Err(raised), _) => Err(raised),
-        }
+        self.hand_out(value)
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::py::cache::Cache;
-use crate::py::cache::in_flight::{Boarded, Errand, land};
+use crate::py::cache::in_flight::LedFlight;
 use crate::py::coroutine_object;
+use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::call::parts::CALL;
 use crate::py::mapping::Mapping;
 use pyo3_ffi as py;
@@ -18,18 +19,18 @@ struct Begun {
     hash: Hash,
     factory: Owned,
     /// The flight that it leads.
-    flight: Option<Owned>,
+    flight: Option<LedFlight>,
 }
 
 /// What others have computed meanwhile.
-struct Computation<'a> {
+struct FactoryComputation<'a> {
     mapping: &'a Mapping,
     cache: &'a Cache,
     args: &'a CallArgs<'a>,
     hash: Hash,
 }
 
-impl Errand for Computation<'_> {
+impl Computation for FactoryComputation<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
         let found = self.cache.peek(self.args, self.hash)?;
         if found.is_some() {
@@ -73,11 +74,11 @@ impl Mapping {
             if let Some(value) = cache.find(args, hash)? {
                 return Ok(Some(value));
             }
-            let computation = Computation { mapping: self, cache, args, hash };
-            let flight = match cache.board(self.flights()?, args, hash, &computation)? {
-                Boarded::Lead(flight) => Some(flight),
-                Boarded::Alone => None,
-                Boarded::Answer(value) => return Ok(Some(value)),
+            let computation = FactoryComputation { mapping: self, cache, args, hash };
+            let flight = match cache.fly(self.flights()?, args, hash, &computation)? {
+                Role::Leader(flight) => Some(flight),
+                Role::Alone => None,
+                Role::Answered(value) => return Ok(Some(value)),
             };
             cache.store.count_miss();
             begun.write(Begun { key: key.to_owned(), hash, factory: factory.to_owned(), flight });
@@ -94,16 +95,16 @@ impl Mapping {
         let result = result.and_then(|value| {
             let value = coroutine_object::result_of(factory.borrow(), value)?;
             // Setting and deleting take a flight out, whose result is of before that.
-            if flight.as_ref().is_some_and(|flight| !flights.has(hash, flight.borrow())) {
+            if flight.as_ref().is_some_and(|flight| !flight.may_store(flights)) {
                 return Ok(cache.peek(&args, hash)?.unwrap_or(value));
             }
             cache.set_default(&args, hash, value, true)
         });
-        let result = match &flight {
-            Some(flight) => land(flights, flight, hash, result),
+        let result = match flight {
+            Some(flight) => flight.land(flights, result),
             None => result,
         };
-        object::with_exception_aside(|| drop((factory, flight)));
+        object::with_exception_aside(|| drop(factory));
         result
     }
 }

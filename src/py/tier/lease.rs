@@ -1,15 +1,16 @@
 //! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
 //! the region's.
 
-use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
-use crate::py::cache::in_flight::{Boarded, Errand, Flights};
+use crate::py::cache::in_flight::{Flights, LedFlight};
+use crate::py::flight::deadlock::LeaseHolder;
+use crate::py::flight::policy::{Computation, Role};
 use crate::py::key;
 use crate::py::key::KeyKind;
 use crate::py::tier::region::Detached;
 use crate::py::tier::request::{Look, TierRequest, When};
 use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Region, Waited};
-use crate::state::threads::{Holding, Threads};
+use crate::state::threads::Threads;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -18,15 +19,15 @@ const SLICE: Duration = Duration::from_millis(50);
 /// After so long a greenlet looks for the first time, and then after twice that, up to [`SLICE`].
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
-/// One call of a shared cache that flies.
-struct Flying<'a> {
+/// What a call of a shared cache computes, under a lease of the region's.
+struct LeasedComputation<'a> {
     request: &'a TierRequest<'a>,
     /// The region's lease, once this call has it.
-    lease: Cell<Option<(LeaseId, Holding)>>,
+    lease: Cell<Option<(LeaseId, LeaseHolder)>>,
 }
 
-/// What a call of a shared cache does about a flight: that, the hash of the flight's key, and the lease that it has as its leader.
-type BoardedFlight = (Boarded, Hash, Option<(LeaseId, Holding)>);
+/// What a call of a shared cache does about a flight, and the lease that it has as its leader.
+type LeasedRole = (Role<LedFlight>, Option<(LeaseId, LeaseHolder)>);
 
 impl TierRequest<'_> {
     /// Asks for the region's lease of this key, which `gone` has no more.
@@ -44,19 +45,19 @@ impl TierRequest<'_> {
     }
 
     /// Begins a flight, or waits for who computes. Reenters: signal handlers, pickle or the serializer, `copy`.
-    pub(in crate::py) fn board_flight(&self, flights: &Flights) -> Result<BoardedFlight> {
+    pub(in crate::py) fn fly(&self, flights: &Flights) -> Result<LeasedRole> {
         // The region's keys tell apart what Python's `==` does not, and the other way round.
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
         let hash = key::hash::hash(&key_args, KeyKind::Call)?;
-        let flying = Flying { request: self, lease: Cell::new(None) };
-        let boarded = self.wrapper.board(flights, &key_args, hash, &flying)?;
-        Ok((boarded, hash, flying.lease.take()))
+        let computation = LeasedComputation { request: self, lease: Cell::new(None) };
+        let role = self.wrapper.fly(flights, &key_args, hash, &computation)?;
+        Ok((role, computation.lease.take()))
     }
 }
 
-impl Errand for Flying<'_> {
+impl Computation for LeasedComputation<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
         self.request.peek()
     }
@@ -75,16 +76,18 @@ impl Errand for Flying<'_> {
             match self.request.lease(gone) {
                 Lease::Full => return Ok(None),
                 Lease::Mine(lease) => {
-                    let holding = Holding::begin(who);
+                    let holder = LeaseHolder::begin(who);
                     let found = self.look_again();
                     match found {
-                        Ok(None) => self.lease.set(Some((lease, holding))),
+                        Ok(None) => self.lease.set(Some((lease, holder))),
                         Ok(Some(_)) | Err(_) => region.end_lease(lease),
                     }
                     return found;
                 }
                 // One of this process is perhaps this very thread's, which then holds it.
-                Lease::Theirs(_) | Lease::Ours(_) if Holding::any(who) || compat::is_finalizing() => return Ok(None),
+                Lease::Theirs(_) | Lease::Ours(_) if LeaseHolder::is(who) || compat::is_finalizing() => {
+                    return Ok(None);
+                }
                 // Ours: another cached function has the region too.
                 Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(threads, region, lease)? {
                     // It has ended in an error, or in a value that is not stored, or it is not to be waited for any longer.

@@ -5,12 +5,12 @@ use crate::core::clock::Time;
 use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
-use crate::py::cache::in_flight::Boarded;
 use crate::py::cache::policy::Policy;
 use crate::py::codec;
 use crate::py::codec::decode::Decoded;
 use crate::py::codec::encode::Encoded;
 use crate::py::entry::{EntryTerms, StaleEntry};
+use crate::py::flight::policy::Role;
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed};
 use crate::py::options::Clock;
@@ -302,10 +302,10 @@ impl<'a> TierRequest<'a> {
         };
         let mut owed = Owed { old, ..Owed::default() };
         if let (Some(flights), None) = (&self.policy.flights, &owed.old) {
-            match self.board_flight(flights)? {
-                (Boarded::Lead(flight), hash, lease) => (owed.flight, owed.lease) = (Some((hash, flight)), lease),
-                (Boarded::Alone, ..) => {}
-                (Boarded::Answer(value), ..) => return Ok(Next::Return(value)),
+            match self.fly(flights)? {
+                (Role::Leader(flight), lease) => (owed.flight, owed.lease) = (Some(flight), lease),
+                (Role::Alone, _) => {}
+                (Role::Answered(value), _) => return Ok(Next::Return(value)),
             }
         }
         self.shared.count(false);

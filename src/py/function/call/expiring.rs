@@ -8,10 +8,11 @@ use crate::core::view::Hit;
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
 use crate::py::cache::expiring_ops::{Found, IsGood, Put, Read, TakeOut};
-use crate::py::cache::in_flight::{Boarded, Call};
+use crate::py::cache::in_flight::CallComputation;
 use crate::py::cache::policy::{Cause, Policy, entry};
 use crate::py::cache::{Bound, Cache};
 use crate::py::entry::{Entry, EntryTerms, StaleEntry};
+use crate::py::flight::policy::Role;
 use crate::py::function::Wrapper;
 use crate::py::function::call::coroutine::coroutine_vectorcall;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
@@ -173,7 +174,7 @@ impl Wrapper {
         }
     }
 
-    /// A call that has found nothing computes, or waits for another one that does. Reenters: as [`Cache::board`].
+    /// A call that has found nothing computes, or waits for another one that does. Reenters: as [`Cache::fly`].
     fn begin_computing(
         &self,
         policy: &Policy,
@@ -183,11 +184,11 @@ impl Wrapper {
     ) -> Result<Next> {
         let mut owed = Owed { old, ..Owed::default() };
         if let Some(flights) = &policy.flights {
-            let call = Call { wrapper: self, policy, key_args, hash };
-            match self.board(flights, key_args, hash, &call) {
-                Ok(Boarded::Lead(flight)) => owed.flight = Some((hash, flight)),
-                Ok(Boarded::Alone) => {}
-                Ok(Boarded::Answer(value)) => {
+            let computation = CallComputation { cache: self, policy, key_args, hash };
+            match self.fly(flights, key_args, hash, &computation) {
+                Ok(Role::Leader(flight)) => owed.flight = Some(flight),
+                Ok(Role::Alone) => {}
+                Ok(Role::Answered(value)) => {
                     owed.give_up_refresh(policy);
                     return Ok(Next::Return(value));
                 }

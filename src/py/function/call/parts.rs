@@ -7,14 +7,14 @@
 use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, object};
 use crate::py::cache::Bound;
-use crate::py::cache::in_flight::land;
+use crate::py::cache::in_flight::LedFlight;
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
+use crate::py::flight::deadlock::LeaseHolder;
 use crate::py::function::Wrapper;
 use crate::py::key::Key;
 use crate::py::tier::request::Buffers;
 use crate::shm::LeaseId;
-use crate::state::threads::Holding;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -54,10 +54,10 @@ pub struct Begun {
 pub struct Owed {
     /// The stale entry that it is to replace.
     pub old: Option<StaleEntry>,
-    /// The flight that it leads, and the hash of its key.
-    pub flight: Option<(Hash, Owned)>,
+    /// The flight that it leads.
+    pub flight: Option<LedFlight>,
     /// The lease of the region's that it holds.
-    pub lease: Option<(LeaseId, Holding)>,
+    pub lease: Option<(LeaseId, LeaseHolder)>,
 }
 
 impl Owed {
@@ -66,10 +66,10 @@ impl Owed {
         (self.old.is_some() || self.flight.is_some() || self.lease.is_some()).then(|| Box::new(self))
     }
 
-    /// Whether the result may be stored: invalidating, putting and clearing take a flight out, whose result is of before that.
+    /// Whether the result may be stored: see [`LedFlight::may_store`].
     fn may_store(&self, policy: &Policy) -> bool {
         match (&self.flight, &policy.flights) {
-            (Some((hash, flight)), Some(flights)) => flights.has(*hash, flight.borrow()),
+            (Some(flight), Some(flights)) => flight.may_store(flights),
             _ => true,
         }
     }
@@ -93,13 +93,13 @@ impl Owed {
         // Before the flight, so that a caller of this process whom it wakes finds no lease of its own.
         self.end_lease(policy);
         match (self.flight.take(), &policy.flights) {
-            (Some((hash, flight)), Some(flights)) => land(flights, &flight, hash, result),
+            (Some(flight), Some(flights)) => flight.land(flights, result),
             _ => result,
         }
     }
 
     fn end_lease(&mut self, policy: &Policy) {
-        if let Some((lease, _holding)) = self.lease.take()
+        if let Some((lease, _holder)) = self.lease.take()
             && let Some(shared) = &policy.shared
         {
             shared.region.end_lease(lease);
