@@ -1,6 +1,6 @@
 //! Figures, not asserts: `make bench-shm`.
 
-use super::tests::{Home, Random, Simply};
+use super::tests::helpers::{Home, Random, Simply};
 use crate::shm::*;
 use std::hint::black_box;
 use std::time::Instant;

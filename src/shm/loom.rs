@@ -9,9 +9,12 @@ mod hooks;
 mod layout;
 #[path = "map_loom.rs"]
 mod map;
+mod queue;
 mod read;
+mod slots;
 mod space;
 mod steps;
+mod storing;
 mod table;
 #[cfg(test)]
 #[path = "tests/loom.rs"]

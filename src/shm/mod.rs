@@ -17,11 +17,14 @@ mod lease;
 mod lines;
 mod lock;
 mod map;
+mod queue;
 mod read;
 mod rebuild;
 mod region;
+mod slots;
 mod space;
 mod steps;
+mod storing;
 mod table;
 mod types;
 

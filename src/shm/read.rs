@@ -1,7 +1,10 @@
 //! What readers do: no lock, and no more than so many steps.
 
 use super::digest::{digest, mix};
-use super::space::*;
+use super::space::{
+    CHECK, Extent, HASH, LENS, LIVE, PLACE, READ, RegionSlot, Space, VISITED, WORD, copy_out, equal, high, same,
+    words_of,
+};
 use super::types::{FoundEntry, Lookup, Token};
 use crate::backend::Now;
 use crate::core::atomics::{Ordering, spin_loop};

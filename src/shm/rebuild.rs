@@ -9,7 +9,9 @@ use super::digest::digest;
 use super::hooks::{Step, at};
 use super::layout::{SLOT_UNITS, state};
 use super::read::check_of;
-use super::space::*;
+use super::space::{
+    CHECK, HAS_TERMS, HASH, LENS, LIVE, PLACE, RegionSlot, WORD, copy_out, halves, high, low, words_of,
+};
 use super::table::Table;
 use crate::core::atomics::Ordering::Relaxed;
 

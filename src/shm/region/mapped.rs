@@ -14,7 +14,8 @@ use crate::shm::lease::Leases;
 use crate::shm::lines::{COUNTERS, LINE_CLEARED, Line, Lines};
 use crate::shm::lock::{self, AbandonedTurn};
 use crate::shm::space::Space;
-use crate::shm::table::{NewEntry, Table};
+use crate::shm::storing::NewEntry;
+use crate::shm::table::Table;
 use crate::shm::types::{
     Counters, FormerOwner, Lease, LeaseId, LeaseWait, LineUser, Lookup, RegionConfig, RegionStats, Stored, Token,
     Waited,

@@ -1,6 +1,6 @@
 //! A region through the trait, as those see it who may have any backend.
 
-use super::Home;
+use super::helpers::Home;
 use crate::backend::{Backend, Busy, Lease, Lookup, NoWait, Request, Stored, Waited};
 use crate::core::expiry::Terms;
 use crate::shm::lock;

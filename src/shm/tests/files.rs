@@ -1,7 +1,8 @@
 //! Files that are not what they should be, and systems that have no room.
 
-use super::processes::{CANNOT, Child, End, assert_value_of, operate, rounds, value_of};
-use super::{Home, Random, Simply};
+use super::children::{CANNOT, Child, End};
+use super::helpers::{Home, Random, Simply};
+use super::processes::{assert_value_of, operate, rounds, value_of};
 use crate::shm::file::file_name;
 use crate::shm::header::Header;
 use crate::shm::layout::{Geometry, header};

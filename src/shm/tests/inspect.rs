@@ -1,6 +1,6 @@
 //! Looking at regions from outside.
 
-use super::{Home, Simply};
+use super::helpers::{Home, Simply};
 use crate::core::expiry::Terms;
 use crate::shm::file::file_name;
 use crate::shm::header::Header;

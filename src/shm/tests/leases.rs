@@ -1,7 +1,7 @@
 //! Leases and claims: who has them, and what becomes of those whose owners are gone, stopped, or damaged.
 
-use super::processes::{Child, End};
-use super::{Home, Simply};
+use super::children::{Child, End};
+use super::helpers::{Home, Simply};
 use crate::core::atomics::AtomicU64;
 use crate::core::atomics::Ordering::Relaxed;
 use crate::core::expiry::Terms;

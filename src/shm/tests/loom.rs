@@ -8,7 +8,8 @@ use crate::shm::digest::digest;
 use crate::shm::layout::{Geometry, state};
 use crate::shm::map::Map;
 use crate::shm::space::Space;
-use crate::shm::table::{NewEntry, Table};
+use crate::shm::storing::NewEntry;
+use crate::shm::table::Table;
 use crate::shm::types::{Lookup, Token};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -51,7 +52,7 @@ fn value_of(key: u8, version: u8) -> [u8; 12] {
 
 fn store(space: &Space, key: u8, version: u8) -> Token {
     let value = value_of(key, version);
-    let entry = Entry { hash: digest(SEED, &[key]), key: &[key], value: &value, terms: &Terms::NONE, now: &0u64 };
+    let entry = NewEntry { hash: digest(SEED, &[key]), key: &[key], value: &value, terms: &Terms::NONE, now: &0u64 };
     Table::new(space).store(&entry).expect("order").expect("room")
 }
 

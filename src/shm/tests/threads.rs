@@ -1,8 +1,8 @@
 //! Threads of one process in one region: what ThreadSanitizer looks at, which can't follow forks. Threads are joined, not
 //! scoped: how std's scopes end it can't see.
 
+use super::helpers::{Home, Random, Simply, audit};
 use super::processes::operate;
-use super::{Home, Random, Simply, audit};
 use crate::shm::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
