@@ -54,7 +54,7 @@ test-core: tools ## run the core's own tests, without any Python
 	cargo test --locked --quiet --no-default-features
 
 test-loom: tools ## run the models of the lock-free protocols in every order that the memory model allows
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --release --no-default-features --lib -- concurrent shm
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom LOOM_MAX_PREEMPTIONS=4 cargo test --locked --quiet --profile checked --no-default-features --lib -- concurrent shm
 
 # The sanitizers need a nightly toolchain. std comes compiled without their marks: tests/sanitizers says what that hides.
 test-sanitizers: test-thread-sanitizer test-address-sanitizer ## run the core's tests under ThreadSanitizer and AddressSanitizer
@@ -65,12 +65,12 @@ nightly: tools
 # ThreadSanitizer can't follow forks.
 test-thread-sanitizer: nightly
 	TSAN_OPTIONS="suppressions=$(abspath tests/sanitizers/thread.supp)" RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/thread-sanitizer \
-		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1 \
+		cargo +nightly test --locked --quiet --profile checked --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1 \
 		--skip shm::tests::processes --skip shm::tests::files --skip core::forks
 
 test-address-sanitizer: nightly
 	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/address-sanitizer \
-		cargo +nightly test --locked --quiet --release --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
+		cargo +nightly test --locked --quiet --profile checked --no-default-features --lib --target "$$(rustc -vV | sed -n 's/^host: //p')" -- --test-threads=1
 
 test-python: venv ## build, and run the tests in Python
 	@$(PIP) '.[$(EXTRAS)]'

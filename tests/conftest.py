@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,12 @@ from helpers import capi_tools
 settings.register_profile("default-for-tamis", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default-for-tamis")
+
+
+def pytest_collection_finish() -> None:
+    """Have later collections leave out what pytest, the test files and their packages hold: tests collect often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
