@@ -12,7 +12,7 @@ import pytest
 
 from helpers.capi_tools import LANGUAGES, BadHash, Refuse, Thing, listed, require_compiler
 from helpers.interpreter_tools import IN_INTERPRETERS
-from helpers.marks import for_free_threaded_builds
+from helpers.marks import for_free_threaded_builds, for_interpreters_with_their_own_gil
 from helpers.subprocess_tools import PACKAGE_FOLDER, run_child
 
 # References
@@ -176,7 +176,7 @@ else:
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL")
+@for_interpreters_with_their_own_gil
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_interpreter_of_several_threads_has_caches_of_its_own_behind_one_table(capi_folder, language):
     require_compiler(language)
@@ -186,24 +186,7 @@ sys.path[:0] = {paths!r}
 import use_tamis_{language} as api
 WORK = WORK.replace("PATHS", repr({paths!r})).replace("LANGUAGE", {language!r})
 WORK = WORK.replace("ADDRESS", str(api.numbers()["address"]))
-
-def work():
-    try:
-        for _ in range(5):
-            in_new_interpreter(WORK)
-        finished.append(True)
-    except BaseException as error:
-        print(type(error), error, flush=True)
-        os._exit(1)
-
-finished = []
-threads = [threading.Thread(target=work) for _ in range(4)]
-for thread in threads:
-    thread.start()
+in_interpreters_of_threads(WORK, 5, meanwhile=lambda: exec(WORK, {{}}))
 exec(WORK, {{}})
-for thread in threads:
-    thread.join()
-exec(WORK, {{}})
-print(len(finished))
 """
     assert run_child(IN_INTERPRETERS + IN_EACH + code) == "4\n"

@@ -6,12 +6,12 @@ import copy
 import gc
 import pickle
 import sys
-import sysconfig
 import threading
 import weakref
 
 import pytest
 
+from helpers.marks import FREE_THREADED
 from tamis import cached_method
 
 
@@ -292,7 +292,7 @@ def test_call_without_an_instance_is_an_error():
 
 
 @pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
+    FREE_THREADED and sys.version_info < (3, 14),
     reason="free-threaded CPython 3.13 itself makes functions immortal once a thread has started",
 )
 def test_class_with_a_cached_method_is_collected():

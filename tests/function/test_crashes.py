@@ -13,7 +13,6 @@ needs_testcapi = pytest.mark.skipif(
     importlib.util.find_spec("_testcapi") is None or FREE_THREADED,
     reason="needs _testcapi, whose failing allocations crash free-threaded CPython itself in a plain function's call",
 )
-needs_fork = for_systems_with_fork
 
 
 STEPS = [
@@ -324,6 +323,6 @@ def forking(workers):
             thread.join()
 
 
-@needs_fork
+@for_systems_with_fork
 def test_cache_works_in_a_forked_child_while_threads_use_it_in_the_parent():
     run_function(forking, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # The same few calls over three modules, of which each version has at least one.
-IN_INTERPRETERS = """
+IN_INTERPRETERS = '''
 import os, sys, threading
 
 if sys.version_info >= (3, 14):
@@ -51,4 +51,26 @@ def in_new_interpreter(code):
         run(interpreter, code)
     finally:
         destroy(interpreter)
-"""
+
+
+def in_interpreters_of_threads(code, times, meanwhile=lambda: None):
+    """Run the code so often in each of four threads, every time in a new interpreter, and print how many ended."""
+
+    def work():
+        try:
+            for _ in range(times):
+                in_new_interpreter(code)
+            finished.append(True)
+        except BaseException as error:
+            print(type(error), error, flush=True)
+            os._exit(1)
+
+    finished = []
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    meanwhile()
+    for thread in threads:
+        thread.join()
+    print(len(finished))
+'''

@@ -15,6 +15,9 @@ for_shared_caches = pytest.mark.skipif(not sys.platform.startswith("linux"), rea
 for_systems_with_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 for_systems_with_alarms = pytest.mark.skipif(os.name != "posix", reason="this system has no alarm signal")
 for_free_threaded_builds = pytest.mark.skipif(not FREE_THREADED, reason="this interpreter is built with the GIL")
+for_interpreters_with_their_own_gil = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL"
+)
 for_marked_functions = pytest.mark.skipif(
     not hasattr(inspect, "markcoroutinefunction"), reason="inspect.markcoroutinefunction came with 3.12"
 )

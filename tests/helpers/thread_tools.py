@@ -1,7 +1,8 @@
-"""Threads that tests start, and wait for."""
+"""Threads that tests and their children start, and wait for."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,6 +10,12 @@ from typing import TypeVar
 SECONDS = 60.0
 
 T = TypeVar("T")
+
+
+def take_turns_often() -> None:
+    """Let threads take turns as often as CPython can where they share the GIL."""
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        sys.setswitchinterval(1e-6)
 
 
 def in_threads(count: int, work: Callable[[int], T]) -> list[T]:

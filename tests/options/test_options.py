@@ -9,13 +9,8 @@ import weakref
 import pytest
 
 import tamis
-from helpers.option_tools import Time, fresh_list
+from helpers.option_tools import fresh_list
 from tamis import cache, lru_cache
-
-
-@pytest.fixture
-def time():
-    return Time()
 
 
 def test_given_options_are_among_the_parameters(time):

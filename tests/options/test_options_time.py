@@ -7,13 +7,8 @@ import itertools
 
 import pytest
 
-from helpers.option_tools import Time, fresh_list
+from helpers.option_tools import fresh_list
 from tamis import cache, lru_cache
-
-
-@pytest.fixture
-def time():
-    return Time()
 
 
 @pytest.mark.parametrize("ttl", [10, 10.0, datetime.timedelta(seconds=10), lambda result: 10])

@@ -6,13 +6,8 @@ import sys
 
 import pytest
 
-from helpers.option_tools import Evictions, Time
+from helpers.option_tools import Evictions
 from tamis import SieveCache, cache, lru_cache
-
-
-@pytest.fixture
-def time():
-    return Time()
 
 
 def test_total_weight_is_a_bound():

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import sysconfig
-
 import pytest
 
 from helpers.interpreter_tools import IN_INTERPRETERS
-from helpers.marks import for_shared_caches
+from helpers.marks import FREE_THREADED, for_interpreters_with_their_own_gil, for_shared_caches
 from helpers.subprocess_tools import run_child
 
 pytestmark = [
-    pytest.mark.skipif(
-        sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL"
-    ),
+    for_interpreters_with_their_own_gil,
     for_shared_caches,
 ]
 
@@ -102,9 +97,7 @@ for thread in threads:
 
 # `os.fork()` stops or ends the child where there are other interpreters: seen on 3.12 to 3.15. The child of a fork by C
 # code goes on in one thread, which has its interpreter's lock.
-@pytest.mark.skipif(
-    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="only os.fork() pauses other threads for a fork"
-)
+@pytest.mark.skipif(FREE_THREADED, reason="only os.fork() pauses other threads for a fork")
 def test_one_interpreter_may_fork_while_others_wait_for_flights_and_open_regions(tmp_path):
     code = f"""
 import ctypes, signal, time

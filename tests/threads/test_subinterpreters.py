@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
-import pytest
-
 from helpers.interpreter_tools import IN_INTERPRETERS
+from helpers.marks import for_interpreters_with_their_own_gil
 from helpers.subprocess_tools import run_child
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="before Python 3.12 all interpreters of a process share one GIL"
-)
+pytestmark = for_interpreters_with_their_own_gil
 
 # What each interpreter does.
 INTERPRETERS = (
@@ -83,25 +78,7 @@ def test_import_and_use_in_a_hundred_interpreters_one_after_the_other():
 
 
 def test_import_and_use_in_interpreters_of_several_threads_at_once():
-    code = """
-def work():
-    try:
-        for _ in range(25):
-            in_new_interpreter(WORK)
-        finished.append(True)
-    except BaseException as error:
-        print(type(error), error, flush=True)
-        os._exit(1)
-
-finished = []
-threads = [threading.Thread(target=work) for _ in range(4)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print(len(finished))
-"""
-    assert run_child(INTERPRETERS + code) == "4\n"
+    assert run_child(INTERPRETERS + "in_interpreters_of_threads(WORK, 25)\n") == "4\n"
 
 
 def test_wrappers_of_one_interpreter_are_not_seen_in_another():

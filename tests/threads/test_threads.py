@@ -10,15 +10,14 @@ from helpers.subprocess_tools import run_function
 def stress(kind, threads, calls):
     """Call one small cache from several threads. Runs in a child."""
     import gc
-    import sys
     import threading
     import time
     import traceback
 
+    from helpers.thread_tools import take_turns_often
     from tamis import lru_cache
 
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
-        sys.setswitchinterval(1e-6)
+    take_turns_often()
 
     class Text(str):
         __slots__ = ()
@@ -164,16 +163,15 @@ def test_keys_whose_eq_gives_way_to_other_threads_stay_right():
 def upheaval(kind, maxsize, threads, rounds):
     """Use every method of one cache from several threads. Runs in a child."""
     import gc
-    import sys
     import threading
     import time
     import traceback
     import weakref
 
+    from helpers.thread_tools import take_turns_often
     from tamis import lru_cache
 
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
-        sys.setswitchinterval(1e-6)
+    take_turns_often()
 
     class Key:
         def __init__(self, number):
@@ -286,10 +284,10 @@ def wrappers_shared(threads, rounds):
     import traceback
     import weakref
 
+    from helpers.thread_tools import take_turns_often
     from tamis import cache, lru_cache
 
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
-        sys.setswitchinterval(1e-6)
+    take_turns_often()
 
     shelf = [lru_cache(maxsize=2)(str) for _ in range(4)]
     errors = []
