@@ -23,7 +23,7 @@ pub fn make(module: Borrowed<'_>) -> Result<Types> {
         weak_method: bound::make_weak_type(module)?,
         class_method: bound::class_method::make_class_type(module)?,
         flight: thread::make_type(module)?,
-        mapping: mapping::make_type(module)?,
+        mapping: mapping::slots::make_type(module)?,
     })
 }
 

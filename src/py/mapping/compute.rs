@@ -1,13 +1,13 @@
 //! `get_or_compute`, in three parts as the calls of cached functions: see `function/call/parts.rs`.
 
 use crate::core::hash::Hash;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, call, exact, thread};
 use crate::py::cache::Cache;
 use crate::py::cache::in_flight::LedFlight;
 use crate::py::coroutine_object;
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::call::parts::CALL;
-use crate::py::mapping::Mapping;
+use crate::py::mapping::object::Mapping;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -104,7 +104,7 @@ impl Mapping {
             Some(flight) => flight.land(flights, result),
             None => result,
         };
-        object::with_exception_aside(|| drop(factory));
+        thread::with_exception_aside(|| drop(factory));
         result
     }
 }
@@ -132,6 +132,10 @@ pub unsafe extern "C" fn get_or_compute(
     unsafe { end(object, &begun, result) }
 }
 
+/// The value that is there, or [`CALL`] after a call has begun.
+///
+/// # Safety
+/// A mapping that the caller holds, and the arguments of a method called with FASTCALL and KEYWORDS.
 #[inline(never)]
 unsafe fn begin(
     object: *mut py::PyObject,
@@ -161,5 +165,5 @@ unsafe fn end(object: *mut py::PyObject, begun: &MaybeUninit<Begun>, result: *mu
     // SAFETY: as the caller says.
     let begun = unsafe { begun.assume_init_read() };
     // SAFETY: as the caller says.
-    object::to_slot(this.end_computing(begun, unsafe { Owned::from_call(result) }))
+    call::to_slot(this.end_computing(begun, unsafe { Owned::from_call(result) }))
 }

@@ -1,10 +1,10 @@
 //! The methods of mappings.
 
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::ffi::method_table::{Table, definition, getter, methods, with_arguments, without_arguments};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact};
 use crate::py::cache::Cache;
-use crate::py::function::methods::{Table, with_arguments, without_arguments};
-use crate::py::mapping::Mapping;
 use crate::py::mapping::compute::get_or_compute;
+use crate::py::mapping::object::Mapping;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_void};
 use std::ptr;
@@ -23,14 +23,14 @@ unsafe extern "C" fn get(
         let key = unsafe { Borrowed::first_of(args) };
         return match this.hit(key) {
             Some(value) => value.into_ptr(),
-            None => object::to_slot(this.get(key, None)),
+            None => call::to_slot(this.get(key, None)),
         };
     }
     // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
     let args = unsafe { CallArgs::new(args, count as usize, kwnames) };
     let found = with_default(&args, c"get() takes a key, and a default (None)")
         .and_then(|(key, default)| this.hit(key).map_or_else(|| this.get(key, default), Ok));
-    object::to_slot(found)
+    call::to_slot(found)
 }
 
 /// The arguments of a method that takes a key, and a default by position or by name.
@@ -49,25 +49,8 @@ fn with_default<'a>(args: &CallArgs<'a>, takes: &CStr) -> Result<(Borrowed<'a>, 
     }
 }
 
-macro_rules! methods {
-    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(
-            object: *mut py::PyObject,
-            args: *const *mut py::PyObject,
-            count: py::Py_ssize_t,
-            kwnames: *mut py::PyObject,
-        ) -> *mut py::PyObject {
-            // SAFETY: a mapping, held by the caller.
-            let $this = unsafe { Mapping::of(object) };
-            let _alive = $this.as_object().to_owned();
-            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
-            let $args = unsafe { CallArgs::new(args, count as usize, kwnames) };
-            object::to_slot($body)
-        }
-    )*};
-}
-
 methods! {
+    &Mapping:
     pop = |this, args| with_default(&args, c"pop() takes a key, and a default").and_then(|(key, default)| {
         match (this.take(key)?, default) {
             (Some(value), _) => Ok(value),
@@ -76,7 +59,7 @@ methods! {
         }
     });
     setdefault = |this, args| with_default(&args, c"setdefault() takes a key, and a default (None)")
-        .and_then(|(key, default)| this.set_default(key, default.unwrap_or(object::none().borrow())));
+        .and_then(|(key, default)| this.set_default(key, default.unwrap_or(build::none().borrow())));
     peek = |this, args| match *args.values() {
         [key] => this.peek(key),
         _ => Err(Raised::type_error(c"_peek() takes a key")),
@@ -85,20 +68,6 @@ methods! {
         [entries, hand] => this.restore(entries, hand),
         _ => Err(Raised::type_error(c"_restore() takes the entries and the hand")),
     };
-}
-
-macro_rules! methods_without_arguments {
-    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
-            // SAFETY: a mapping, held by the caller.
-            let $this = unsafe { Mapping::of(object) };
-            let _alive = $this.as_object().to_owned();
-            object::to_slot($body)
-        }
-    )*};
-}
-
-methods_without_arguments! {
     popitem = |this| this.pop_item();
     clear = |this| this.clear();
     info = |this| this.cache().and_then(|cache| cache.info(this.state()?));
@@ -109,13 +78,13 @@ methods_without_arguments! {
 
 unsafe extern "C" fn maxsize(object: *mut py::PyObject, _closure: *mut c_void) -> *mut py::PyObject {
     // SAFETY: a mapping, held by the caller.
-    object::to_slot(unsafe { Mapping::of(object) }.cache().and_then(Cache::maxsize))
+    call::to_slot(unsafe { Mapping::of(object) }.cache().and_then(Cache::maxsize))
 }
 
 /// CPython calls a method of the object's own type faster than one of a base: it tells by the type that the method belongs to.
 unsafe extern "C" fn lend(_self: *mut py::PyObject, class: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the one argument of a function called with METH_O.
-    object::to_slot(lend_to(unsafe { Borrowed::from_ptr(class) }))
+    call::to_slot(lend_to(unsafe { Borrowed::from_ptr(class) }))
 }
 
 fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
@@ -123,7 +92,7 @@ fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
     if Mapping::base_of(class).is_none() {
         return Err(Raised::type_error(c"_lend() takes a subclass of SieveCacheBase"));
     }
-    for definition in METHODS.0.iter().filter(|definition| !definition.ml_name.is_null()) {
+    for definition in METHODS.entries() {
         if definition.ml_flags & py::METH_STATIC != 0 {
             continue;
         }
@@ -137,11 +106,11 @@ fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
             return Err(Raised::by_callee());
         }
     }
-    Ok(object::none())
+    Ok(build::none())
 }
 
 /// The methods.
-pub static METHODS: Table<py::PyMethodDef, 14> = Table([
+pub static METHODS: Table<py::PyMethodDef, 13> = Table::new([
     with_arguments(
         c"get",
         get,
@@ -156,7 +125,6 @@ pub static METHODS: Table<py::PyMethodDef, 14> = Table([
     without_arguments(
         c"popitem",
         popitem,
-        py::METH_NOARGS,
         c"popitem($self, /)\n--\n\nTake the next victim out and return its key and value. KeyError if there is none.",
     ),
     with_arguments(
@@ -173,42 +141,29 @@ pub static METHODS: Table<py::PyMethodDef, 14> = Table([
           Threads that ask for one key at once compute once: the others wait for the one that computes.\n\
           An error goes to all of them, and is not stored.",
     ),
-    without_arguments(
-        c"clear",
-        clear,
-        py::METH_NOARGS,
-        c"clear($self, /)\n--\n\nDrop all entries and zero the counts.",
-    ),
+    without_arguments(c"clear", clear, c"clear($self, /)\n--\n\nDrop all entries and zero the counts."),
     without_arguments(
         c"info",
         info,
-        py::METH_NOARGS,
         c"info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last clear().",
     ),
     without_arguments(
         c"stats",
         stats,
-        py::METH_NOARGS,
         c"stats($self, /)\n--\n\nA new dict of all that was counted since the last clear(), and of the sizes.",
     ),
-    without_arguments(c"_pairs", pairs, py::METH_NOARGS, c"A list of keys with their values, the oldest first."),
-    without_arguments(c"_snapshot", snapshot, py::METH_NOARGS, c"All that a copy needs."),
+    without_arguments(c"_pairs", pairs, c"A list of keys with their values, the oldest first."),
+    without_arguments(c"_snapshot", snapshot, c"All that a copy needs."),
     with_arguments(c"_peek", peek, c"A tuple of the value for a key, or an empty one. Marks and counts nothing."),
     with_arguments(c"_restore", restore, c"Put the entries of a snapshot in."),
-    without_arguments(c"_lend", lend, py::METH_O | py::METH_STATIC, c"Give a subclass these methods as its own."),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
+    definition(
+        c"_lend",
+        py::PyMethodDefPointer { PyCFunction: lend },
+        py::METH_O | py::METH_STATIC,
+        Some(c"Give a subclass these methods as its own."),
+    ),
 ]);
 
 /// The attributes that are no methods.
-pub static ATTRIBUTES: Table<py::PyGetSetDef, 2> = Table([
-    py::PyGetSetDef {
-        name: c"maxsize".as_ptr(),
-        get: Some(maxsize),
-        set: None,
-        doc: c"How many entries there may be, or None.".as_ptr(),
-        closure: ptr::null_mut(),
-    },
-    // SAFETY: as above.
-    unsafe { std::mem::zeroed() },
-]);
+pub static ATTRIBUTES: Table<py::PyGetSetDef, 1> =
+    Table::new([getter(c"maxsize", maxsize, Some(c"How many entries there may be, or None."))]);

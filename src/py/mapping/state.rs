@@ -2,13 +2,13 @@
 
 use crate::core::clock::NEVER;
 use crate::core::{OutOfMemory, boxed};
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, exact, read};
 use crate::py::cache::entries::Item;
 use crate::py::cache::policy::Policy;
 use crate::py::cache::{Bound, Cache};
 use crate::py::key::{Key, KeyKind};
-use crate::py::mapping::Mapping;
+use crate::py::mapping::object::Mapping;
 use crate::py::options::Options;
 use crate::py::{decorators, options};
 use pyo3_ffi as py;
@@ -41,7 +41,7 @@ impl Mapping {
     }
 
     pub(in crate::py) fn pairs(&self) -> Result<Owned> {
-        let pair = |item: Item| object::tuple(&[item.key.to_object()?.borrow(), item.value.borrow()]);
+        let pair = |item: Item| build::tuple(&[item.key.to_object()?.borrow(), item.value.borrow()]);
         self.list(pair).map(|(list, _hand)| list)
     }
 
@@ -50,23 +50,23 @@ impl Mapping {
         let cache = self.cache()?;
         let (entries, hand) = self.list(|item| {
             let left = match item.left {
-                NEVER => object::none(),
-                left => object::float(left as f64 / 1e9)?,
+                NEVER => build::none(),
+                left => build::float(left as f64 / 1e9)?,
             };
-            object::tuple(&[
+            build::tuple(&[
                 item.key.to_object()?.borrow(),
                 item.value.borrow(),
-                object::boolean(item.marked).borrow(),
+                build::boolean(item.marked).borrow(),
                 left.borrow(),
-                object::count(item.weight)?.borrow(),
+                build::count(item.weight)?.borrow(),
             ])
         })?;
         let options = match cache.policy() {
             Some(policy) => options::values::copied(policy.given())?,
             None => options::values::empty()?,
         };
-        let hand = object::count(hand as u64)?;
-        object::tuple(&[cache.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
+        let hand = build::count(hand as u64)?;
+        build::tuple(&[cache.maxsize()?.borrow(), options.borrow(), entries.borrow(), hand.borrow()])
     }
 
     /// Puts entries of [`Mapping::snapshot`] in, and the hand where it was. Reenters: as [`Mapping::set`].
@@ -94,7 +94,7 @@ impl Mapping {
             })?;
         }
         cache.set_hand(options::values::weight_of(hand)? as usize);
-        Ok(object::none())
+        Ok(build::none())
     }
 
     /// `__init__`. Reenters: `__float__` and the like of odd values.
@@ -106,7 +106,7 @@ impl Mapping {
             _ => return Err(Raised::type_error(TAKES)),
         };
         let given = options::values::empty()?;
-        for (name, value) in keywords.map_or(Ok(Vec::new()), object::dict_items)? {
+        for (name, value) in keywords.map_or(Ok(Vec::new()), read::dict_pairs)? {
             let is = |known: &CStr| {
                 exact::is_str_instance(name.borrow())
                     // SAFETY: a str and a terminated string.
@@ -119,7 +119,7 @@ impl Mapping {
             } else if !OPTIONS.iter().any(|known| is(known)) {
                 return Err(decorators::unknown_option(c"SieveCache", name.borrow(), &OPTIONS));
             } else if !value.borrow().is_none() {
-                object::set_item(&given, &name, value.borrow())?;
+                build::set_item(&given, name.borrow(), value.borrow())?;
             }
         }
         let maxsize = maxsize.ok_or_else(|| Raised::type_error(TAKES))?;
