@@ -1,12 +1,11 @@
 //! The attributes of a bound method: those of the cache, with the instance, and those of CPython's own methods.
 
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
-use crate::py::bound::BoundMethod;
-use crate::py::function::methods::{Table, with_arguments, without_arguments};
+use crate::ffi::method_table::{Table, getter, methods, with_arguments, with_one_argument, without_arguments};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, read};
+use crate::py::bound::object::BoundMethod;
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
-use std::ptr;
 
 /// `bound_method.__doc__`
 pub const DOC: &CStr = c"bound_method(function, instance, /)\n--\n\n\
@@ -41,12 +40,11 @@ impl BoundMethod {
             return Ok((function.to_owned(), Some(instance)));
         }
         let args = [function, instance.borrow()];
-        Ok((object::call_method(c"cache_for", &CallArgs::of_positional(&args))?, None))
+        Ok((call::call_method(c"cache_for", &CallArgs::of_positional(&args))?, None))
     }
 
     /// Calls this method of the cache, which takes so many arguments before those of a call. Reenters: as that does.
     fn call_cache(&self, name: &CStr, args: &CallArgs<'_>, before: usize) -> Result<Owned> {
-        let _alive = self.as_object().to_owned();
         let (cache, instance) = self.cache()?;
         let mut values = Vec::with_capacity(args.values().len() + 2);
         values.push(cache.borrow());
@@ -57,21 +55,19 @@ impl BoundMethod {
             values.insert(1 + before, instance.borrow());
             positional += 1;
         }
-        object::call_method(name, &CallArgs::of(&values, positional, args.kwnames()))
+        call::call_method(name, &CallArgs::of(&values, positional, args.kwnames()))
     }
 
     /// Calls this method of the cache, which takes no arguments. Reenters: as that does.
     fn ask_cache(&self, name: &CStr) -> Result<Owned> {
-        let _alive = self.as_object().to_owned();
         let (cache, _) = self.cache()?;
-        object::call_method(name, &CallArgs::of_positional(&[cache.borrow()]))
+        call::call_method(name, &CallArgs::of_positional(&[cache.borrow()]))
     }
 
     /// `copy.deepcopy(method)`, as `copy` has it for CPython's own. Reenters: copying.
     fn deep_copy(&self, memo: Borrowed<'_>) -> Result<Owned> {
         let state = State::of_instance(self.as_object())?;
-        let copied =
-            object::call_with(object::import(c"copy", c"deepcopy")?.borrow(), &[self.instance()?.borrow(), memo])?;
+        let copied = call::call_with(call::import(c"copy", c"deepcopy")?.borrow(), &[self.instance()?.borrow(), memo])?;
         Self::of_instance(state, self.function(), copied.borrow())
     }
 
@@ -82,7 +78,7 @@ impl BoundMethod {
         // SAFETY: a new reference, or null with an exception set.
         let names = unsafe { Owned::from_call(names) }?;
         for name in OF_CACHE {
-            let name = object::interned(name)?;
+            let name = build::interned(name)?;
             // SAFETY: a list and a live object.
             if unsafe { py::PyList_Append(names.as_ptr(), name.as_ptr()) } != 0 {
                 return Err(Raised::by_callee());
@@ -112,7 +108,7 @@ impl BoundMethod {
         }
         let parts = match Self::from_object(other) {
             Some(other) => (!other.fields.weak).then(|| (other.function(), other.fields.instance.borrow())),
-            None => object::method_parts(other),
+            None => read::method_parts(other),
         };
         let Some((function, instance)) = parts else { return Ok(None) };
         Ok(Some(self.fields.instance.borrow().is(instance) && self.function().equals(function)?))
@@ -121,7 +117,7 @@ impl BoundMethod {
 
 /// `__class__`: CPython's own, so that `isinstance` and `inspect` know what it is.
 unsafe extern "C" fn get_class(_: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
-    object::method_type().to_owned().into_ptr()
+    read::method_type().to_owned().into_ptr()
 }
 
 unsafe extern "C" fn get_function(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
@@ -131,20 +127,14 @@ unsafe extern "C" fn get_function(object: *mut py::PyObject, _: *mut c_void) -> 
 
 unsafe extern "C" fn get_self(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the getter's own argument.
-    object::to_slot(unsafe { BoundMethod::of(object) }.instance())
-}
-
-const fn getter(name: &'static CStr, get: py::getter, doc: &'static CStr) -> py::PyGetSetDef {
-    py::PyGetSetDef { name: name.as_ptr(), get: Some(get), set: None, doc: doc.as_ptr(), closure: ptr::null_mut() }
+    call::to_slot(unsafe { BoundMethod::of(object) }.instance())
 }
 
 /// The attributes that are no methods.
-pub static GETSET: Table<py::PyGetSetDef, 4> = Table([
-    getter(c"__class__", get_class, c"types.MethodType, which it passes for."),
-    getter(c"__func__", get_function, c"The function that is called with the instance."),
-    getter(c"__self__", get_self, c"The instance."),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
+pub static GETSET: Table<py::PyGetSetDef, 3> = Table::new([
+    getter(c"__class__", get_class, Some(c"types.MethodType, which it passes for.")),
+    getter(c"__func__", get_function, Some(c"The function that is called with the instance.")),
+    getter(c"__self__", get_self, Some(c"The instance.")),
 ]);
 
 /// `getattr(method, name)`: its own attributes, and the function's. Reenters: the function's attributes.
@@ -188,8 +178,8 @@ pub unsafe extern "C" fn bound_tp_richcompare(
     }
     let _alive = this.as_object().to_owned();
     let same = this.same_as(other);
-    object::to_slot(
-        same.map(|same| same.map_or_else(not_implemented, |same| object::boolean(same == (operation == py::Py_EQ)))),
+    call::to_slot(
+        same.map(|same| same.map_or_else(not_implemented, |same| build::boolean(same == (operation == py::Py_EQ)))),
     )
 }
 
@@ -217,56 +207,25 @@ pub unsafe extern "C" fn bound_tp_repr(object: *mut py::PyObject) -> *mut py::Py
             unsafe { Owned::from_call(text) }
         },
     );
-    object::to_slot(text)
+    call::to_slot(text)
 }
 
-macro_rules! with_call {
-    ($($slot:ident calls $name:literal behind $before:literal;)*) => {$(
-        unsafe extern "C" fn $slot(
-            object: *mut py::PyObject,
-            args: *const *mut py::PyObject,
-            nargs: py::Py_ssize_t,
-            kwnames: *mut py::PyObject,
-        ) -> *mut py::PyObject {
-            // SAFETY: a method of the type, called on an instance of it.
-            let this = unsafe { BoundMethod::of(object) };
-            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
-            let args = unsafe { CallArgs::new(args, nargs as usize, kwnames) };
-            object::to_slot(this.call_cache($name, &args, $before))
-        }
-    )*};
-}
-
-macro_rules! without {
-    ($($slot:ident = |$this:ident, $argument:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $slot(object: *mut py::PyObject, argument: *mut py::PyObject) -> *mut py::PyObject {
-            // SAFETY: a method of the type, called on an instance of it.
-            let $this = unsafe { BoundMethod::of(object) };
-            let $argument = argument;
-            object::to_slot($body)
-        }
-    )*};
-}
-
-with_call! {
-    cache_contains calls c"cache_contains" behind 0;
-    cache_invalidate calls c"cache_invalidate" behind 0;
-    cache_put calls c"cache_put" behind 1;
-    cache_refresh calls c"cache_refresh" behind 0;
-}
-
-without! {
-    cache_info = |this, _none| this.ask_cache(c"cache_info");
-    cache_stats = |this, _none| this.ask_cache(c"cache_stats");
-    cache_clear = |this, _none| this.ask_cache(c"cache_clear");
-    cache_parameters = |this, _none| this.ask_cache(c"cache_parameters");
-    reduce = |this, _none| {
+methods! {
+    &BoundMethod:
+    cache_contains = |this, args| this.call_cache(c"cache_contains", &args, 0);
+    cache_invalidate = |this, args| this.call_cache(c"cache_invalidate", &args, 0);
+    cache_put = |this, args| this.call_cache(c"cache_put", &args, 1);
+    cache_refresh = |this, args| this.call_cache(c"cache_refresh", &args, 0);
+    cache_info = |this| this.ask_cache(c"cache_info");
+    cache_stats = |this| this.ask_cache(c"cache_stats");
+    cache_clear = |this| this.ask_cache(c"cache_clear");
+    cache_parameters = |this| this.ask_cache(c"cache_parameters");
+    reduce = |this| {
         let plain = this.as_plain();
-        plain.and_then(|plain| object::call_method(c"__reduce__", &CallArgs::of_positional(&[plain.borrow()])))
+        plain.and_then(|plain| call::call_method(c"__reduce__", &CallArgs::of_positional(&[plain.borrow()])))
     };
-    // SAFETY: the one argument of a function called with METH_O.
-    deep_copy = |this, memo| this.deep_copy(unsafe { Borrowed::from_ptr(memo) });
-    names = |this, _none| this.names();
+    deep_copy = |this; memo| this.deep_copy(memo);
+    names = |this| this.names();
 }
 
 const OF_CACHE: [&CStr; 8] = [
@@ -280,33 +239,28 @@ const OF_CACHE: [&CStr; 8] = [
     c"cache_stats",
 ];
 
-const REDUCE: py::PyMethodDef =
-    without_arguments(c"__reduce__", reduce, py::METH_NOARGS, c"Pickle as an attribute of the instance.");
+const REDUCE: py::PyMethodDef = without_arguments(c"__reduce__", reduce, c"Pickle as an attribute of the instance.");
 
 /// The methods.
-pub static METHODS: Table<py::PyMethodDef, 12> = Table([
+pub static METHODS: Table<py::PyMethodDef, 11> = Table::new([
     without_arguments(
         c"cache_info",
         cache_info,
-        py::METH_NOARGS,
         c"cache_info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize) of the cache that calls use.",
     ),
     without_arguments(
         c"cache_stats",
         cache_stats,
-        py::METH_NOARGS,
         c"cache_stats($self, /)\n--\n\nA new dict of all that the cache has counted.",
     ),
     without_arguments(
         c"cache_clear",
         cache_clear,
-        py::METH_NOARGS,
         c"cache_clear($self, /)\n--\n\nDrop all entries of the cache and zero the counts.",
     ),
     without_arguments(
         c"cache_parameters",
         cache_parameters,
-        py::METH_NOARGS,
         c"cache_parameters($self, /)\n--\n\nA new dict of the options that the cache was made with.",
     ),
     with_arguments(
@@ -331,15 +285,9 @@ pub static METHODS: Table<py::PyMethodDef, 12> = Table([
           Call the function, store its result and return it. Counts nothing.",
     ),
     REDUCE,
-    without_arguments(c"__deepcopy__", deep_copy, py::METH_O, c"The same of a copy of the instance."),
-    without_arguments(c"__dir__", names, py::METH_NOARGS, c"The names of all attributes."),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
+    with_one_argument(c"__deepcopy__", deep_copy, c"The same of a copy of the instance."),
+    without_arguments(c"__dir__", names, c"The names of all attributes."),
 ]);
 
 /// The methods of what is bound weakly.
-pub static WEAK_METHODS: Table<py::PyMethodDef, 2> = Table([
-    REDUCE,
-    // SAFETY: as above.
-    unsafe { std::mem::zeroed() },
-]);
+pub static WEAK_METHODS: Table<py::PyMethodDef, 1> = Table::new([REDUCE]);

@@ -5,7 +5,7 @@ use crate::core::view::Hit;
 use crate::ffi::err::Kind;
 use crate::ffi::sync::{Lent, Store};
 use crate::ffi::{Borrowed, Owned, Raised, Result, object};
-use crate::py::bound::BoundMethod;
+use crate::py::bound::object::BoundMethod;
 use crate::py::cached_method::forget::{Forget, weak_reference};
 use crate::py::cached_method::{Method, Parts};
 use crate::py::function::{OfInstance, Wrapper};

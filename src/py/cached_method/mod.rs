@@ -11,7 +11,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::dropper::Dropper;
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
-use crate::py::bound::BoundMethod;
+use crate::py::bound::object::BoundMethod;
 use crate::py::cache::Bound;
 use crate::py::cache::lookup::Entries;
 use crate::py::function::attributes::{ATTRIBUTES, Wraps, coroutine_attributes, is_coroutine_function, update_wrapper};
