@@ -114,6 +114,8 @@ pub enum Lease<L> {
     Theirs(L),
     /// There is none to be had: compute alone.
     Full,
+    /// A lock could not be had in time, or at once by who may not wait. Nothing was changed.
+    Busy,
 }
 
 /// The answer of [`Backend::wait_lease`]. `O` names an owner who has the lease no more.

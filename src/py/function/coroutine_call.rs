@@ -4,6 +4,7 @@
 //! It is no Python coroutine around the function's own, which would cost each level of recursion one more Python frame, and more of
 //! the stack.
 
+use crate::backend::NoWait;
 use crate::core::hash::Hash;
 use crate::ffi::dropper::Link;
 use crate::ffi::err::Kind;
@@ -64,10 +65,47 @@ pub(in crate::py) enum Stage {
     Refreshing,
     /// Another task computes.
     Following(TaskWait),
-    /// Another process computes, and this task leads those of this one. It looks again when it has slept for so long.
-    WaitingForLease(TaskLeader, Duration),
+    /// Another process computes, and this task leads those of this one. It looks again when it has slept.
+    WaitingForLease(TaskLeader, LeasePause),
     /// It awaits nothing: a step is being made, or all of them were.
     NotWaiting,
+}
+
+/// How a task sleeps that waits for a lease.
+#[derive(Clone, Copy)]
+pub(in crate::py) struct LeasePause {
+    /// For how long.
+    length: Duration,
+    /// How often the region's lock was held when the task asked.
+    busy: u32,
+}
+
+/// For how long a task sleeps first.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// For how long at most. Each pause is twice as long as the one before.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How often a task finds the region's lock held, which takes microseconds as a rule, before it computes without a lease: for about
+/// half a second.
+const MOST_BUSY: u32 = 15;
+
+impl LeasePause {
+    /// The first one.
+    pub(in crate::py) const FIRST: Self = Self { length: FIRST_PAUSE, busy: 0 };
+
+    /// For how long.
+    pub(in crate::py) fn length(self) -> Duration {
+        self.length
+    }
+
+    /// The one after it.
+    pub(in crate::py) fn next(self) -> Self {
+        Self { length: (2 * self.length).min(LONGEST_PAUSE), ..self }
+    }
+
+    /// This one, if the region's lock may be found held once more.
+    pub(in crate::py) fn once_more(self) -> Option<Self> {
+        (self.busy < MOST_BUSY).then_some(Self { busy: self.busy + 1, ..self })
+    }
 }
 
 /// What a coroutine does.
@@ -76,6 +114,18 @@ pub enum Task {
     Run,
     /// `cache_refresh`
     Refresh,
+}
+
+/// Whose the region's lease of a call's key is.
+pub(in crate::py) enum LeaseAnswer {
+    /// The call's, which computes.
+    Own,
+    /// Another process's, which computes.
+    Anothers,
+    /// Another thread or process holds the region's lock at this moment.
+    Busy,
+    /// There is none to be had.
+    Nobodys,
 }
 
 /// It has not begun.
@@ -242,31 +292,31 @@ impl CoroutineCall {
         object::with_exception_aside(|| drop(old));
     }
 
-    /// Asks for the region's lease of this key: true if the call has it, false if another process has, None if there is none to
-    /// be had.
-    pub(in crate::py) fn lease(&self) -> Result<Option<bool>> {
+    /// Asks for the region's lease of this key. Never sleeps: this may be an event loop's thread.
+    pub(in crate::py) fn lease(&self) -> Result<LeaseAnswer> {
         let who = self.state()?.threads.current()?;
         let mut lease = self.ask_for_lease(None)?;
         if let Some(Lease::Theirs(id)) = lease {
             let mut wait = self.waits.take().filter(|wait| wait.lease() == id).unwrap_or_else(|| LeaseWait::new(id));
             match self.look_at_lease(&mut wait) {
                 Waited::OwnerGone(gone) => lease = self.ask_for_lease(Some(gone))?,
-                Waited::Enough => return Ok(None),
+                Waited::Enough => return Ok(LeaseAnswer::Nobodys),
                 Waited::Over | Waited::StillRunning => self.waits.set(Some(wait)),
             }
         }
         Ok(match lease {
             Some(Lease::Mine(lease)) => {
                 self.lease.set(Some((lease, LeaseHolder::begin(who))));
-                Some(true)
+                LeaseAnswer::Own
             }
-            Some(Lease::Theirs(_)) => Some(false),
-            Some(Lease::Full | Lease::Ours(_)) | None => None,
+            Some(Lease::Theirs(_)) => LeaseAnswer::Anothers,
+            Some(Lease::Busy) => LeaseAnswer::Busy,
+            Some(Lease::Full | Lease::Ours(_)) | None => LeaseAnswer::Nobodys,
         })
     }
 
     fn ask_for_lease(&self, gone: Option<FormerOwner>) -> Result<Option<Lease>> {
-        self.with_request(|request| Ok(request.lease(gone)))
+        self.with_request(|request| Ok(request.lease(gone, &NoWait)))
     }
 
     fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {

@@ -7,14 +7,8 @@ use crate::py::cache::in_flight::{Flights, Joined};
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy::{self, Computation, Leader, Role};
 use crate::py::flight::task::{Follow, TaskFlightRef, TaskLeader, TaskWait};
-use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, Stage, Task};
+use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, LeaseAnswer, LeasePause, Stage, Task};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-/// For how long a task sleeps first, whose call another process computes.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-/// For how long at most. Each pause is twice as long as the one before.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a step comes to: the call's result, or None where there is something to be awaited.
 type Stepped = Result<Option<Owned>>;
@@ -126,7 +120,7 @@ impl CoroutineCall {
             }
         };
         match self.look_as(leader, self.look_as_leader())? {
-            Role::Leader(leader) => self.lead_with_lease(leader, FIRST_PAUSE),
+            Role::Leader(leader) => self.lead_with_lease(leader, LeasePause::FIRST),
             role => self.play(role),
         }
     }
@@ -146,30 +140,36 @@ impl CoroutineCall {
     }
 
     /// Computes where this process alone does, or sleeps.
-    fn lead_with_lease(&self, leader: TaskLeader, pause: Duration) -> Stepped {
+    fn lead_with_lease(&self, leader: TaskLeader, pause: LeasePause) -> Stepped {
         match self.lease() {
-            Ok(None) => self.compute(Some(leader)),
-            Ok(Some(true)) => {
+            Ok(LeaseAnswer::Nobodys) => self.compute(Some(leader)),
+            Ok(LeaseAnswer::Own) => {
                 leader.lease();
                 self.play(self.look_as(leader, self.look_again())?)
             }
-            Ok(Some(false)) if leader.is_awaited_elsewhere() => self.compute(Some(leader)),
-            Ok(Some(false)) => match self.sleep(pause) {
-                Ok(awaited) => self.wait_for(Stage::WaitingForLease(leader, pause), awaited),
-                Err(raised) => self.land(leader, Err(raised)).map(Some),
+            Ok(LeaseAnswer::Busy) => match pause.once_more() {
+                Some(pause) => self.sleep(leader, pause),
+                None => self.compute(Some(leader)),
             },
+            Ok(LeaseAnswer::Anothers) if leader.is_awaited_elsewhere() => self.compute(Some(leader)),
+            Ok(LeaseAnswer::Anothers) => self.sleep(leader, pause),
             Err(raised) => self.land(leader, Err(raised)).map(Some),
         }
     }
 
-    fn sleep(&self, pause: Duration) -> Result<Owned> {
-        let seconds = object::float(pause.as_secs_f64())?;
-        self.awaited_of(object::call_with(object::import(c"asyncio", c"sleep")?.borrow(), &[seconds.borrow()])?)
+    fn sleep(&self, leader: TaskLeader, pause: LeasePause) -> Stepped {
+        let awaited = object::float(pause.length().as_secs_f64())
+            .and_then(|seconds| object::call_with(object::import(c"asyncio", c"sleep")?.borrow(), &[seconds.borrow()]))
+            .and_then(|sleep| self.awaited_of(sleep));
+        match awaited {
+            Ok(awaited) => self.wait_for(Stage::WaitingForLease(leader, pause), awaited),
+            Err(raised) => self.land(leader, Err(raised)).map(Some),
+        }
     }
 
-    fn end_pause(&self, leader: TaskLeader, pause: Duration, slept: Result<Owned>) -> Stepped {
+    fn end_pause(&self, leader: TaskLeader, pause: LeasePause, slept: Result<Owned>) -> Stepped {
         match self.look_as(leader, slept.and_then(|_none| self.look_again()))? {
-            Role::Leader(leader) => self.lead_with_lease(leader, (2 * pause).min(LONGEST_PAUSE)),
+            Role::Leader(leader) => self.lead_with_lease(leader, pause.next()),
             role => self.play(role),
         }
     }

@@ -1,6 +1,7 @@
 //! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
 //! the region's.
 
+use crate::backend::Wait;
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
 use crate::py::cache::in_flight::{Flights, LedFlight};
 use crate::py::flight::deadlock::LeaseHolder;
@@ -31,8 +32,8 @@ type LeasedRole = (Role<LedFlight>, Option<(LeaseId, LeaseHolder)>);
 
 impl TierRequest<'_> {
     /// Asks for the region's lease of this key, which `gone` has no more.
-    pub fn lease(&self, gone: Option<FormerOwner>) -> Lease {
-        self.shared.region.lease(self.hash(), gone, &Detached)
+    pub fn lease(&self, gone: Option<FormerOwner>, wait: &dyn Wait) -> Lease {
+        self.shared.region.lease(self.hash(), gone, wait)
     }
 
     /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
@@ -73,8 +74,8 @@ impl Computation for LeasedComputation<'_> {
         let who = threads.current()?;
         let mut gone = None;
         loop {
-            match self.request.lease(gone) {
-                Lease::Full => return Ok(None),
+            match self.request.lease(gone, &Detached) {
+                Lease::Full | Lease::Busy => return Ok(None),
                 Lease::Mine(lease) => {
                     let holder = LeaseHolder::begin(who);
                     let found = self.look_again();

@@ -173,7 +173,7 @@ impl Region {
 
     /// Asks who computes the value of keys of this hash. `former` was found to have it no more.
     pub fn lease(&self, hash: u64, former: Option<FormerOwner>, wait: &dyn Wait) -> Lease {
-        self.change(wait, |_| Ok(self.leases().take(hash, former))).unwrap_or(Lease::Full)
+        self.change(wait, |_| Ok(self.leases().take(hash, former))).unwrap_or(Lease::Busy)
     }
 
     /// Ends a lease that is [`Lease::Mine`], and wakes who waits for it.

@@ -61,7 +61,7 @@ fn who_may_not_wait_is_refused_while_the_lock_is_held() {
     let region = home.open(Some(10), 128 << 10);
     let hash = region.hash(b"key");
     let locked = lock::try_lock(region.space()).expect("nobody has it");
-    assert_eq!(region.lease(hash, None, &NoWait), Lease::Full);
+    assert_eq!(region.lease(hash, None, &NoWait), Lease::Busy);
     assert_eq!(region.remove_entry(hash, b"key", &NoWait), Err(Busy));
     drop(locked);
     assert!(matches!(region.lease(hash, None, &NoWait), Lease::Mine(_)));
