@@ -4,73 +4,15 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use crate::ffi::{CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
-use crate::py::cache::expiring_ops::Peek;
-use crate::py::cache::lookup::{Action, Entries};
-use crate::py::cache::policy::Policy;
+use crate::py::cache::flights::Flights;
+use crate::py::cache::lookup::Action;
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy::{self, Computation, Flight, Leader, Role};
 use crate::py::flight::thread::ThreadFlightRef;
 use crate::py::key::Key;
 use crate::state::State;
-
-/// What is being computed, under its key.
-pub struct Flights {
-    /// None once it is dropped.
-    store: Option<Entries>,
-    kind: Owned,
-}
-
-impl Flights {
-    /// Nothing so far.
-    pub fn new(state: &State) -> Result<Self> {
-        let store = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
-        Ok(Self { store: Some(store), kind: state.types.flight.clone() })
-    }
-
-    fn store(&self) -> &Entries {
-        let Some(store) = &self.store else { unreachable!("taken by drop alone") };
-        store
-    }
-
-    /// Takes all flights out. Those who wait go on waiting. Reenters: finalizers of keys.
-    pub fn forget(&self) {
-        // Without memory they stay.
-        self.store().clear(|_| ()).into_iter().flatten().for_each(drop);
-    }
-
-    /// Takes a flight out. Runs no Python code.
-    pub fn remove(&self, hash: Hash, flight: &impl Flight) {
-        let flight = flight.as_object();
-        let gone = self.store().change(|store| place_of(store, hash, flight).and_then(|id| store.remove(id)));
-        drop(gone);
-    }
-
-    /// Whether a flight is still there: not after its key was invalidated or put, or the cache was cleared. Runs no Python code.
-    pub fn has(&self, hash: Hash, flight: &impl Flight) -> bool {
-        let flight = flight.as_object();
-        self.store().change(|store| place_of(store, hash, flight).is_some())
-    }
-}
-
-fn place_of(store: &Store<Key, Owned>, hash: Hash, flight: Borrowed<'_>) -> Option<SlotId> {
-    let mut candidate = store.first_candidate(hash);
-    while let Some((entry, cursor)) = candidate {
-        if entry.value().borrow().is(flight) {
-            return Some(entry.id());
-        }
-        candidate = store.next_candidate(hash, cursor);
-    }
-    None
-}
-
-impl Drop for Flights {
-    fn drop(&mut self) {
-        // A call holds its wrapper, so there is no flight any more.
-        self.store.take().into_iter().flat_map(Entries::into_contents).for_each(drop);
-    }
-}
 
 /// Joins the flight for a key, or adds one.
 struct Join {
@@ -231,46 +173,5 @@ impl Cache {
                 return Ok(Role::Answered(value));
             }
         }
-    }
-}
-
-/// What a call of a cached function computes, in a cache in memory.
-pub struct CallComputation<'a> {
-    /// Where it is stored.
-    pub cache: &'a Cache,
-    /// Its options.
-    pub policy: &'a Policy,
-    /// The arguments that make the key.
-    pub key_args: &'a CallArgs<'a>,
-    /// Of the key.
-    pub hash: Hash,
-}
-
-impl Computation for CallComputation<'_> {
-    fn look_again(&self) -> Result<Option<Owned>> {
-        let now = self.policy.options.now()?;
-        match self.cache.locate(self.hash, self.key_args, &mut Peek(now))? {
-            Some(value) => {
-                self.cache.store.count_hit();
-                Ok(Some(value))
-            }
-            None => Ok(None),
-        }
-    }
-
-    fn hand_out(&self, value: Owned) -> Result<Owned> {
-        self.policy.copied(value)
-    }
-
-    fn share(&self, value: Owned) -> Result<Owned> {
-        self.policy.copied(value)
-    }
-
-    fn count(&self, hit: bool) {
-        if hit { self.cache.store.count_hit() } else { self.cache.store.count_miss() }
-    }
-
-    fn count_coalesced(&self) {
-        self.policy.count_coalesced();
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod entries;
 pub mod expiring_ops;
+pub mod flights;
 pub mod in_flight;
 pub mod lookup;
 pub mod policy;

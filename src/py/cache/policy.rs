@@ -6,7 +6,7 @@ use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::py::cache::Bound;
-use crate::py::cache::in_flight::Flights;
+use crate::py::cache::flights::Flights;
 use crate::py::completed::Ready;
 use crate::py::entry::{Entry, EntryTerms};
 use crate::py::key::Key;

@@ -3,7 +3,8 @@
 //! A step runs where the last thing that was awaited has ended. It ends the call, or says what is to be awaited next.
 
 use crate::ffi::{CallArgs, Owned, Raised, Result, coroutine, object};
-use crate::py::cache::in_flight::{Flights, Joined};
+use crate::py::cache::flights::Flights;
+use crate::py::cache::in_flight::Joined;
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy::{self, Computation, Leader, Role};
 use crate::py::flight::task::{Follow, TaskFlightRef, TaskLeader, TaskWait};

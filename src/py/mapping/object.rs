@@ -5,7 +5,7 @@ use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
 use crate::ffi::{Borrowed, CallArgs, Raised, Result, thread};
 use crate::py::cache::Cache;
-use crate::py::cache::in_flight::Flights;
+use crate::py::cache::flights::Flights;
 use crate::py::key;
 use crate::py::key::KeyKind;
 use crate::state::State;

@@ -3,7 +3,8 @@
 
 use crate::backend::Wait;
 use crate::ffi::{CallArgs, Owned, Result, compat, object};
-use crate::py::cache::in_flight::{Flights, LedFlight};
+use crate::py::cache::flights::Flights;
+use crate::py::cache::in_flight::LedFlight;
 use crate::py::flight::deadlock::LeaseHolder;
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::key;

@@ -7,12 +7,11 @@ use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::exact::{self, Verdict};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
-use crate::py::cache::expiring_ops::{Found, IsGood, Put, Read, TakeOut};
-use crate::py::cache::in_flight::CallComputation;
+use crate::py::cache::expiring_ops::{Found, IsGood, Peek, Put, Read, TakeOut};
 use crate::py::cache::policy::{Cause, Policy, entry};
 use crate::py::cache::{Bound, Cache};
 use crate::py::entry::{Entry, EntryTerms, StaleEntry};
-use crate::py::flight::policy::Role;
+use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::Wrapper;
 use crate::py::function::call::coroutine::coroutine_vectorcall;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
@@ -131,6 +130,47 @@ unsafe extern "C" fn uncached_vectorcall(
     let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
     // SAFETY: what the function returned.
     object::to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.copy_of(value)))
+}
+
+/// What a call of a cached function computes, in a cache in memory.
+struct CallComputation<'a> {
+    /// Where it is stored.
+    cache: &'a Cache,
+    /// Its options.
+    policy: &'a Policy,
+    /// The arguments that make the key.
+    key_args: &'a CallArgs<'a>,
+    /// Of the key.
+    hash: Hash,
+}
+
+impl Computation for CallComputation<'_> {
+    fn look_again(&self) -> Result<Option<Owned>> {
+        let now = self.policy.options.now()?;
+        match self.cache.locate(self.hash, self.key_args, &mut Peek(now))? {
+            Some(value) => {
+                self.cache.store.count_hit();
+                Ok(Some(value))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn hand_out(&self, value: Owned) -> Result<Owned> {
+        self.policy.copied(value)
+    }
+
+    fn share(&self, value: Owned) -> Result<Owned> {
+        self.policy.copied(value)
+    }
+
+    fn count(&self, hit: bool) {
+        if hit { self.cache.store.count_hit() } else { self.cache.store.count_miss() }
+    }
+
+    fn count_coalesced(&self) {
+        self.policy.count_coalesced();
+    }
 }
 
 impl Wrapper {
