@@ -51,7 +51,7 @@ def test_every_function_leaves_the_counts_of_references_as_they_were(api):
     assert [reference() for reference in references] == [None, None, None]
 
 
-def test_cache_that_was_made_goes_with_its_last_reference(api):
+def test_cache_that_was_made_is_freed_with_its_last_reference(api):
     def function():
         return None
 

@@ -253,7 +253,7 @@ def test_a_cycle_through_a_call_that_was_never_awaited_is_collected():
     assert reference() is None
 
 
-def test_hits_in_many_threads_carry_their_values():
+def test_hits_in_many_threads_return_their_own_values():
     f = cache(make_list)
     values = [by_hand(f(x)) for x in range(5)]
     wrong = []

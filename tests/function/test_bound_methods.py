@@ -1,4 +1,4 @@
-"""A cached function on an instance: it passes for a bound method, and its cache speaks of calls with that instance."""
+"""A cached function on an instance: it passes for a bound method, and its cache_… methods are about that instance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helpers.method_tools import Shop
 from tamis import cache, cached_method, lru_cache
 
 
-def test_methods_of_the_cache_speak_of_the_call_on_that_instance(method_name):
+def test_methods_of_the_cache_are_about_calls_on_that_instance(method_name):
     shop, other = Shop(), Shop()
     method = getattr(shop, method_name)
     assert method(1) == 1
@@ -224,7 +224,7 @@ def test_weak_methods_find_their_way_back(method_name):
     assert called == [reference]
 
 
-def test_weak_references_die_with_the_bound_method(method_name):
+def test_weak_references_are_cleared_when_the_bound_method_is_freed(method_name):
     method = getattr(Shop(), method_name)
     called = []
     reference = weakref.ref(method, called.append)

@@ -49,7 +49,7 @@ def test_cycles_through_it_are_collected(method_name):
     assert reference() is None
 
 
-def test_it_holds_the_instance_and_lets_go_of_it():
+def test_it_holds_the_instance_until_it_is_freed():
     shop = Shop()
     before = sys.getrefcount(shop)
     method = shop.price
@@ -87,7 +87,7 @@ def held_by_nobody_else():
     print("survived")
 
 
-def test_method_that_its_own_call_lets_go_of_survives():
+def test_method_whose_last_reference_its_own_call_drops_is_there_until_it_returns():
     assert run_function(held_by_nobody_else) == "survived\n"
     assert isinstance(defaultdict(Shop().price), dict)
 

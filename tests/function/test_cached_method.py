@@ -1,4 +1,4 @@
-"""cached_method: one cache for each instance, which goes with it."""
+"""cached_method: one cache for each instance, which is freed with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cached_method keeps of instances that come to an end, and how deep its calls may nest."""
+"""What cached_method keeps of instances that are freed, and how deep its calls may nest."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_errors_inside_of_a_finalizer_leave_no_cache():
     assert len(done) == 10
 
 
-def test_instance_that_its_finalizer_brings_back_goes_on_working():
+def test_instance_that_its_finalizer_revives_works_on():
     class Phoenix:
         def __init__(self):
             self.calls = 0
@@ -121,7 +121,7 @@ def test_instance_that_its_finalizer_brings_back_goes_on_working():
     assert phoenix.get(1) == (1, 1)
     del phoenix
     (phoenix,) = back
-    # It may compute each time, as nobody tells when it dies for good.
+    # It may compute each time, as nobody tells when it is freed at last.
     assert phoenix.get(1)[0] == 1
     assert phoenix.get(2)[0] == 2
     reference = weakref.ref(phoenix)
@@ -131,14 +131,14 @@ def test_instance_that_its_finalizer_brings_back_goes_on_working():
     assert reference() is None
 
 
-def test_dead_instances_that_nobody_tells_of_are_found_as_the_caches_grow():
+def test_freed_instances_without_a_callback_are_found_as_the_caches_grow():
     class Thing:
         @cached_method
         def get(self):
             return Value()
 
     class Last:
-        """Calls a method of what dies with it, whose class has no finalizer itself."""
+        """Calls a method of what is freed with it, whose class has no finalizer itself."""
 
         def __init__(self):
             self.thing, self.me = Thing(), self

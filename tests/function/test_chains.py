@@ -1,4 +1,4 @@
-"""Long chains of caches and of awaitables are dropped without a deep stack; what is half taken apart is still safe."""
+"""Long chains of caches and of awaitables are freed without a deep stack; what is cleared in part is safe."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def used_while_it_is_taken_apart(options, coroutine):
     seen = []
 
     class Last:
-        """Not known to the collector: it is freed where the cache lets go of it, and finds the cache by its address."""
+        """Not known to the collector: it is freed where the cache drops it, and finds the cache by its address."""
 
         __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What must not take the interpreter down: no memory, no interpreter any more, results against the rules, forks."""
+"""What must not crash the interpreter: no memory, its own end, results against the rules of C functions, forks."""
 
 from __future__ import annotations
 

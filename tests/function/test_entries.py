@@ -80,7 +80,7 @@ def test_put_stores_a_value_that_calls_then_return():
 
 
 @pytest.mark.parametrize("maxsize", [1, 4, None])
-def test_put_on_an_existing_key_replaces_the_value_and_lets_the_old_one_go(maxsize):
+def test_put_on_an_existing_key_replaces_the_value_and_drops_the_old_one(maxsize):
     function = lru_cache(maxsize=maxsize)(echo)
     old = CallableWithoutName()
     gone = weakref.ref(old)

@@ -1,4 +1,4 @@
-"""References and memory stand where they stood, after everything that can be done to a cache."""
+"""After everything that can be done to a cache, the counts of references and the memory are as before."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_entry_holds_one_reference_to_key_and_value():
     assert (sys.getrefcount(key), sys.getrefcount(value)) == before
 
 
-def test_ten_thousand_wrappers_come_and_go_without_a_trace():
+def test_ten_thousand_wrappers_leave_no_memory_behind():
     def make(count):
         for number in range(count):
             f = lru_cache(maxsize=3, typed=number % 2 == 0)(function)
@@ -262,7 +262,7 @@ def test_failed_decorations_leave_nothing_behind():
     assert (sys.getrefcount(bad), sys.getrefcount(truth), sys.getrefcount(abs)) == before
 
 
-def test_wrapper_dies_with_its_last_reference():
+def test_wrapper_is_freed_with_its_last_reference():
     f = lru_cache(maxsize=2)(abs)
     f(1)
     calls = []
@@ -342,7 +342,7 @@ DROPS = [drop_by_eviction, drop_by_invalidation, drop_by_clear]
 @pytest.mark.parametrize("typed", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("drop", DROPS)
-def test_dropped_entry_lets_go_of_key_and_value(drop, shape, typed):
+def test_dropped_entry_drops_its_key_and_value(drop, shape, typed):
     values = []
 
     def function(*args, **kwargs):
@@ -363,7 +363,7 @@ def test_dropped_entry_lets_go_of_key_and_value(drop, shape, typed):
 
 
 @pytest.mark.parametrize("operation", ["cache_put", "cache_refresh"])
-def test_replaced_value_is_let_go_of_and_the_first_key_stays(operation):
+def test_replaced_value_is_dropped_and_the_first_key_stays(operation):
     class Key(Thing):
         def __hash__(self):
             return 1

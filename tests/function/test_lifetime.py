@@ -1,4 +1,4 @@
-"""How wrappers and what they hold come to an end: long chains, deep calls, cycles, a last reference gone meanwhile."""
+"""How wrappers and what they hold are freed: long chains, deep calls, cycles, a last reference dropped meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def deep_pile(kind):
 
 
 @pytest.mark.parametrize("kind", ["cached", "uncached", "refresh"])
-def test_call_through_a_deep_pile_of_wrappers_returns_or_raises_recursion_error(kind):
+def test_call_through_many_wrappers_around_each_other_returns_or_raises_recursion_error(kind):
     assert run_function(deep_pile, kind) == "no crash\n"
 
 

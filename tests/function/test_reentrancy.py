@@ -1,4 +1,4 @@
-"""Python code that the cache sets off calls back into the cache, at every point and in every way."""
+"""Python code that the cache runs calls back into the cache, at every point and in every way."""
 
 from __future__ import annotations
 

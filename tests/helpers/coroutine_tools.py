@@ -13,7 +13,7 @@ MARKS = hasattr(inspect, "markcoroutinefunction")
 
 
 def run(coroutine):
-    """Run it in a loop that tells of what is forgotten."""
+    """Run it in a loop in debug mode, which warns of coroutines that were never awaited."""
     return asyncio.run(coroutine, debug=True)
 
 

@@ -1,7 +1,7 @@
 """Which file of the Rust sources imports what of which other, told by their `use` lines and paths.
 
-A name that a `mod.rs` hands on (`pub use`) counts as imported from the file that defines it. A `mod` line is no import. Where a
-cfg picks one of several files for a module (`#[path]`), the module is all of them.
+A name that a `mod.rs` exports again (`pub use`) counts as imported from the file that defines it. A `mod` line is no
+import. Where a cfg picks one of several files for a module (`#[path]`), the module is all of them.
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ class _Module:
     def __init__(self, file: Path, name: Name) -> None:
         self.file, self.name = file, name
         source = file.read_text()
-        self.mods = [(match["name"], _FILE.findall(match["attributes"])) for match in _MOD.finditer(_COMMENT.sub("", source))]
+        self.mods = [
+            (match["name"], _FILE.findall(match["attributes"])) for match in _MOD.finditer(_COMMENT.sub("", source))
+        ]
         self.text = _STRING.sub('""', _COMMENT.sub("", source))
         self.uses = [
-            (path, alias, bool(match["visible"])) for match in _USE.finditer(self.text) for path, alias in _tree(match["tree"])
+            (path, alias, bool(match["visible"]))
+            for match in _USE.finditer(self.text)
+            for path, alias in _tree(match["tree"])
         ]
         self.body = _USE.sub("", self.text)
 
@@ -94,7 +98,7 @@ class Sources:
         return None
 
     def _files(self, path: Name, seen: frozenset[Name] = frozenset()) -> set[Path]:
-        """The files that define what this path names; nothing if it is a module, or nothing that they can be told of."""
+        """The files that define what this path names; none if it is a module, or not of this crate."""
         if path in self.modules or path in seen or not path or path[-1] == "*":
             return set()
         seen |= {path}

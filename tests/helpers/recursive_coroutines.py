@@ -1,4 +1,4 @@
-"""Coroutine functions that await themselves through a cache: for children, since they may take the process down."""
+"""Coroutine functions that await themselves through a cache: for children, since they may crash the process."""
 
 from __future__ import annotations
 

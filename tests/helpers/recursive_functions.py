@@ -1,4 +1,4 @@
-"""Functions that call themselves through a cache, in every way: for children, since they may take the process down."""
+"""Functions that call themselves through a cache, in every way: for children, since they may crash the process."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_a_cycle_through_a_cache_is_collected():
     assert [reference() for reference in references] == [None, None]
 
 
-def test_a_deep_chain_of_caches_dies_without_exhausting_the_stack():
+def test_a_deep_chain_of_caches_is_freed_without_exhausting_the_stack():
     run_function(die_deep)
 
 

@@ -1,4 +1,4 @@
-"""Python code that an operation of SieveCache runs, and that uses the same cache."""
+"""Python code that an operation of SieveCache runs uses the same cache."""
 
 from __future__ import annotations
 

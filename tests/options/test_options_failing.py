@@ -1,4 +1,4 @@
-"""Callables among the options that fail: no computed result is lost, and nothing that ends a thread is swallowed."""
+"""Callables among the options that fail: no computed result is lost, and what ends a thread is raised."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_stale_result_stays_where_its_successor_can_not_be_stored():
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
-def test_interrupt_in_ttl_or_weigher_is_not_swallowed(interrupt):
+def test_interrupt_in_ttl_or_weigher_is_raised(interrupt):
     def interrupted(value):
         raise interrupt
 

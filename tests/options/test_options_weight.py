@@ -1,4 +1,4 @@
-"""weigher, maxweight and on_evict: who leaves, and who is told."""
+"""weigher, maxweight and on_evict: which entries are evicted, and what the callback is told."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_result_that_replaces_an_expired_or_a_stale_one_stays(time):
     assert f.cache_contains("a")
 
 
-def test_entry_that_is_alone_makes_no_hand_go_round_for_ever():
+def test_a_single_entry_does_not_make_the_hand_search_for_ever():
     c = SieveCache(None, weigher=lambda value: value, maxweight=10)
     for weight in range(11):
         c["a"] = weight

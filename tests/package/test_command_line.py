@@ -216,7 +216,7 @@ def report_of(folder: Path, *arguments: str, **more: Any) -> dict[str, dict[str,
     return {row["name"].removeprefix("__main__."): row for row in rows}
 
 
-def test_the_report_has_every_cache_with_its_counts_those_that_are_gone_too(folder):
+def test_the_report_has_every_cache_with_its_counts_those_that_were_freed_too(folder):
     program = write(folder / "program.py", CACHES)
     rows = report_of(folder, "program.py")
     assert {name: (row["calls"], row["hits"], row["evictions"], row["entries"]) for name, row in rows.items()} == {

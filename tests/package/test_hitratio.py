@@ -65,7 +65,7 @@ def test_libcachesim_counts_the_same_hits(keys: list[int], maxsize: int) -> None
     assert policies.independent(keys, maxsize) == policies.decorated(tamis.lru_cache)(keys, maxsize)
 
 
-def test_fifo_lets_the_oldest_go_even_if_it_was_just_asked_for() -> None:
+def test_fifo_evicts_the_oldest_even_if_it_was_just_asked_for() -> None:
     assert policies.fifo([1, 2, 1, 3, 1], 2) == 1
     assert policies.fifo([1, 2, 1, 3, 2, 3], 2) == 3
 

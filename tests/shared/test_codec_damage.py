@@ -1,4 +1,4 @@
-"""Damaged bytes of values and keys: an entry that is no good, and never a crash."""
+"""Damaged bytes of values and keys: the entry counts as absent, and nothing crashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes of keys in shared caches: what meets."""
+"""The bytes of keys in shared caches: which arguments have one key."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_near_cache_sees_what_others_do_at_once(shared, key):
     assert f(key) == "first"
 
 
-def test_near_cache_keeps_no_object_that_is_gone(shared):
+def test_near_cache_keeps_no_object_of_an_entry_that_is_gone(shared):
     f = shared()(lambda x: (x, "a value of its own"))
     f(1)
     value = f(1)

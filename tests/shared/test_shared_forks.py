@@ -43,7 +43,7 @@ def test_forked_children_draw_their_jitter_apart(tmp_path):
     assert max(times) - min(times) > day // 24
 
 
-def test_counts_of_many_short_lived_children_add_up(tmp_path):
+def test_counts_of_many_children_that_end_at_once_add_up(tmp_path):
     f = shared_cache(tmp_path, lambda x: x)
     f(0)
     children = [forked(lambda: [f(0) for _ in range(10)]) for _ in range(30)]

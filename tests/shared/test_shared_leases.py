@@ -123,7 +123,7 @@ def test_leader_that_was_killed_is_replaced(leader, tmp_path, call):
     assert call(tmp_path) == "of the follower"
 
 
-def test_program_that_replaced_itself_does_not_wait_for_its_earlier_life(tmp_path):
+def test_program_that_replaced_itself_does_not_wait_for_the_program_that_it_was(tmp_path):
     script = tmp_path / "script.py"
     folder = tmp_path / "region"
     script.write_text(

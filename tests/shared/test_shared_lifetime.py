@@ -1,4 +1,4 @@
-"""How shared caches end, are copied and pickled, and what they leave behind."""
+"""How shared caches are freed, copied and pickled, and what they leave behind."""
 
 from __future__ import annotations
 

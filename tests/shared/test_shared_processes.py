@@ -1,4 +1,4 @@
-"""Caches that processes share: fork, spawn, pools, deaths, and what one process sees of another."""
+"""Caches that processes share: fork, spawn, pools, processes that are killed, and what one process sees of another."""
 
 from __future__ import annotations
 

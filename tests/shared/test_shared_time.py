@@ -29,7 +29,7 @@ def test_entry_expires(shared, ttl, value):
     assert f.cache_stats()["expirations"] == 1
 
 
-def test_wrapper_without_ttl_heeds_that_of_another(shared):
+def test_wrapper_without_ttl_sees_entries_of_another_expire(shared):
     f, e = shared(ttl=0.1)(lambda x: "first"), shared()(lambda x: "second")
     assert f(1) == e(1) == e(1) == "first"
     time.sleep(0.12)

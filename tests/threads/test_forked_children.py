@@ -1,4 +1,4 @@
-"""Children of forks: what threads of the parent have left there, and what threads of the child do beside it."""
+"""Children of forks: what threads of the parent have left in them, and what threads of the child do meanwhile."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from helpers.subprocess_tools import run_child, run_function
 
 
 def retained(maxsize, threads, calls):
-    """How many values live beside the entries, while threads that only hit keep them from being let go quietly."""
+    """How many values live beside the entries, while threads that only hit keep them from being dropped."""
     import threading
 
     from tamis import lru_cache
@@ -95,7 +95,7 @@ def alone(maxsize):
 
 
 @pytest.mark.parametrize("maxsize", [1, 3, 100])
-def test_with_one_thread_what_leaves_goes_at_once(maxsize):
+def test_with_one_thread_what_leaves_is_dropped_at_once(maxsize):
     assert run_function(alone, maxsize) == "done\n"
 
 
@@ -136,7 +136,7 @@ def clear_with_idle_threads():
     print("done")
 
 
-def test_clearing_lets_everything_go_when_no_thread_is_inside():
+def test_clearing_drops_everything_at_once_when_no_thread_is_inside():
     assert run_function(clear_with_idle_threads) == "done\n"
 
 

@@ -1,4 +1,4 @@
-"""When what has left a cache is dropped: at once where somebody asked for it, however many threads have called."""
+"""When evicted objects are dropped: at once where somebody asked for it, however many threads have called."""
 
 from __future__ import annotations
 

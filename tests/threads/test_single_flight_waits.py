@@ -1,4 +1,4 @@
-"""single_flight: nobody waits for ever, in rings of threads, behind signals, after forks and at the exit."""
+"""single_flight: nobody waits for ever: in rings of threads, behind signals, after forks and at the exit."""
 
 from __future__ import annotations
 

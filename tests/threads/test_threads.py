@@ -156,7 +156,7 @@ def test_keys_and_values_of_every_kind_stand_threads(kind):
     assert run_function(stress, kind, 4, 16_000) == "done\n"
 
 
-def test_keys_whose_eq_gives_way_to_other_threads_stay_right():
+def test_keys_whose_eq_lets_other_threads_run_stay_right():
     assert run_function(stress, "yielding_eq", 4, 2_000) == "done\n"
 
 
@@ -272,7 +272,7 @@ def test_all_methods_at_once_keep_the_cache_whole(kind, maxsize):
 
 
 @pytest.mark.parametrize("maxsize", [1, 4])
-def test_all_methods_at_once_with_keys_whose_eq_gives_way_keep_the_cache_whole(maxsize):
+def test_all_methods_at_once_with_keys_whose_eq_lets_other_threads_run_keep_the_cache_whole(maxsize):
     assert run_function(upheaval, "yielding_eq", maxsize, 4, 400) == "done\n"
 
 
@@ -330,7 +330,7 @@ def wrappers_shared(threads, rounds):
     print("done")
 
 
-def test_wrappers_made_called_and_dropped_by_several_threads_die_in_peace():
+def test_wrappers_made_called_and_dropped_by_several_threads_are_freed_without_a_crash():
     assert run_function(wrappers_shared, 4, 8_000) == "done\n"
 
 

@@ -206,7 +206,7 @@ def test_what_is_no_coroutine_function_stays_none(make, decorate):
 
 
 @pytest.mark.parametrize("make", [HasFunc, lambda: spoken_for(double), lambda: plain, lambda: wrapped_partial()])
-def test_results_of_what_only_speaks_of_a_coroutine_function_are_results(make):
+def test_results_of_what_only_refers_to_a_coroutine_function_are_results(make):
     cached = lru_cache(make())
     assert cached(21) == cached(21) == 42
     assert cached.cache_info()[:2] == (1, 1)
@@ -310,7 +310,7 @@ def test_cached_methods_are_coroutine_functions_where_their_functions_are():
     asyncio.run(main())
 
 
-def test_signatures_help_and_unwrap_speak_of_the_function():
+def test_signatures_help_and_unwrap_describe_the_function():
     cached = lru_cache(double)
     assert inspect.signature(cached) == inspect.signature(double)
     assert inspect.unwrap(cached) is double

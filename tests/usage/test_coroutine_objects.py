@@ -222,7 +222,7 @@ def test_one_that_was_never_awaited_is_told_where_it_comes_from(decorate):
     assert "in drop" in message
 
 
-def test_it_bears_the_functions_name(decorate):
+def test_it_has_the_functions_name(decorate):
     f = decorate(plain)
     call = f(1)
     assert (call.__name__, call.__qualname__) == ("plain", "plain")

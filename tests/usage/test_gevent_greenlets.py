@@ -63,7 +63,7 @@ assert calls == [1] and double(1) == 2
 """)
 
 
-def test_a_greenlet_that_is_killed_while_it_computes_is_replaced_and_one_that_waits_is_not_missed():
+def test_a_greenlet_that_is_killed_while_it_computes_is_replaced_and_one_that_waits_is_not_waited_for():
     run_patched("""
 @tamis.cache(single_flight=True)
 def double(number):

@@ -90,7 +90,7 @@ def test_functions_that_a_factory_makes_are_one_function(shared):
     assert [factory()(1) for _ in range(3)] == [1] * 3
 
 
-def test_function_that_is_gone_has_given_its_name_back(shared):
+def test_name_of_a_function_that_was_freed_can_be_given_again(shared):
     first = shared()(net)
     assert first(1) == 1
     del first

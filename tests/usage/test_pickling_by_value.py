@@ -48,7 +48,7 @@ class Account:
 
 @in_both
 @pytest.mark.parametrize("late", [False, True], ids=["first", "last"])
-def test_a_cached_function_goes_with_its_options(pickler: str, late: bool):
+def test_a_cached_function_is_pickled_with_its_options(pickler: str, late: bool):
     source = """
 import tamis
 
@@ -73,7 +73,7 @@ assert type(double) is type(tamis.cache(len))
 
 
 @in_both
-def test_a_function_inside_of_a_function_goes_with_what_it_closes_over(pickler: str):
+def test_a_function_inside_of_a_function_is_pickled_with_what_it_closes_over(pickler: str):
     source = """
 import tamis
 
@@ -124,7 +124,7 @@ def fibonacci(n):
 
 
 @in_both
-def test_a_coroutine_function_goes(pickler: str):
+def test_a_coroutine_function_is_pickled(pickler: str):
     source = """
 import tamis
 
@@ -143,7 +143,7 @@ assert double.cache_info()[:2] == (1, 1)
 
 
 @in_both
-def test_a_class_goes_with_its_cached_methods(pickler: str):
+def test_a_class_is_pickled_with_its_cached_methods(pickler: str):
     source = """
 import tamis
 
@@ -366,5 +366,5 @@ account, derived = Account("ann"), Derived("bob")
         ("derived.balance", "assert sent('Monday') == 'derived bob on Monday'"),
     ],
 )
-def test_methods_of_a_class_of_main_go(pickler: str, what: str, code: str):
+def test_methods_of_a_class_of_main_are_pickled(pickler: str, what: str, code: str):
     ship(pickler, f"{CLASS}\nsent = {what}\n", ["sent"], code)

@@ -147,5 +147,5 @@ def fail_at_the_limit(where):
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
-def test_those_who_wait_hear_of_a_failure_at_the_limit(where):
+def test_those_who_wait_get_a_failure_at_the_limit(where):
     assert run_function(fail_at_the_limit, where).startswith("woken\n")
