@@ -3,7 +3,7 @@
 use crate::ffi::err::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::py::cache::Bound;
-use crate::py::cached_method::Method;
+use crate::py::cached_method::object::CachedMethod;
 use crate::py::function::Wrapper;
 use crate::py::options;
 use crate::state::State;
@@ -53,23 +53,23 @@ impl Options {
     /// Wraps the function.
     fn decorate(&self, module: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
         if self.per_instance
-            && let Some((kind, function, is_static)) = Method::inside(function)?
+            && let Some((kind, function, is_static)) = CachedMethod::inside(function)?
         {
             let options = Self { per_instance: !is_static, ..Self::clone(self) };
             let made = options.decorate(module, function.borrow())?;
             return object::call_with(kind.borrow(), &[made.borrow()]);
         }
         if self.per_instance {
-            Method::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
+            CachedMethod::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
         }
         if !function.is_callable() {
-            Method::refuse_descriptor("the first argument must be callable", function)?;
+            CachedMethod::refuse_descriptor("the first argument must be callable", function)?;
             return Err(Raised::type_error_naming_type(c"the first argument must be callable, not %.200s", function));
         }
         let state = State::of_module(module)?;
         let (typed, others) = (self.typed.borrow(), self.others.borrow());
         if self.per_instance {
-            Method::decorate(state, function, self.bound, typed, others)
+            CachedMethod::decorate(state, function, self.bound, typed, others)
         } else {
             Wrapper::decorate(state, function, self.bound, typed, others, None)
         }
@@ -87,7 +87,7 @@ impl Options {
         // Now, so that what is wrong with them is said where they stand.
         let parsed = options::Options::parse(self.others.borrow(), false)?;
         if self.per_instance {
-            Method::check_options(parsed.as_ref())?;
+            CachedMethod::check_options(parsed.as_ref())?;
         }
         let bundle = object::tuple(&[
             module,
@@ -242,11 +242,11 @@ fn lru_cache_of(module: Borrowed<'_>, args: &CallArgs<'_>, per_instance: bool) -
         options.bound = bound;
         return options.into_decorator(module);
     }
-    let is_function = maxsize.is_callable() || (per_instance && Method::inside(maxsize)?.is_some());
+    let is_function = maxsize.is_callable() || (per_instance && CachedMethod::inside(maxsize)?.is_some());
     if is_function && exact::is_bool(options.typed.borrow()) {
         return options.decorate(module, maxsize);
     }
-    Method::refuse_descriptor("Expected first argument to be an integer, a callable, or None", maxsize)?;
+    CachedMethod::refuse_descriptor("Expected first argument to be an integer, a callable, or None", maxsize)?;
     let message =
         c"Expected first argument to be an integer, a callable, or None: maxsize takes an int or None, not %.200s";
     Err(Raised::type_error_naming_type(message, maxsize))

@@ -1,42 +1,101 @@
-//! The caches of a cached method's instances: found, made, and let go.
+//! The caches of a cached method's instances: each is found, and taken out, by its instance's number.
 
+use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
-use crate::ffi::err::Kind;
-use crate::ffi::sync::{Lent, Store};
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
-use crate::py::bound::object::BoundMethod;
-use crate::py::cached_method::forget::{Forget, weak_reference};
-use crate::py::cached_method::{Method, Parts};
-use crate::py::function::{OfInstance, Wrapper};
+use crate::ffi::dropper::Dropper;
+use crate::ffi::sync::Store;
+use crate::ffi::{Borrowed, Owned, Raised, Result};
+use crate::py::cache::lookup::Entries;
+use crate::py::function::Wrapper;
 use crate::py::key::Key;
-use crate::state::State;
-use pyo3_ffi as py;
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What an instance is known by while it lives: its address, without the bits that are always zero.
-fn number_of(instance: Borrowed<'_>) -> i64 {
+#[inline(always)]
+pub fn number_of(instance: Borrowed<'_>) -> i64 {
     (instance.as_ptr().addr() >> 4) as i64
 }
 
-/// How many caches there may be before those of dead instances are looked for: as many again as were alive the last time.
-///
-/// Most often there are none, since references call back when their instances die. The collector clears those without a call that
-/// finalizers have made.
-pub struct SweepAt(AtomicUsize);
+/// The caches under the numbers of their instances. All values in the store are wrappers: [`Caches::insert`] sees to it.
+pub struct Caches {
+    entries: Entries,
+    /// How many caches there may be before those of dead instances are looked for: as many again as were alive the last time.
+    ///
+    /// Most often there are none, since references call back when their instances die. The collector clears those without a call
+    /// that finalizers have made.
+    sweep_at: AtomicUsize,
+}
 
-impl SweepAt {
-    const FIRST: usize = 8;
+impl Caches {
+    const FIRST_SWEEP_AT: usize = 8;
 
-    /// Before the first sweep.
-    pub const fn new() -> Self {
-        Self(AtomicUsize::new(Self::FIRST))
+    /// Without any.
+    pub fn new() -> Result<Self> {
+        let entries = Entries::new(usize::MAX).map_err(|OutOfMemory| Raised::no_memory())?;
+        Ok(Self { entries, sweep_at: AtomicUsize::new(Self::FIRST_SWEEP_AT) })
     }
 
-    /// Whether there are so many.
-    fn is_due(&self, store: &Store<Key, Owned>) -> bool {
-        // Relaxed: read and written under the store's lock.
-        store.len() >= self.0.load(Ordering::Relaxed)
+    /// Has the store know the thread that works on it. The owner is the object that holds this.
+    pub fn register_thread(&self, owner: Borrowed<'_>) {
+        self.entries.register_thread(Some(owner));
+    }
+
+    /// What `take` makes of the instance's cache, if there is one.
+    #[inline(always)]
+    pub fn find<T>(&self, instance: Borrowed<'_>, take: impl FnOnce(&Owned) -> T) -> Option<T> {
+        // SAFETY: the values in this store are wrappers.
+        let take = |cache: &Owned| unsafe { Wrapper::is_for(cache.borrow(), instance) }.then(|| take(cache));
+        match self.entries.find_with(Hash::of(number_of(instance) as u64), Key::is_inline_int, take) {
+            Hit::Value(found) => Some(found),
+            Hit::Absent(_) | Hit::Unsure(_) => None,
+        }
+    }
+
+    /// The instance's cache, if there is one. That of a dead instance which had its address before is taken out. Reenters: finalizers
+    /// of its entries.
+    pub fn find_or_clean(&self, instance: Borrowed<'_>) -> Option<Owned> {
+        let cache = self.under(number_of(instance))?;
+        // SAFETY: the values in this store are wrappers.
+        if unsafe { Wrapper::is_for(cache.borrow(), instance) } {
+            return Some(cache);
+        }
+        self.take_out(number_of(instance), |found| found.is(cache.borrow()));
+        None
+    }
+
+    /// The cache under this number.
+    fn under(&self, number: i64) -> Option<Owned> {
+        let hash = Hash::of(number as u64);
+        self.entries.change(|store| store.first_candidate(hash).map(|(entry, _)| entry.value().clone()))
+    }
+
+    /// Puts the cache of this number in, unless another thread was quicker: then that one's is handed out. Reenters: finalizers of the
+    /// entries of dead instances.
+    pub fn insert(&self, number: i64, cache: Owned) -> Result<Option<Owned>> {
+        if Wrapper::try_of(cache.borrow()).is_none() {
+            return Err(Raised::type_error_naming_type(c"the cache of an instance is no %.200s", cache.borrow()));
+        }
+        let hash = Hash::of(number as u64);
+        let entry = (Key::of_inline_int(number), cache);
+        let (stored, sweep_is_due) = self.entries.change(|store| {
+            if store.first_candidate(hash).is_some() {
+                return (Ok(Some(entry)), false);
+            }
+            let (key, cache) = entry;
+            let stored = store.insert(hash, key, cache).map(|_none| None).map_err(|(key, cache, _)| (key, cache));
+            // Relaxed: read and written under the store's lock.
+            (stored, store.len() >= self.sweep_at.load(Ordering::Relaxed))
+        });
+        if sweep_is_due {
+            drop(self.entries.change_rarely(|store| self.sweep(store)));
+        }
+        match stored {
+            Ok(None) => Ok(None),
+            Ok(Some(_second)) => Ok(self.under(number)),
+            Err(_entry) => Err(Raised::no_memory()),
+        }
     }
 
     /// Takes out what nobody can ask for any more.
@@ -50,172 +109,34 @@ impl SweepAt {
                 left.extend(store.take_out(id));
             }
         }
-        // Relaxed: as above.
-        self.0.store(Self::FIRST.max(2 * store.len()), Ordering::Relaxed);
+        // Relaxed: read and written under the store's lock.
+        self.sweep_at.store(Self::FIRST_SWEEP_AT.max(2 * store.len()), Ordering::Relaxed);
         left
-    }
-}
-
-/// A cache that was not there yet.
-struct Made {
-    cache: Owned,
-    /// Whether it stays for further calls. It does not if its instance is being finalized, or has been: nobody may ever tell that
-    /// this has died.
-    stays: bool,
-}
-
-impl Method {
-    /// What this makes of the instance's cache, if there is one.
-    #[inline(always)]
-    fn find<T>(parts: &Parts, instance: Borrowed<'_>, take: impl FnOnce(&Owned) -> T) -> Option<T> {
-        // SAFETY: the values in this store are wrappers.
-        let take = |cache: &Owned| unsafe { Wrapper::is_for(cache.borrow(), instance) }.then(|| take(cache));
-        match parts.caches.find_with(Hash::of(number_of(instance) as u64), Key::is_inline_int, take) {
-            Hit::Value(found) => Some(found),
-            Hit::Absent(_) | Hit::Unsure(_) => None,
-        }
-    }
-
-    /// The cache of this instance. Reenters on its first call: attributes of the function, weak references.
-    pub fn cache_for(&self, instance: Borrowed<'_>) -> Result<Owned> {
-        let parts = self.parts()?;
-        if let Some(cache) = Self::find(parts, instance, Owned::clone) {
-            return Ok(cache);
-        }
-        let _alive = self.as_object().to_owned();
-        let Made { cache, stays } = self.find_or_make(parts, instance)?;
-        if !stays {
-            self.take_out(number_of(instance), |found| found.is(cache.borrow()))?;
-        }
-        Ok(cache)
-    }
-
-    /// Calls the cache of this instance. Reenters: as [`Method::cache_for`], and as the cache does.
-    ///
-    /// # Safety
-    /// Arguments as vectorcall has them, held during the call.
-    #[inline(always)]
-    pub unsafe fn call(
-        &self,
-        instance: Borrowed<'_>,
-        args: *const *mut py::PyObject,
-        positional: usize,
-        kwnames: *mut py::PyObject,
-    ) -> *mut py::PyObject {
-        let lent = match self.parts() {
-            // SAFETY: a wrapper holds itself where it lets Python code run.
-            Ok(parts) => Self::find(parts, instance, |cache| unsafe { Lent::new(cache) }),
-            Err(_raised) => return std::ptr::null_mut(),
-        };
-        match lent {
-            // SAFETY: a wrapper, lent for this; the caller's arguments.
-            Some(cache) => unsafe { Wrapper::call_directly(cache.borrow(), args, positional, kwnames) },
-            // SAFETY: the caller's arguments.
-            None => unsafe { self.call_first(instance, args, positional, kwnames) },
-        }
-    }
-
-    /// [`Method::call`] where no cache was found.
-    ///
-    /// # Safety
-    /// As there.
-    #[cold]
-    #[inline(never)]
-    unsafe fn call_first(
-        &self,
-        instance: Borrowed<'_>,
-        args: *const *mut py::PyObject,
-        positional: usize,
-        kwnames: *mut py::PyObject,
-    ) -> *mut py::PyObject {
-        let _alive = self.as_object().to_owned();
-        let made = self.parts().and_then(|parts| self.find_or_make(parts, instance));
-        let Ok(Made { cache, stays }) = made else { return std::ptr::null_mut() };
-        // SAFETY: a wrapper, held by us during the call; the caller's arguments.
-        let result = unsafe { Wrapper::call_directly(cache.borrow(), args, positional, kwnames) };
-        if !stays {
-            // Not before: calls that this one makes find it.
-            object::with_exception_aside(|| {
-                let taken = self.take_out(number_of(instance), |found| found.is(cache.borrow()));
-                drop(taken.map_err(Raised::take));
-                drop(cache);
-            });
-        }
-        result
-    }
-
-    /// Reenters: as [`Method::cache_for`].
-    fn find_or_make(&self, parts: &Parts, instance: Borrowed<'_>) -> Result<Made> {
-        parts.caches.register_thread(Some(self.as_object()));
-        let number = number_of(instance);
-        let hash = Hash::of(number as u64);
-        let find = || parts.caches.change(|store| store.first_candidate(hash).map(|(entry, _)| entry.value().clone()));
-        if let Some(cache) = find() {
-            // SAFETY: the values in this store are wrappers.
-            if unsafe { Wrapper::is_for(cache.borrow(), instance) } {
-                return Ok(Made { cache, stays: true });
-            }
-            // That of an instance which had this address before: see `SweepAt`.
-            self.take_out(number, |found| found.is(cache.borrow()))?;
-        }
-        let cache = self.make(parts, instance, number)?;
-        // SAFETY: a live object.
-        let stays = unsafe { py::PyObject_GC_IsFinalized(instance.as_ptr()) } == 0;
-        // Another thread may have made one meanwhile: the first stays.
-        let entry = (Key::of_inline_int(number), cache.clone());
-        let (stored, sweep_is_due) = parts.caches.change(|store| {
-            if store.first_candidate(hash).is_some() {
-                return (Ok(Some(entry)), false);
-            }
-            let (key, cache) = entry;
-            let stored = store.insert(hash, key, cache).map(|_none| None).map_err(|(key, cache, _)| (key, cache));
-            (stored, parts.sweep_at.is_due(store))
-        });
-        if sweep_is_due {
-            drop(parts.caches.change_rarely(|store| parts.sweep_at.sweep(store)));
-        }
-        match stored {
-            Ok(None) => Ok(Made { cache, stays }),
-            Ok(Some(_second)) => Ok(Made { cache: find().unwrap_or(cache), stays: true }),
-            Err(_entry) => Err(Raised::no_memory()),
-        }
-    }
-
-    /// A cache for this instance, which it does not keep alive. Reenters: as [`Method::cache_for`].
-    fn make(&self, parts: &Parts, instance: Borrowed<'_>, number: i64) -> Result<Owned> {
-        let state = State::of_instance(self.as_object())?;
-        let forget = Forget::create(state, self.as_object(), number)?;
-        let reference = weak_reference(instance, Some(forget.borrow())).or_else(|raised| refused(raised, instance))?;
-        let function = BoundMethod::weakly(state, parts.function.borrow(), reference.borrow())?;
-        let (typed, given) = (parts.typed.borrow(), parts.given.borrow());
-        let of_instance = OfInstance { reference, method: parts.function.borrow(), coroutine: parts.coroutine };
-        Wrapper::decorate(state, function.borrow(), parts.bound, typed, given, Some(of_instance))
     }
 
     /// Drops the cache under this number if it is the one meant. Reenters: finalizers of its entries.
-    fn take_out(&self, number: i64, is_meant: impl Fn(Borrowed<'_>) -> bool) -> Result<()> {
-        let gone = self.parts()?.caches.change_rarely(|store| {
+    pub fn take_out(&self, number: i64, is_meant: impl Fn(Borrowed<'_>) -> bool) {
+        let gone = self.entries.change_rarely(|store| {
             let (entry, _) = store.first_candidate(Hash::of(number as u64))?;
             let id = entry.id();
             if is_meant(entry.value().borrow()) { store.take_out(id) } else { None }
         });
         drop(gone);
-        Ok(())
     }
 
-    /// Drops the cache of an instance that is gone. Nothing if the method is no live one. Reenters: finalizers of its entries.
-    pub fn forget(method: Borrowed<'_>, number: i64, reference: Borrowed<'_>) -> Result<()> {
-        match Self::from_object(State::of_instance(method)?, method) {
-            // SAFETY: the values in the store are wrappers.
-            Some(method) => method.take_out(number, |found| unsafe { Wrapper::is_known_by(found, reference) }),
-            None => Ok(()),
-        }
+    /// Drops the cache of the instance to which this reference led. Reenters: finalizers of its entries.
+    pub fn forget(&self, number: i64, reference: Borrowed<'_>) {
+        // SAFETY: the values in this store are wrappers.
+        self.take_out(number, |found| unsafe { Wrapper::is_known_by(found, reference) });
     }
-}
 
-/// Says what to do about instances that can't be weakly referenced. Reenters: attributes of the instance's type.
-#[cold]
-fn refused(raised: Raised, instance: Borrowed<'_>) -> Result<Owned> {
-    raised.unless(Kind::Type)?;
-    object::call_with(object::import(c"tamis._method", c"refuse")?.borrow(), &[instance])
+    /// Shows the collector all caches, until it says stop.
+    pub fn visit(&self, visit: impl Fn(&Owned) -> c_int) -> c_int {
+        self.entries.visit(|_number, cache| visit(cache))
+    }
+
+    /// Hands all caches to the dropper.
+    pub fn take_apart(self, dropper: &mut Dropper) {
+        self.entries.into_contents().for_each(|(_number, cache)| dropper.push(cache));
+    }
 }

@@ -1,7 +1,7 @@
 //! What takes a cache out when its instance dies: the callback of the weak reference to that.
 
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, compat, object};
-use crate::py::cached_method::Method;
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, call, compat, method_table, types};
+use crate::py::cached_method::object::CachedMethod;
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::c_void;
@@ -51,6 +51,14 @@ pub fn weak_reference(object: Borrowed<'_>, callback: Option<Borrowed<'_>>) -> R
     unsafe { Owned::from_call(reference) }
 }
 
+/// Drops the cache of an instance that is gone. Nothing if the method is no live one. Reenters: finalizers of its entries.
+fn forget(method: Borrowed<'_>, number: i64, reference: Borrowed<'_>) -> Result<()> {
+    if let Some(method) = CachedMethod::from_object(State::of_instance(method)?, method) {
+        method.parts()?.caches.forget(number, reference);
+    }
+    Ok(())
+}
+
 /// Called with the reference, when its instance is gone. Reenters: finalizers of the cache's entries.
 unsafe extern "C" fn forget_vectorcall(
     callable: *mut py::PyObject,
@@ -62,11 +70,11 @@ unsafe extern "C" fn forget_vectorcall(
     let Fields { method, number } = unsafe { &(*callable.cast::<Forget>()).fields };
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    object::to_slot(compat::referent(method.borrow()).and_then(|method| {
+    call::to_slot(compat::referent(method.borrow()).and_then(|method| {
         if let (Some(method), Some(reference)) = (method, args.single()) {
-            Method::forget(method.borrow(), *number, reference)?;
+            forget(method.borrow(), *number, reference)?;
         }
-        Ok(object::none())
+        Ok(build::none())
     }))
 }
 
@@ -74,13 +82,13 @@ unsafe extern "C" fn forget_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Forget>()).fields };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 /// Makes the type, for one interpreter.
 pub fn make_forget_type(module: Borrowed<'_>) -> Result<Owned> {
     let mut members = [
-        object::member(c"__vectorcalloffset__", std::mem::offset_of!(Forget, vectorcall)),
+        method_table::member(c"__vectorcalloffset__", std::mem::offset_of!(Forget, vectorcall)),
         // SAFETY: a table of C pointers and numbers, for which zero ends the list.
         unsafe { std::mem::zeroed() },
     ];
@@ -95,5 +103,5 @@ pub fn make_forget_type(module: Borrowed<'_>) -> Result<Owned> {
         | py::Py_TPFLAGS_HAVE_VECTORCALL
         | py::Py_TPFLAGS_IMMUTABLETYPE
         | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    object::type_from_slots(module, c"tamis._core.forget", size_of::<Forget>(), flags, &mut slots)
+    types::type_from_slots(module, c"tamis._core.forget", size_of::<Forget>(), flags, &mut slots)
 }
