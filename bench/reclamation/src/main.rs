@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 use tamis::core::hash::Hash;
 use tamis::core::memory::Local;
-use tamis::core::concurrent::{After, WriterSide, Outside};
+use tamis::core::concurrent::{After, Outside, WriterSide};
 use tamis::core::store::Store;
 use tamis::core::view::Hit;
 
@@ -151,20 +151,24 @@ fn tamis() -> (f64, i64) {
         _ => 0,
     });
     let (reader_side, mut writer_side) = WriterSide::new(ENTRIES).expect("memory");
-    let outside = Outside { thread: 0, barrier: membarrier };
-    writer_side.register_thread(&reader_side, 0).expect("memory");
-    writer_side.register_thread(&reader_side, 1).expect("memory");
+    // SAFETY: this is thread 0, and the barrier is one.
+    let outside = unsafe { Outside::new(0, membarrier) };
+    // SAFETY: made together.
+    unsafe { writer_side.register_thread(&reader_side, 0) }.expect("memory");
+    // SAFETY: made together.
+    unsafe { writer_side.register_thread(&reader_side, 1) }.expect("memory");
     let mut insert = |key: u64| {
-        let (_, after) = writer_side.change(&reader_side, &outside, |store| {
-            assert!(store.insert(Hash::of(key), key, Value::new(key)).is_ok());
-        });
+        let work = |store: &mut Store<_, _, _>| assert!(store.insert(Hash::of(key), key, Value::new(key)).is_ok());
+        // SAFETY: made together.
+        let ((), after) = unsafe { writer_side.change(&reader_side, &outside, work) };
         match after {
             After::Nothing => {}
             After::Drop(departed) => departed.for_each(drop),
             After::Reclaim(ticket) => {
                 let passed = membarrier();
                 loop {
-                    let (departed, more) = writer_side.reclaim(ticket, passed);
+                    // SAFETY: the barrier was passed just now, if it was.
+                    let (departed, more) = unsafe { writer_side.reclaim(ticket, passed) };
                     departed.for_each(drop);
                     if !more {
                         break;
@@ -174,18 +178,17 @@ fn tamis() -> (f64, i64) {
         }
     };
     (0..ENTRIES as u64).for_each(&mut insert);
-    let reader = reader_side.reader(0).expect("joined");
-    let time = timed(|at| match reader_side.hit(reader, Hash::of(at as u64), |key| *key == at as u64, |value| Some(value.0)) {
+    // SAFETY: this is thread 0, and the closures come back to nothing.
+    let reader = unsafe { reader_side.reader(0) }.expect("joined");
+    let time = timed(|at| match reader.hit(Hash::of(at as u64), |key| *key == at as u64, |value| Some(value.0)) {
         Hit::Value(value) => value,
         _ => 0,
     });
     let left = left_over(
         |sleep| {
-            let reader = reader_side.reader(1).expect("joined");
-            assert!(matches!(
-                reader_side.hit(reader, Hash::of(5), |key| *key == 5, |_| Some(sleep())),
-                Hit::Value(())
-            ));
+            // SAFETY: thread 1 alone runs this, and the closures come back to nothing.
+            let reader = unsafe { reader_side.reader(1) }.expect("joined");
+            assert!(matches!(reader.hit(Hash::of(5), |key| *key == 5, |_| Some(sleep())), Hit::Value(())));
         },
         || (0..REPLACEMENTS as u64).for_each(|step| insert(1000 + step)),
     );

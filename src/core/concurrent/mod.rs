@@ -2,7 +2,7 @@
 //!
 //! Writers are one at a time; a lock outside of this layer sees to that. Readers are kept safe by hazard pointers
 //! (Michael, "Hazard Pointers: Safe Memory Reclamation for Lock-Free Objects", IEEE TPDS 15, 2004): each thread has a
-//! [`Reader`] at each cache it calls, and writes the slot that it looks at there. So a reader that was put to sleep in
+//! `Reader` at each cache it calls, and writes the slot that it looks at there. So a reader that was put to sleep in
 //! the middle of a hit keeps one entry from being given back, and not all that leave after it as with epochs.
 //!
 //! A hit, and what pairs with it:
@@ -24,6 +24,5 @@ mod tests;
 mod writer;
 
 pub use departed::{After, Departed, Ticket};
-pub use reader::Reader;
-pub use reader_side::ReaderSide;
+pub use reader_side::{OwnReader, ReaderSide};
 pub use writer::{Outside, WriterSide};

@@ -12,7 +12,7 @@ pub(super) const OUTSIDE: u32 = 0;
 pub(super) const SEARCHING: u32 = u32::MAX;
 /// What one thread writes when it calls one cache. Two cache lines, since processors fetch them in pairs.
 #[repr(align(128))]
-pub struct Reader {
+pub(super) struct Reader {
     pub(super) hazard: AtomicU32,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -25,13 +25,13 @@ impl Reader {
 
     /// Counts a hit. Only the reader's own thread does.
     #[inline(always)]
-    pub fn count_hit(&self) {
+    pub(super) fn count_hit(&self) {
         count(&self.hits);
     }
 
     /// Counts a miss. Only the reader's own thread does.
     #[inline(always)]
-    pub fn count_miss(&self) {
+    pub(super) fn count_miss(&self) {
         count(&self.misses);
     }
 

@@ -58,10 +58,19 @@ impl Batch {
 
 /// What a change needs to know of the world outside.
 pub struct Outside<B> {
-    /// The number of the thread that makes the change; that of no reader if it has none.
-    pub thread: usize,
-    /// The heavy barrier: every other thread passes a full fence before it returns true.
-    pub barrier: B,
+    thread: usize,
+    barrier: B,
+}
+
+impl<B: Fn() -> bool> Outside<B> {
+    /// `thread` is the number of the thread that makes the change; that of no reader if it has none. `barrier` is the heavy barrier.
+    ///
+    /// # Safety
+    /// No other thread that lives has the number, and every other thread passes a full fence before the barrier returns true.
+    #[inline(always)]
+    pub const unsafe fn new(thread: usize, barrier: B) -> Self {
+        Self { thread, barrier }
+    }
 }
 
 impl<K, V> WriterSide<K, V> {
@@ -98,8 +107,11 @@ impl<K, V> WriterSide<K, V> {
     }
 
     /// Makes a change, shows it to readers, and says what is to be done when the lock has been given back.
+    ///
+    /// # Safety
+    /// `reader_side` was made together with this.
     #[inline(always)]
-    pub fn change<R>(
+    pub unsafe fn change<R>(
         &mut self,
         reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
@@ -109,7 +121,10 @@ impl<K, V> WriterSide<K, V> {
     }
 
     /// [`WriterSide::change`] for changes that are rare: what leaves is let go at once, unless a reader looks at it.
-    pub fn change_rarely<R>(
+    ///
+    /// # Safety
+    /// `reader_side` was made together with this.
+    pub unsafe fn change_rarely<R>(
         &mut self,
         reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
@@ -200,7 +215,10 @@ impl<K, V> WriterSide<K, V> {
 
     /// What [`After::Reclaim`] asks for, some entries at a time: `passed` says whether the heavy barrier has been passed
     /// since. The second value says whether there are more.
-    pub fn reclaim(&mut self, ticket: Ticket, passed: bool) -> (Departed<K, V>, bool) {
+    ///
+    /// # Safety
+    /// If `passed`, every other thread has passed a full fence since the ticket was given.
+    pub unsafe fn reclaim(&mut self, ticket: Ticket, passed: bool) -> (Departed<K, V>, bool) {
         self.refused |= !passed;
         if ticket.epoch != self.readers.epoch() {
             return (Departed::nothing(), false);
@@ -302,7 +320,10 @@ impl<K, V> WriterSide<K, V> {
 
     /// Takes everything out. Where no reader is inside, all of it is handed out; otherwise all but what readers look at,
     /// which goes with a later change. Without memory for an empty store, nothing has changed.
-    pub fn take(
+    ///
+    /// # Safety
+    /// `reader_side` was made together with this.
+    pub unsafe fn take(
         &mut self,
         reader_side: &ReaderSide<K, V>,
         outside: &Outside<impl Fn() -> bool>,
@@ -344,14 +365,20 @@ impl<K, V> WriterSide<K, V> {
     /// In the child of a fork, before anything is changed there: whatever threads of the parent were about to do, they do no more,
     /// and nobody can see what left before the fork. `lives` says whether the thread of a number is one of this process. No thread
     /// gets a number meanwhile.
-    pub fn after_fork(&mut self, lives: impl Fn(usize) -> bool) {
+    ///
+    /// # Safety
+    /// This process is the child of a fork, in which nothing was changed yet, and `lives` tells the truth.
+    pub unsafe fn after_fork(&mut self, lives: impl Fn(usize) -> bool) {
         self.readers.after_fork(lives);
         // The thread that forked may come back to its batch from a finalizer; its ticket says which one that was.
         self.reclaiming = false;
     }
 
     /// A reader for the thread of this number, if it has none yet: from now on it hits without a lock.
-    pub fn register_thread(&mut self, reader_side: &ReaderSide<K, V>, thread: usize) -> Result<(), OutOfMemory> {
+    ///
+    /// # Safety
+    /// `reader_side` was made together with this.
+    pub unsafe fn register_thread(&mut self, reader_side: &ReaderSide<K, V>, thread: usize) -> Result<(), OutOfMemory> {
         self.readers.register(reader_side, thread)
     }
 
@@ -377,7 +404,10 @@ impl<K, V> WriterSide<K, V> {
     }
 
     /// Everything in it, when no thread can reach it any more.
-    pub fn into_contents(mut self, reader_side: ReaderSide<K, V>) -> Departed<K, V> {
+    ///
+    /// # Safety
+    /// `reader_side` was made together with this.
+    pub unsafe fn into_contents(mut self, reader_side: ReaderSide<K, V>) -> Departed<K, V> {
         // Relaxed: nobody else is there.
         self.replaced_views.push(reader_side.view.load(Ordering::Relaxed));
         let mut departed = Departed::nothing();

@@ -237,7 +237,7 @@ fn a_thread_that_joins_while_another_hits() {
         shared.insert(MAIN, 1, Value::new(1));
         let other = shared.clone();
         let joiner = thread::spawn(move || {
-            other.lock().register_thread(&other.reader_side, OTHER).expect("memory");
+            other.register(OTHER);
             read_key_one(&other);
         });
         assert!(shared.hit(MAIN, 1).is_some());
@@ -252,7 +252,7 @@ fn a_hit_while_the_entry_is_taken_out_by_a_rare_change() {
         with_reader(read_key_one, |shared| {
             let (_, held) = shared.change_rarely(MAIN, |store| Shared::remove_from(store, 1));
             let (_, still_held) = shared.change_rarely(MAIN, |_| ());
-            assert!(held || !still_held, "what was given writer_side can't be held");
+            assert!(held || !still_held, "what was given back can't be held");
         });
     });
 }
@@ -268,14 +268,14 @@ fn a_hit_while_a_batch_of_before_a_fork_is_reclaimed() {
             shared.change(OTHER, |_| ());
         }
         let ticket = shared.lock().close_batch_to_reclaim(false);
-        shared.lock().after_fork(|_| true);
+        shared.after_fork(|_| true);
         shared.insert(MAIN, 1, Value::new(1));
         let other = shared.clone();
         let reader = thread::spawn(move || read_key_one(&other));
         shared.insert(MAIN, 2, Value::new(2));
         let newer = shared.lock().close_batch_to_reclaim(false);
-        // The barrier of before the fork.
-        let (departed, more) = shared.lock().reclaim(ticket, true);
+        // SAFETY: the barrier of before the fork was passed, for this ticket.
+        let (departed, more) = unsafe { shared.lock().reclaim(ticket, true) };
         assert!(!more);
         departed.for_each(drop);
         shared.reclaim(newer);
@@ -296,14 +296,15 @@ fn a_hit_by_a_thread_that_got_its_number_while_a_cache_finds_out_about_a_fork() 
         let (other, taken_there) = (shared.clone(), taken.clone());
         let child = thread::spawn(move || {
             *taken_there.lock() = true;
-            if other.reader_side.reader(OTHER).is_some() {
+            if other.reader_side.reader_of(OTHER).is_some() {
                 read_key_one(&other);
             }
         });
         {
             let mut locked = shared.lock();
             let taken = taken.lock();
-            locked.after_fork(|thread| thread == MAIN || *taken);
+            // SAFETY: as in a child, where nothing was changed yet.
+            unsafe { locked.after_fork(|thread| thread == MAIN || *taken) };
         }
         shared.change_rarely(MAIN, |store| Shared::remove_from(store, 1));
         child.join().expect("the other thread");

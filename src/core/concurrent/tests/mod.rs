@@ -30,9 +30,22 @@ impl<V: Clone> Shared<V> {
     fn new(capacity: usize, threads: usize) -> Arc<Self> {
         let (reader_side, mut writer_side) = WriterSide::new(capacity).expect("memory");
         for thread in 0..threads {
-            writer_side.register_thread(&reader_side, thread).expect("memory");
+            // SAFETY: made together.
+            unsafe { writer_side.register_thread(&reader_side, thread) }.expect("memory");
         }
         Arc::new(Self { reader_side, writer_side: Lock::new(writer_side) })
+    }
+
+    /// A thread calls for the first time.
+    fn register(&self, thread: usize) {
+        // SAFETY: made together.
+        unsafe { self.lock().register_thread(&self.reader_side, thread) }.expect("memory");
+    }
+
+    /// As in the child of a fork.
+    fn after_fork(&self, lives: impl Fn(usize) -> bool) {
+        // SAFETY: no thread is inside, as in a child, where nothing was changed yet.
+        unsafe { self.lock().after_fork(lives) };
     }
 
     fn lock(&self) -> LockGuard<'_, WriterSide<u64, V>> {
@@ -40,12 +53,14 @@ impl<V: Clone> Shared<V> {
     }
 
     fn outside(thread: usize) -> Outside<fn() -> bool> {
-        Outside { thread, barrier: models::heavy_barrier }
+        // SAFETY: tests number their threads, and the barrier is one.
+        unsafe { Outside::new(thread, models::heavy_barrier) }
     }
 
     fn hit(&self, thread: usize, key: u64) -> Option<V> {
-        let reader = self.reader_side.reader(thread).expect("the thread has joined");
-        match self.reader_side.hit(reader, Hash::of(key), |stored| *stored == key, |value| Some(value.clone())) {
+        // SAFETY: tests number their threads, and closures come back to nothing.
+        let reader = unsafe { self.reader_side.reader(thread) }.expect("the thread has joined");
+        match reader.hit(Hash::of(key), |stored| *stored == key, |value| Some(value.clone())) {
             Hit::Value(value) => {
                 reader.count_hit();
                 Some(value)
@@ -55,13 +70,15 @@ impl<V: Clone> Shared<V> {
     }
 
     fn look(&self, thread: usize, key: u64) -> Look<u64, V> {
-        let reader = self.reader_side.reader(thread).expect("the thread has joined");
-        self.reader_side.look(reader, Hash::of(key), |stored| Verdict::of(*stored == key))
+        // SAFETY: tests number their threads, and closures come back to nothing.
+        let reader = unsafe { self.reader_side.reader(thread) }.expect("the thread has joined");
+        reader.look(Hash::of(key), |stored| Verdict::of(*stored == key))
     }
 
     fn change<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> R {
         let mut locked = self.lock();
-        let (result, after) = locked.change(&self.reader_side, &Self::outside(thread), work);
+        // SAFETY: made together.
+        let (result, after) = unsafe { locked.change(&self.reader_side, &Self::outside(thread), work) };
         drop(locked);
         self.finish(after);
         result
@@ -70,7 +87,8 @@ impl<V: Clone> Shared<V> {
     /// As [`Shared::change`]. The second value says whether readers hold some of what was to go.
     fn change_rarely<R>(&self, thread: usize, work: impl FnOnce(&mut TestStore<V>) -> R) -> (R, bool) {
         let mut locked = self.lock();
-        let (result, after) = locked.change_rarely(&self.reader_side, &Self::outside(thread), work);
+        // SAFETY: made together.
+        let (result, after) = unsafe { locked.change_rarely(&self.reader_side, &Self::outside(thread), work) };
         drop(locked);
         (result, self.finish(after))
     }
@@ -91,7 +109,8 @@ impl<V: Clone> Shared<V> {
         let passed = models::heavy_barrier();
         let mut held = false;
         loop {
-            let (departed, more) = self.lock().reclaim(ticket, passed);
+            // SAFETY: the barrier was passed just now, if it was.
+            let (departed, more) = unsafe { self.lock().reclaim(ticket, passed) };
             held |= departed.some_is_held();
             departed.for_each(drop);
             if !more {
@@ -127,7 +146,8 @@ impl<V: Clone> Shared<V> {
     }
 
     fn clear(&self, thread: usize) {
-        let departed = self.lock().take(&self.reader_side, &Self::outside(thread));
+        // SAFETY: made together.
+        let departed = unsafe { self.lock().take(&self.reader_side, &Self::outside(thread)) };
         departed.unwrap_or_else(|_| panic!("memory")).for_each(drop);
     }
 
@@ -135,6 +155,7 @@ impl<V: Clone> Shared<V> {
     fn end(shared: Arc<Self>) {
         let Ok(this) = Arc::try_unwrap(shared) else { panic!("still in use") };
         let Self { reader_side, writer_side, .. } = this;
-        writer_side.into_inner().into_contents(reader_side).for_each(drop);
+        // SAFETY: made together.
+        unsafe { writer_side.into_inner().into_contents(reader_side) }.for_each(drop);
     }
 }

@@ -257,13 +257,13 @@ fn after_a_fork_readers_that_were_left_behind_hold_nothing_and_are_counted() {
     }
     assert!(shared.hit(5, 49).is_some());
     // Its thread was put to sleep inside, and is not here any more.
-    let behind = shared.reader_side.reader(5).expect("it has joined");
+    let behind = shared.reader_side.reader_of(5).expect("it has joined");
     behind.hazard.store(crate::core::concurrent::reader::SEARCHING, Ordering::Relaxed);
     shared.clear(0);
     assert_ne!(shared.lock().replaced_count(), 0);
-    shared.lock().after_fork(|thread| thread == 0);
+    shared.after_fork(|thread| thread == 0);
     assert_eq!(shared.lock().reader_count(), 1);
-    assert!((0..8).all(|thread| shared.reader_side.reader(thread).is_some() == (thread == 0)));
+    assert!((0..8).all(|thread| shared.reader_side.reader_of(thread).is_some() == (thread == 0)));
     assert_eq!(shared.lock().counts(), (1, 0));
     // Alone: everything goes at once.
     for key in 0..50 {
@@ -271,7 +271,7 @@ fn after_a_fork_readers_that_were_left_behind_hold_nothing_and_are_counted() {
         assert!(LIVE.load(Ordering::Relaxed) <= 3);
         assert_eq!(shared.lock().replaced_count(), 0);
     }
-    shared.lock().register_thread(&shared.reader_side, 5).expect("memory");
+    shared.register(5);
     assert!(shared.hit(5, 49).is_some());
     assert_eq!(shared.lock().counts(), (2, 0));
     Shared::end(shared);
@@ -286,7 +286,7 @@ fn a_ticket_of_before_a_fork_lets_nothing_of_a_newer_batch_go() {
         shared.insert(0, key, Value::new(key));
     }
     let ticket = shared.lock().close_batch_to_reclaim(false);
-    shared.lock().after_fork(|_| true);
+    shared.after_fork(|_| true);
     shared.insert(0, 3, Value::new(3));
     let newer = shared.lock().close_batch_to_reclaim(false);
     let waiting = LIVE.load(Ordering::Relaxed) - 1;

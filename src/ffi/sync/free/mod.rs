@@ -10,7 +10,7 @@ mod share;
 mod threads;
 
 use crate::core::OutOfMemory;
-use crate::core::concurrent::{After, Departed, Outside, ReaderSide, Ticket, WriterSide};
+use crate::core::concurrent::{After, Departed, Outside, OwnReader, ReaderSide, Ticket, WriterSide};
 use crate::core::forks::process;
 use crate::core::hash::Hash;
 use crate::core::memory::Concurrent;
@@ -90,7 +90,8 @@ struct Held<'a, K, V> {
 impl<K, V> Cold<K, V> {
     #[inline(always)]
     fn outside(&self) -> Outside<fn() -> bool> {
-        Outside { thread: threads::current(), barrier: barrier::heavy }
+        // SAFETY: the calling thread's number, which is its own while it lives; and the barrier is one for all threads.
+        unsafe { Outside::new(threads::current(), barrier::heavy) }
     }
 
     /// The lock, and what it guards.
@@ -111,7 +112,10 @@ impl<K, V> Guarded<K, V> {
     #[cold]
     #[inline(never)]
     fn after_fork(&mut self) {
-        threads::while_none_is_taken(|lives| self.writer_side.after_fork(lives));
+        threads::while_none_is_taken(|lives| {
+            // SAFETY: the process is another one than at the last change, and numbers are told of by their list.
+            unsafe { self.writer_side.after_fork(lives) }
+        });
         self.process = process();
     }
 }
@@ -132,6 +136,14 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
             }),
         };
         Ok(Self { reader_side, cold: crate::core::boxed(cold)? })
+    }
+
+    /// This thread's reader, if it has one.
+    #[inline(always)]
+    fn reader(&self) -> Option<OwnReader<'_, K, V>> {
+        // SAFETY: the calling thread's number, which is its own while it lives; and what is asked of keys and values in a hit runs
+        // no Python code and comes back to no cache.
+        unsafe { self.reader_side.reader(threads::current()) }
     }
 
     /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
@@ -167,10 +179,10 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         same: impl FnOnce(&K) -> bool,
         take: impl FnOnce(&V) -> Option<T>,
     ) -> Hit<T> {
-        let Some(reader) = self.reader_side.reader(threads::current()) else {
+        let Some(reader) = self.reader() else {
             return Hit::Unsure(SlotId::NONE);
         };
-        match self.reader_side.hit(reader, hash, same, take) {
+        match reader.hit(hash, same, take) {
             Hit::Value(value) => {
                 if COUNT {
                     reader.count_hit();
@@ -192,11 +204,11 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         _id: SlotId,
         judge: impl FnMut(&K) -> Verdict,
     ) -> Look<K, V> {
-        let Some(reader) = self.reader_side.reader(threads::current()) else {
+        let Some(reader) = self.reader() else {
             self.register_now(owner);
             return Look::Inconclusive;
         };
-        let found = self.reader_side.look(reader, hash, judge);
+        let found = reader.look(hash, judge);
         if matches!(found, Look::Same(_)) {
             reader.count_hit();
         }
@@ -206,7 +218,7 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// Sees to it that this thread can hit without a lock. `owner` is the Python object that the cache belongs to.
     #[inline(always)]
     pub fn register_thread(&self, owner: Option<Borrowed<'_>>) {
-        if self.reader_side.reader(threads::current()).is_none() {
+        if self.reader().is_none() {
             self.register_now(owner);
         }
     }
@@ -222,7 +234,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         let Some(thread) = threads::register() else { return };
         let share = {
             let Held { guarded, _locked } = self.cold.lock();
-            if guarded.writer_side.register_thread(&self.reader_side, thread).is_err() {
+            // SAFETY: made together in `new`.
+            if unsafe { guarded.writer_side.register_thread(&self.reader_side, thread) }.is_err() {
                 return;
             }
             let owner = owner.filter(|&owner| {
@@ -241,7 +254,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     #[inline]
     pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
         let Held { guarded, _locked } = self.cold.lock();
-        let (result, after) = guarded.writer_side.change(&self.reader_side, &self.cold.outside(), work);
+        // SAFETY: made together in `new`.
+        let (result, after) = unsafe { guarded.writer_side.change(&self.reader_side, &self.cold.outside(), work) };
         drop(_locked);
         match after {
             After::Nothing => {}
@@ -265,7 +279,9 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// The second value says whether threads look at some of what is to go. Reenters: as [`LockedStore::change`].
     fn change_and_let_go<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> (R, bool) {
         let Held { guarded, _locked } = self.cold.lock();
-        let (result, after) = guarded.writer_side.change_rarely(&self.reader_side, &self.cold.outside(), work);
+        // SAFETY: made together in `new`.
+        let (result, after) =
+            unsafe { guarded.writer_side.change_rarely(&self.reader_side, &self.cold.outside(), work) };
         drop(_locked);
         let held = match after {
             After::Nothing => false,
@@ -298,7 +314,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         let passed = barrier::heavy();
         let mut held = false;
         loop {
-            let (departed, more) = self.cold.lock().guarded.writer_side.reclaim(ticket, passed);
+            // SAFETY: the barrier was passed above, if it was.
+            let (departed, more) = unsafe { self.cold.lock().guarded.writer_side.reclaim(ticket, passed) };
             held |= drop_all(departed);
             if !more {
                 return held;
@@ -311,7 +328,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
         let Held { guarded, _locked } = self.cold.lock();
         before(guarded.writer_side.store_mut());
-        let departed = guarded.writer_side.take(&self.reader_side, &self.cold.outside())?;
+        // SAFETY: made together in `new`.
+        let departed = unsafe { guarded.writer_side.take(&self.reader_side, &self.cold.outside()) }?;
         guarded.counted_before = self.all_counts(guarded);
         drop(_locked);
         if departed.some_is_held() {
@@ -323,7 +341,7 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// Counts a hit that [`LockedStore::hit`] and [`LockedStore::look`] have not counted.
     #[inline]
     pub fn count_hit(&self) {
-        match self.reader_side.reader(threads::current()) {
+        match self.reader() {
             Some(reader) => reader.count_hit(),
             // Relaxed: a number alone.
             None => _ = self.cold.hits.fetch_add(1, Ordering::Relaxed),
@@ -333,7 +351,7 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     /// Counts a miss.
     #[inline]
     pub fn count_miss(&self) {
-        match self.reader_side.reader(threads::current()) {
+        match self.reader() {
             Some(reader) => reader.count_miss(),
             // Relaxed: a number alone.
             None => _ = self.cold.misses.fetch_add(1, Ordering::Relaxed),
@@ -367,7 +385,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
 
     /// Everything in it, when nobody else can reach it any more.
     pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
-        self.cold.guarded.into_inner().writer_side.into_contents(self.reader_side)
+        // SAFETY: made together in `new`.
+        unsafe { self.cold.guarded.into_inner().writer_side.into_contents(self.reader_side) }
     }
 }
 
