@@ -1,10 +1,11 @@
 //! What a hit of a cached coroutine function returns: a coroutine that is through already.
 
 use crate::ffi::dropper::Link;
+use crate::ffi::method_table::{Table, definition, getter};
 use crate::ffi::{Borrowed, Owned, Result, compat, err, exact, object, sync};
-use crate::py::function::methods::Table;
+use crate::state::State;
 use pyo3_ffi as py;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -13,7 +14,7 @@ pub const PY_AM_SEND: c_int = 81;
 
 /// A coroutine that returns this value at once, to whoever awaits it, and as often.
 #[repr(C)]
-pub struct Ready {
+pub struct CompletedCoroutine {
     _ob_base: py::PyObject,
     fields: Fields,
 }
@@ -28,25 +29,36 @@ struct Fields {
 /// all the rest of an await. Null until then.
 struct KeptStop(AtomicPtr<py::PyObject>);
 
-impl Ready {
-    /// For this value.
-    pub fn create(kind: Borrowed<'_>, value: Owned) -> Result<Owned> {
+/// The type of completed coroutines, of one interpreter.
+pub struct CompletedType(Owned);
+
+impl CompletedType {
+    /// That of this module.
+    pub fn of(state: &State) -> Self {
+        Self(state.types.completed_coroutine.clone())
+    }
+
+    /// One that returns this value.
+    pub fn create(&self, value: Owned) -> Result<Owned> {
         let fields = Fields { value: Link::new(value), stop: KeptStop(AtomicPtr::new(ptr::null_mut())) };
-        // SAFETY: the fields of a fresh object of ours.
-        unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
+        let offset = std::mem::offset_of!(CompletedCoroutine, fields);
+        // SAFETY: the type that `make_type` has made, and the fields of its instances.
+        unsafe { object::plain_instance(self.0.borrow(), fields, offset) }
     }
 
-    /// What it returns.
-    ///
-    /// # Safety
-    /// It was made by [`Ready::create`].
-    pub unsafe fn value_of(object: &Owned) -> &Owned {
-        // SAFETY: as the caller says; the reference holds it.
-        unsafe { &Self::fields(object.as_ptr()).value }
+    /// What it returns, if the object is one of these.
+    pub fn value_of<'a>(&self, object: &'a Owned) -> Option<&'a Owned> {
+        if object.borrow().type_ptr().cast() != self.0.as_ptr() {
+            return None;
+        }
+        // SAFETY: the type has just been seen, and the reference holds it.
+        Some(unsafe { &CompletedCoroutine::fields(object.as_ptr()).value })
     }
+}
 
+impl CompletedCoroutine {
     /// # Safety
-    /// The object is one of these, held by the caller.
+    /// The object is one of these, and lives for `'a`.
     #[inline(always)]
     unsafe fn fields<'a>(object: *mut py::PyObject) -> &'a Fields {
         // SAFETY: as the caller says.
@@ -55,8 +67,8 @@ impl Ready {
 }
 
 /// Whether the object is one of these, of any interpreter's type.
-pub fn is_ready(object: Borrowed<'_>) -> bool {
-    const OURS: py::destructor = ready_tp_dealloc;
+pub fn is_completed(object: Borrowed<'_>) -> bool {
+    const OURS: py::destructor = completed_tp_dealloc;
     // SAFETY: a live object's type is live.
     unsafe { (*object.type_ptr()).tp_dealloc }.map(|dealloc| dealloc as usize) == Some(OURS as usize)
 }
@@ -136,9 +148,9 @@ pub fn stop_with(value: Borrowed<'_>) -> *mut py::PyObject {
     ptr::null_mut()
 }
 
-unsafe extern "C" fn ready_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
+unsafe extern "C" fn completed_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: an object of this type; all zero until its fields are written.
-    let fields = unsafe { &raw const (*object.cast::<Ready>()).fields };
+    let fields = unsafe { &raw const (*object.cast::<CompletedCoroutine>()).fields };
     // SAFETY: as above.
     let value = unsafe { *fields.cast::<*mut py::PyObject>() };
     // SAFETY: as above.
@@ -147,43 +159,43 @@ unsafe extern "C" fn ready_tp_traverse(object: *mut py::PyObject, visit: py::vis
     unsafe { object::traverse_plain(object, &[value, stop], visit, arg) }
 }
 
-unsafe extern "C" fn ready_tp_dealloc(object: *mut py::PyObject) {
+unsafe extern "C" fn completed_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
-    let place = unsafe { &raw const (*object.cast::<Ready>()).fields };
+    let place = unsafe { &raw const (*object.cast::<CompletedCoroutine>()).fields };
     // SAFETY: no reference is left.
     unsafe { object::dealloc_plain(object, place) };
 }
 
-unsafe extern "C" fn ready_await(object: *mut py::PyObject) -> *mut py::PyObject {
+unsafe extern "C" fn completed_await(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     unsafe { Borrowed::from_ptr(object) }.to_owned().into_ptr()
 }
 
-unsafe extern "C" fn ready_next(object: *mut py::PyObject) -> *mut py::PyObject {
+unsafe extern "C" fn completed_next(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: an object of this type.
-    let fields = unsafe { Ready::fields(object) };
+    let fields = unsafe { CompletedCoroutine::fields(object) };
     fields.stop.raise(fields.value.borrow());
     ptr::null_mut()
 }
 
-unsafe extern "C" fn ready_am_send(
+unsafe extern "C" fn completed_am_send(
     object: *mut py::PyObject,
     _sent: *mut py::PyObject,
     result: *mut *mut py::PyObject,
 ) -> py::PySendResult {
     // SAFETY: an object of this type.
-    let value = unsafe { Ready::fields(object) }.value.clone();
+    let value = unsafe { CompletedCoroutine::fields(object) }.value.clone();
     // SAFETY: a place for the result.
     unsafe { result.write(value.into_ptr()) };
     py::PySendResult::PYGEN_RETURN
 }
 
-unsafe extern "C" fn ready_send(object: *mut py::PyObject, _sent: *mut py::PyObject) -> *mut py::PyObject {
+unsafe extern "C" fn completed_send(object: *mut py::PyObject, _sent: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: an object of this type.
-    stop_with(unsafe { Ready::fields(object) }.value.borrow())
+    stop_with(unsafe { CompletedCoroutine::fields(object) }.value.borrow())
 }
 
-unsafe extern "C" fn ready_throw(
+unsafe extern "C" fn completed_throw(
     _object: *mut py::PyObject,
     args: *mut *mut py::PyObject,
     count: py::Py_ssize_t,
@@ -195,7 +207,7 @@ unsafe extern "C" fn ready_throw(
     ptr::null_mut()
 }
 
-unsafe extern "C" fn ready_close(_object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
+unsafe extern "C" fn completed_close(_object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
     object::none().into_ptr()
 }
 
@@ -219,34 +231,30 @@ unsafe extern "C" fn closed(_object: *mut py::PyObject, _: *mut c_void) -> *mut 
     object::to_slot(object::interned(c"CORO_CLOSED"))
 }
 
-/// An attribute of a coroutine.
-pub const fn getter(name: &'static CStr, get: py::getter) -> py::PyGetSetDef {
-    py::PyGetSetDef { name: name.as_ptr(), get: Some(get), set: None, doc: ptr::null(), closure: ptr::null_mut() }
-}
-
-static READY_ATTRIBUTES: Table<py::PyGetSetDef, 8> = Table([
-    getter(c"__class__", class),
-    getter(c"cr_await", nothing),
-    getter(c"cr_frame", nothing),
-    getter(c"cr_origin", nothing),
-    getter(c"cr_running", no),
-    getter(c"cr_state", closed),
-    getter(c"cr_suspended", no),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
+static ATTRIBUTES: Table<py::PyGetSetDef, 7> = Table::new([
+    getter(c"__class__", class, None),
+    getter(c"cr_await", nothing, None),
+    getter(c"cr_frame", nothing, None),
+    getter(c"cr_origin", nothing, None),
+    getter(c"cr_running", no, None),
+    getter(c"cr_state", closed, None),
+    getter(c"cr_suspended", no, None),
 ]);
 
-static READY_METHODS: Table<py::PyMethodDef, 4> = Table([
-    method(c"send", py::PyMethodDefPointer { PyCFunction: ready_send }, py::METH_O),
-    method(c"throw", py::PyMethodDefPointer { PyCFunctionFast: ready_throw }, py::METH_FASTCALL),
-    method(c"close", py::PyMethodDefPointer { PyCFunction: ready_close }, py::METH_NOARGS),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
-]);
+static METHODS: Table<py::PyMethodDef, 3> =
+    Table::new(coroutine_methods(completed_send, completed_throw, completed_close));
 
-/// A method of a coroutine.
-pub const fn method(name: &'static CStr, function: py::PyMethodDefPointer, flags: c_int) -> py::PyMethodDef {
-    py::PyMethodDef { ml_name: name.as_ptr(), ml_meth: function, ml_flags: flags, ml_doc: ptr::null() }
+/// The methods that a coroutine has.
+pub const fn coroutine_methods(
+    send: py::PyCFunction,
+    throw: py::PyCFunctionFast,
+    close: py::PyCFunction,
+) -> [py::PyMethodDef; 3] {
+    [
+        definition(c"send", py::PyMethodDefPointer { PyCFunction: send }, py::METH_O, None),
+        definition(c"throw", py::PyMethodDefPointer { PyCFunctionFast: throw }, py::METH_FASTCALL, None),
+        definition(c"close", py::PyMethodDefPointer { PyCFunction: close }, py::METH_NOARGS, None),
+    ]
 }
 
 /// Makes the type, for one interpreter.
@@ -254,16 +262,16 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     object::plain_type_with(
         module,
         c"tamis._core.ready",
-        size_of::<Ready>(),
-        ready_tp_dealloc,
+        size_of::<CompletedCoroutine>(),
+        completed_tp_dealloc,
         &[
-            (py::Py_tp_traverse, ready_tp_traverse as *mut c_void),
-            (py::Py_am_await, ready_await as *mut c_void),
-            (PY_AM_SEND, ready_am_send as *mut c_void),
-            (py::Py_tp_iter, ready_await as *mut c_void),
-            (py::Py_tp_iternext, ready_next as *mut c_void),
-            (py::Py_tp_methods, READY_METHODS.0.as_ptr().cast_mut().cast()),
-            (py::Py_tp_getset, READY_ATTRIBUTES.0.as_ptr().cast_mut().cast()),
+            (py::Py_tp_traverse, completed_tp_traverse as *mut c_void),
+            (py::Py_am_await, completed_await as *mut c_void),
+            (PY_AM_SEND, completed_am_send as *mut c_void),
+            (py::Py_tp_iter, completed_await as *mut c_void),
+            (py::Py_tp_iternext, completed_next as *mut c_void),
+            (py::Py_tp_methods, METHODS.as_slot()),
+            (py::Py_tp_getset, ATTRIBUTES.as_slot()),
         ],
     )
 }

@@ -33,7 +33,7 @@ pub fn refuse_awaited(value: Borrowed<'_>) -> Result<()> {
     let message =
         c"a cached coroutine function has returned a coroutine object when it was awaited, which can be awaited only \
         once and so can't be stored: await it inside of the function";
-    if completed::is_ready(value) { Ok(()) } else { refuse(value, message, |_| true) }
+    if completed::is_completed(value) { Ok(()) } else { refuse(value, message, |_| true) }
 }
 
 #[inline(always)]

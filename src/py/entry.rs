@@ -7,7 +7,9 @@ use crate::core::clock::{NEVER, Time};
 use crate::core::expiry::{Age, Terms};
 use crate::ffi::{Borrowed, Owned, Result, object};
 use crate::shm::{Region, Token};
+use crate::state::State;
 use pyo3_ffi as py;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One value with its terms.
@@ -37,37 +39,72 @@ pub struct EntryTerms {
     pub weight: u64,
 }
 
+/// The type of entries, of one interpreter.
+pub struct EntryType(Owned);
+
+impl EntryType {
+    /// That of this module.
+    pub fn of(state: &State) -> Self {
+        Self(state.types.entry.clone())
+    }
+
+    /// A new entry. `token` names the entry of a region that it is a copy of, if there is one. Runs no Python code.
+    pub fn create(&self, value: Owned, terms: EntryTerms, now: Time, token: Option<Token>) -> Result<EntryRef> {
+        let fields = Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
+        let offset = std::mem::offset_of!(Entry, fields);
+        // SAFETY: the type that `make_type` has made, and the field of its instances.
+        unsafe { object::plain_instance(self.0.borrow(), fields, offset) }.map(EntryRef)
+    }
+
+    /// The entry that this object is, if it is one.
+    pub fn from_object(&self, object: Owned) -> Option<EntryRef> {
+        (object.borrow().type_ptr().cast() == self.0.as_ptr()).then_some(EntryRef(object))
+    }
+}
+
+/// A reference to an entry.
+pub struct EntryRef(Owned);
+
+impl EntryRef {
+    /// As a store takes it.
+    pub fn into_object(self) -> Owned {
+        self.0
+    }
+}
+
+impl Deref for EntryRef {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        // SAFETY: `EntryType` makes these, of objects of this type, and the reference holds it.
+        unsafe { Entry::of(&self.0) }
+    }
+}
+
 /// A stale entry that one caller is to replace.
 pub enum StaleEntry {
     /// In this process's memory.
-    InMemory(Owned),
+    InMemory(EntryRef),
     /// In a region.
     InRegion(Token),
 }
 
+impl StaleEntry {
+    /// The caller has failed: if the entry is still there, another one is to try. `region` is the cache's, if it has one.
+    pub fn give_up_refresh(&self, region: Option<&Region>) {
+        match (self, region) {
+            (Self::InMemory(entry), _) => entry.give_up_refresh(),
+            (Self::InRegion(token), Some(region)) => region.give_up_refresh(*token),
+            (Self::InRegion(_), None) => {}
+        }
+    }
+}
+
 impl Entry {
-    /// An entry of the module's entry type. Runs no Python code.
-    pub fn create(kind: Borrowed<'_>, value: Owned, terms: EntryTerms, now: Time) -> Result<Owned> {
-        Self::with_token(kind, value, terms, now, None)
-    }
-
-    /// As [`Entry::create`], for a value that a region has too.
-    pub fn with_token(
-        kind: Borrowed<'_>,
-        value: Owned,
-        terms: EntryTerms,
-        now: Time,
-        token: Option<Token>,
-    ) -> Result<Owned> {
-        let fields = Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
-        // SAFETY: a field of a fresh entry.
-        unsafe { object::plain_instance(kind, fields, std::mem::offset_of!(Self, fields)) }
-    }
-
     /// The entry that this object is.
     ///
     /// # Safety
-    /// It was made by [`Entry::create`], and stands for `'a`.
+    /// It was made by [`EntryType::create`], and stands for `'a`. So are all values in the store of a cache with options.
     #[inline(always)]
     pub unsafe fn of<'a>(object: &Owned) -> &'a Self {
         // SAFETY: as the caller says.

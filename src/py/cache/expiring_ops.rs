@@ -8,6 +8,7 @@ use crate::ffi::Owned;
 use crate::ffi::sync::Store;
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::{Cause, Evicted, Policy, entry};
+use crate::py::entry::EntryRef;
 use crate::py::key::Key;
 
 /// Reads an entry as a call does.
@@ -25,7 +26,7 @@ pub enum Found {
     /// To be returned, while somebody computes it anew.
     Stale(Owned),
     /// Stale, and this caller is to compute it anew.
-    Refresh(Owned),
+    Refresh(EntryRef),
     /// Nothing.
     Absent,
     /// Not to be told, and nothing is to be stored.
@@ -46,7 +47,8 @@ impl Action for Read<'_> {
             }
             Age::Stale if entry.begin_refresh() => {
                 entry.touch(self.now);
-                Found::Refresh(object.clone())
+                // It is one.
+                self.policy.entry_type.from_object(object.clone()).map_or(Found::Absent, Found::Refresh)
             }
             Age::Stale => {
                 entry.touch(self.now);

@@ -7,8 +7,8 @@ use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
 use crate::py::cache::Bound;
 use crate::py::cache::flights::Flights;
-use crate::py::completed::Ready;
-use crate::py::entry::{Entry, EntryTerms};
+use crate::py::completed::CompletedType;
+use crate::py::entry::{Entry, EntryTerms, EntryType};
 use crate::py::key::Key;
 use crate::py::options;
 use crate::py::options::{Clock, CopyPolicy, Options, Ttl};
@@ -24,9 +24,9 @@ pub struct Policy {
     pub(in crate::py) options: Options,
     /// As they were given: a dict.
     given: Owned,
-    pub(in crate::py) entry_type: Owned,
+    pub(in crate::py) entry_type: EntryType,
     /// For coroutine functions, whose entries hold what a hit returns.
-    ready_type: Option<Owned>,
+    completed_type: Option<CompletedType>,
     ignored: Option<Ignored>,
     /// Whether the hit path needs nothing but a clock of ours.
     pub(in crate::py) quick: bool,
@@ -122,12 +122,12 @@ impl Policy {
             quick,
             ignored,
             flights,
-            ready_type: options.coroutine.then(|| state.types.completed_coroutine.clone()),
+            completed_type: options.coroutine.then(|| CompletedType::of(state)),
             shared,
             would_share,
             options,
             given: options::values::copied(given)?,
-            entry_type: state.types.entry.clone(),
+            entry_type: EntryType::of(state),
             weight: AtomicU64::new(0),
             earliest_expiry: AtomicU64::new(NEVER),
             random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
@@ -282,17 +282,19 @@ impl Policy {
 
     /// What lies in the entry of a value: of a coroutine function's, what its hits return.
     pub(in crate::py) fn wrap(&self, value: &Owned) -> Result<Owned> {
-        match &self.ready_type {
-            Some(kind) => Ready::create(kind.borrow(), value.clone()),
+        match &self.completed_type {
+            Some(kind) => kind.create(value.clone()),
             None => Ok(value.clone()),
         }
     }
 
     /// The value that such an object stands for.
     pub(in crate::py) fn unwrap<'a>(&self, inside: &'a Owned) -> &'a Owned {
-        match &self.ready_type {
-            // SAFETY: so `wrap` makes them.
-            Some(_) => unsafe { Ready::value_of(inside) },
+        match &self.completed_type {
+            Some(kind) => match kind.value_of(inside) {
+                Some(value) => value,
+                None => unreachable!("so `wrap` makes them"),
+            },
             None => inside,
         }
     }

@@ -1,23 +1,25 @@
 //! A call of a cached coroutine function that has something left to do: what it holds, and what it asks of its cache. Its steps are
-//! in `coroutine_steps.rs`, the object that is awaited in `coroutine_protocol.rs`.
+//! in `coroutine_steps.rs`, and what Python code sees of it in `coroutine_protocol.rs` and `coroutine_attributes.rs`.
 //!
 //! It is no Python coroutine around the function's own, which would cost each level of recursion one more Python frame, and more of
 //! the stack.
 
 use crate::backend::NoWait;
 use crate::core::hash::Hash;
-use crate::ffi::dropper::Link;
+use crate::core::{OutOfMemory, boxed};
 use crate::ffi::err::Kind;
+use crate::ffi::method_table::Receiver;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
 use crate::py::cache::expiring_ops::Peek;
 use crate::py::cache::in_flight;
-use crate::py::cache::policy::{Policy, entry};
+use crate::py::cache::policy::Policy;
 use crate::py::coroutine_object;
 use crate::py::entry::StaleEntry;
 use crate::py::flight::deadlock::LeaseHolder;
 use crate::py::flight::policy::Computation;
-use crate::py::flight::task::{TaskLeader, TaskWait};
+use crate::py::flight::task::TaskLeader;
 use crate::py::function::Wrapper;
+use crate::py::function::coroutine_stage::{KeptArgs, NEW, Stage, THROUGH, Task};
 use crate::py::tier::request::TierRequest;
 use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
 use crate::state::State;
@@ -27,94 +29,6 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// Arguments of a call that are kept.
-pub(in crate::py) struct Kept {
-    values: Vec<Link>,
-    positional: usize,
-    kwnames: Option<Owned>,
-}
-
-impl Kept {
-    fn of(args: &CallArgs<'_>) -> Self {
-        Self {
-            values: args.values().iter().map(|&value| Link::new(value.to_owned())).collect(),
-            positional: args.positional().len(),
-            kwnames: args.kwnames().map(Borrowed::to_owned),
-        }
-    }
-
-    fn held(&self) -> impl Iterator<Item = &Owned> {
-        self.values.iter().map(|value| &**value).chain(&self.kwnames)
-    }
-
-    pub(in crate::py) fn with<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
-        let values: Vec<_> = self.values.iter().map(|value| value.borrow()).collect();
-        work(&CallArgs::of(&values, self.positional, self.kwnames.as_ref().map(Owned::borrow)))
-    }
-}
-
-/// What a coroutine is to do, or does.
-pub(in crate::py) enum Stage {
-    /// It has not begun.
-    New,
-    /// The function computes. With a flight, if others may wait for the result.
-    Computing(Option<TaskLeader>),
-    /// The function computes, for `cache_refresh`.
-    Refreshing,
-    /// Another task computes.
-    Following(TaskWait),
-    /// Another process computes, and this task leads those of this one. It looks again when it has slept.
-    WaitingForLease(TaskLeader, LeasePause),
-    /// It awaits nothing: a step is being made, or all of them were.
-    NotWaiting,
-}
-
-/// How a task sleeps that waits for a lease.
-#[derive(Clone, Copy)]
-pub(in crate::py) struct LeasePause {
-    /// For how long.
-    length: Duration,
-    /// How often the region's lock was held when the task asked.
-    busy: u32,
-}
-
-/// For how long a task sleeps first.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-/// For how long at most. Each pause is twice as long as the one before.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-/// How often a task finds the region's lock held, which takes microseconds as a rule, before it computes without a lease: for about
-/// half a second.
-const MOST_BUSY: u32 = 15;
-
-impl LeasePause {
-    /// The first one.
-    pub(in crate::py) const FIRST: Self = Self { length: FIRST_PAUSE, busy: 0 };
-
-    /// For how long.
-    pub(in crate::py) fn length(self) -> Duration {
-        self.length
-    }
-
-    /// The one after it.
-    pub(in crate::py) fn next(self) -> Self {
-        Self { length: (2 * self.length).min(LONGEST_PAUSE), ..self }
-    }
-
-    /// This one, if the region's lock may be found held once more.
-    pub(in crate::py) fn once_more(self) -> Option<Self> {
-        (self.busy < MOST_BUSY).then_some(Self { busy: self.busy + 1, ..self })
-    }
-}
-
-/// What a coroutine does.
-pub enum Task {
-    /// A call: computes the result unless it is there.
-    Run,
-    /// `cache_refresh`
-    Refresh,
-}
 
 /// Whose the region's lease of a call's key is.
 pub(in crate::py) enum LeaseAnswer {
@@ -128,13 +42,6 @@ pub(in crate::py) enum LeaseAnswer {
     Nobodys,
 }
 
-/// It has not begun.
-pub(in crate::py) const NEW: u8 = 0;
-/// It has begun.
-pub(in crate::py) const BEGUN: u8 = 1;
-/// It is through.
-pub(in crate::py) const THROUGH: u8 = 2;
-
 /// A call whose result is to be computed. Whoever makes a step of it has set `running`, so that there is one step at a time.
 pub(in crate::py) struct CoroutineCall {
     pub(in crate::py) wrapper: Owned,
@@ -147,7 +54,7 @@ pub(in crate::py) struct CoroutineCall {
     pub(in crate::py) phase: AtomicU8,
     /// What is being awaited: a reference of this call's own, or null. Changed in steps, under the lock of `held`.
     awaited: AtomicPtr<py::PyObject>,
-    held: Mutex<Held>,
+    held: Mutex<Contents>,
     /// The lease of the region's that it holds, with `single_flight` over processes.
     lease: Cell<Option<(LeaseId, LeaseHolder)>>,
     /// What it has seen of another process's lease that it waits for.
@@ -156,12 +63,12 @@ pub(in crate::py) struct CoroutineCall {
 
 /// What a call holds until it is through. Nothing runs under its lock, and what is taken out is dropped behind it. Only who makes a
 /// step counts the references to arguments.
-struct Held {
+struct Contents {
     /// The instance of a cached method, which lives on until its coroutine is through, as with any method.
     instance: Option<Owned>,
-    args: Option<Rc<Kept>>,
+    args: Option<Rc<KeptArgs>>,
     /// None if they are the same.
-    key_args: Option<Rc<Kept>>,
+    key_args: Option<Rc<KeptArgs>>,
     /// The stale entry that this call is to replace.
     old: Option<StaleEntry>,
     stage: Stage,
@@ -177,10 +84,10 @@ impl CoroutineCall {
         old: Option<StaleEntry>,
     ) -> Result<Self> {
         let same = ptr::eq(args.values(), key_args.values());
-        let held = Held {
+        let held = Contents {
             instance: wrapper.live_instance()?,
-            args: Some(Rc::new(Kept::of(args))),
-            key_args: (!same).then(|| Rc::new(Kept::of(key_args))),
+            args: Some(Rc::new(KeptArgs::of(args))),
+            key_args: (!same).then(|| Rc::new(KeptArgs::of(key_args))),
             old,
             stage: Stage::New,
         };
@@ -198,7 +105,7 @@ impl CoroutineCall {
         })
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Contents> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -280,14 +187,9 @@ impl CoroutineCall {
     /// If the stale entry is still there, another caller is to try.
     pub(in crate::py) fn give_up_refresh(&self) {
         let old = self.held().old.take();
-        match &old {
-            Some(StaleEntry::InMemory(old)) => entry(old).give_up_refresh(),
-            Some(StaleEntry::InRegion(token)) => {
-                if let Some(shared) = self.wrapper().policy().and_then(|policy| policy.shared.as_ref()) {
-                    shared.region.give_up_refresh(*token);
-                }
-            }
-            None => {}
+        if let Some(old) = &old {
+            let shared = self.wrapper().policy().and_then(|policy| policy.shared.as_ref());
+            old.give_up_refresh(shared.map(|shared| &*shared.region));
         }
         object::with_exception_aside(|| drop(old));
     }
@@ -443,5 +345,46 @@ impl Drop for CoroutineCall {
     fn drop(&mut self) {
         // A coroutine that was never awaited leaves the refresh to others.
         self.end();
+    }
+}
+
+/// A call of a cached coroutine function that has not been made, is being made, or is through.
+#[repr(C)]
+pub(in crate::py) struct Coroutine {
+    _ob_base: py::PyObject,
+    /// What CPython writes to.
+    pub(in crate::py) weakrefs: *mut py::PyObject,
+    /// None, which is zero, before it is written, in what the collector sees.
+    pub(in crate::py) call: Option<Box<CoroutineCall>>,
+}
+
+impl Coroutine {
+    /// A coroutine for this call. Reenters: where somebody wants to know who makes coroutines, an import.
+    pub(in crate::py) fn create(state: &State, mut call: CoroutineCall) -> Result<Owned> {
+        call.origin = origin(state)?;
+        let call = Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?);
+        let offset = std::mem::offset_of!(Self, call);
+        // SAFETY: the type that `coroutine_protocol::make_type` has made, and the field of its instances.
+        unsafe { object::plain_instance(state.types.coroutine_call.borrow(), call, offset) }
+    }
+}
+
+/// What `cr_origin` is of a coroutine that is made now.
+fn origin(state: &State) -> Result<Owned> {
+    let depth = object::call_with(state.origin_depth.borrow(), &[])?;
+    if !depth.borrow().is_true()? {
+        return Ok(object::none());
+    }
+    object::call_with(object::import(c"tamis._async", c"origin")?.borrow(), &[depth.borrow()])
+}
+
+// SAFETY: an instance of the type in whose table the method is holds the call, for as long as it stands.
+unsafe impl<'a> Receiver<'a> for &'a CoroutineCall {
+    #[inline(always)]
+    unsafe fn of(object: Borrowed<'a>) -> Self {
+        // SAFETY: an instance of this type, as the caller says.
+        let call = unsafe { &(*object.as_ptr().cast::<Coroutine>()).call };
+        let Some(call) = call else { unreachable!("written before anybody knows the object") };
+        call
     }
 }

@@ -1,59 +1,29 @@
 //! The coroutine that a call of a cached coroutine function returns where its result is not there: what `await`, `asyncio` and others
 //! ask of a coroutine, after `types.CoroutineType` (Objects/genobject.c).
 
-use crate::core::{OutOfMemory, boxed};
 use crate::ffi::compat::recursion::check_stack;
 use crate::ffi::coroutine::{self, Step};
 use crate::ffi::err::Kind;
+use crate::ffi::method_table::{Receiver, Table};
 use crate::ffi::{Borrowed, Owned, Raised, Result, err, object};
 use crate::py::completed;
-use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, NEW, THROUGH};
-use crate::py::function::methods::Table;
-use crate::state::State;
+use crate::py::function::coroutine_attributes::{ATTRIBUTES, named};
+use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};
+use crate::py::function::coroutine_stage::{BEGUN, NEW, THROUGH};
 use pyo3_ffi as py;
 use pyo3_ffi::PySendResult;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::atomic::Ordering;
 
-/// A call of a cached coroutine function that has not been made, is being made, or is through.
-#[repr(C)]
-pub struct Coroutine {
-    _ob_base: py::PyObject,
-    /// What CPython writes to.
-    weakrefs: *mut py::PyObject,
-    /// None, which is zero, before it is written, in what the collector sees.
-    call: Option<Box<CoroutineCall>>,
-}
-
-impl Coroutine {
-    /// A coroutine for this call. Reenters: where somebody wants to know who makes coroutines, an import.
-    pub(in crate::py) fn create(state: &State, mut call: CoroutineCall) -> Result<Owned> {
-        call.origin = origin(state)?;
-        let call = Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?);
-        let offset = std::mem::offset_of!(Self, call);
-        // SAFETY: a field of a fresh object of ours.
-        unsafe { object::plain_instance(state.types.coroutine_call.borrow(), call, offset) }
-    }
-}
-
-/// What `cr_origin` is of a coroutine that is made now.
-fn origin(state: &State) -> Result<Owned> {
-    let depth = object::call_with(state.origin_depth.borrow(), &[])?;
-    if !depth.borrow().is_true()? {
-        return Ok(object::none());
-    }
-    object::call_with(object::import(c"tamis._async", c"origin")?.borrow(), &[depth.borrow()])
-}
-
 /// # Safety
-/// The object is one of these, held by the caller.
+/// A slot function's own argument: an instance of the type, which its caller holds.
 #[inline(always)]
 unsafe fn call_of<'a>(object: *mut py::PyObject) -> &'a CoroutineCall {
-    // SAFETY: as the caller says.
-    let call = unsafe { &(*object.cast::<Coroutine>()).call };
-    let Some(call) = call else { unreachable!("written before anybody knows the object") };
-    call
+    // SAFETY: an instance of the type, held during `'a`.
+    let object = unsafe { Borrowed::from_ptr(object) };
+    // SAFETY: as above.
+    unsafe { <&CoroutineCall>::of(object) }
 }
 
 impl CoroutineCall {
@@ -178,7 +148,7 @@ impl CoroutineCall {
         object::with_exception_aside(|| {
             let done = match self.phase.load(Ordering::Relaxed) {
                 NEW => {
-                    let warned = warn_unawaited(this);
+                    let warned = warn_unawaited(self, this);
                     self.end();
                     warned
                 }
@@ -194,12 +164,12 @@ impl CoroutineCall {
 }
 
 /// Warns as CPython does (`_PyErr_WarnUnawaitedCoroutine` of Python/_warnings.c). Reenters: filters of warnings.
-fn warn_unawaited(this: Borrowed<'_>) -> Result<()> {
+fn warn_unawaited(call: &CoroutineCall, this: Borrowed<'_>) -> Result<()> {
     match object::import(c"warnings", c"_warn_unawaited_coroutine") {
         Ok(warn) => return object::call_with(warn.borrow(), &[this]).map(drop),
         Err(raised) => drop(raised.take()),
     }
-    let name = named(this, c"__qualname__")?;
+    let name = named(call, c"__qualname__")?;
     // SAFETY: set up before any extension is imported.
     let category = unsafe { py::PyExc_RuntimeWarning };
     // SAFETY: a class, and a format that takes exactly one object.
@@ -306,89 +276,11 @@ unsafe extern "C" fn coroutine_tp_iter(object: *mut py::PyObject) -> *mut py::Py
 
 unsafe extern "C" fn coroutine_tp_repr(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
-    match named(unsafe { Borrowed::from_ptr(object) }, c"__qualname__") {
+    match named(unsafe { call_of(object) }, c"__qualname__") {
         // SAFETY: a format that takes an object and a pointer.
         Ok(name) => unsafe { py::PyUnicode_FromFormat(c"<coroutine object %S at %p>".as_ptr(), name.as_ptr(), object) },
         Err(_raised) => ptr::null_mut(),
     }
-}
-
-/// The cached function's name. Reenters: its attributes.
-fn named(this: Borrowed<'_>, name: &CStr) -> Result<Owned> {
-    // SAFETY: one of these, held by the caller.
-    let wrapper = unsafe { call_of(this.as_ptr()) }.wrapper.borrow();
-    for name in [name, c"__name__"] {
-        match wrapper.attr(object::interned(name)?.borrow()) {
-            Ok(found) => return Ok(found),
-            Err(raised) => raised.unless_attribute_error()?,
-        }
-    }
-    object::interned(c"coroutine")
-}
-
-macro_rules! getters {
-    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
-            // SAFETY: the getter's own argument.
-            let $this = unsafe { Borrowed::from_ptr(object) };
-            let _alive = $this.to_owned();
-            object::to_slot($body)
-        }
-    )*};
-}
-
-getters! {
-    name = |this| named(this, c"__name__");
-    qualname = |this| named(this, c"__qualname__");
-    cr_origin = |this| Ok(inner(this).origin.clone());
-    cr_running = |this| Ok(object::boolean(inner(this).running.load(Ordering::Relaxed)));
-    cr_suspended = |this| Ok(object::boolean(is_suspended(inner(this))));
-    // By which inspect goes from 3.15 on.
-    cr_state = |this| object::interned(state_of(inner(this)));
-    cr_frame = |this| of_awaited(this, c"cr_frame").map(|found| found.unwrap_or_else(object::none));
-    cr_await = |this| of_awaited(this, c"cr_await").and_then(|found| found.ok_or_else(|| missing(c"cr_await")));
-    cr_code = |this| match of_awaited(this, c"cr_code") {
-        Ok(Some(code)) => Ok(code),
-        Ok(None) => code_of_function(this),
-        Err(raised) => Err(raised),
-    };
-}
-
-fn inner<'a>(this: Borrowed<'a>) -> &'a CoroutineCall {
-    // SAFETY: the getters of the type are called on instances of it.
-    unsafe { call_of(this.as_ptr()) }
-}
-
-fn state_of(call: &CoroutineCall) -> &'static CStr {
-    // Relaxed: numbers alone, as a caller of another thread may find them.
-    match call.phase.load(Ordering::Relaxed) {
-        _ if call.running.load(Ordering::Relaxed) => c"CORO_RUNNING",
-        NEW => c"CORO_CREATED",
-        BEGUN => c"CORO_SUSPENDED",
-        _ => c"CORO_CLOSED",
-    }
-}
-
-fn is_suspended(call: &CoroutineCall) -> bool {
-    call.phase.load(Ordering::Relaxed) == BEGUN && !call.running.load(Ordering::Relaxed)
-}
-
-/// An attribute of what is awaited. While the function's own coroutine is, that shows what it does; this one has no frame.
-fn of_awaited(this: Borrowed<'_>, name: &CStr) -> Result<Option<Owned>> {
-    let Some(awaited) = inner(this).awaited() else { return Ok(None) };
-    match awaited.borrow().attr(object::interned(name)?.borrow()) {
-        Ok(found) => Ok(Some(found)),
-        Err(raised) => raised.unless_attribute_error().map(|()| None),
-    }
-}
-
-fn code_of_function(this: Borrowed<'_>) -> Result<Owned> {
-    let wrapper = inner(this).wrapper.borrow();
-    wrapper.attr(object::interned(c"__code__")?.borrow())
-}
-
-fn missing(name: &'static CStr) -> Raised {
-    Raised::new(Kind::Attribute, name)
 }
 
 unsafe extern "C" fn coroutine_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
@@ -422,28 +314,7 @@ unsafe extern "C" fn coroutine_tp_dealloc(object: *mut py::PyObject) {
     unsafe { object::dealloc_plain(object, place) };
 }
 
-static METHODS: Table<py::PyMethodDef, 4> = Table([
-    completed::method(c"send", py::PyMethodDefPointer { PyCFunction: send }, py::METH_O),
-    completed::method(c"throw", py::PyMethodDefPointer { PyCFunctionFast: throw }, py::METH_FASTCALL),
-    completed::method(c"close", py::PyMethodDefPointer { PyCFunction: close }, py::METH_NOARGS),
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
-]);
-
-static ATTRIBUTES: Table<py::PyGetSetDef, 11> = Table([
-    completed::getter(c"__class__", completed::class),
-    completed::getter(c"__name__", name),
-    completed::getter(c"__qualname__", qualname),
-    completed::getter(c"cr_await", cr_await),
-    completed::getter(c"cr_code", cr_code),
-    completed::getter(c"cr_frame", cr_frame),
-    completed::getter(c"cr_origin", cr_origin),
-    completed::getter(c"cr_running", cr_running),
-    completed::getter(c"cr_state", cr_state),
-    completed::getter(c"cr_suspended", cr_suspended),
-    // SAFETY: as above.
-    unsafe { std::mem::zeroed() },
-]);
+static METHODS: Table<py::PyMethodDef, 3> = Table::new(completed::coroutine_methods(send, throw, close));
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
@@ -460,8 +331,8 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         (completed::PY_AM_SEND, coroutine_am_send as *mut c_void),
         (py::Py_tp_iter, coroutine_tp_iter as *mut c_void),
         (py::Py_tp_iternext, coroutine_tp_iternext as *mut c_void),
-        (py::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
-        (py::Py_tp_getset, ATTRIBUTES.0.as_ptr().cast_mut().cast()),
+        (py::Py_tp_methods, METHODS.as_slot()),
+        (py::Py_tp_getset, ATTRIBUTES.as_slot()),
         (py::Py_tp_members, members.as_mut_ptr().cast()),
     ];
     object::plain_type_with(module, c"tamis._core.coroutine", size_of::<Coroutine>(), coroutine_tp_dealloc, &slots)

@@ -8,7 +8,8 @@ use crate::py::cache::in_flight::Joined;
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy::{self, Computation, Leader, Role};
 use crate::py::flight::task::{Follow, TaskFlightRef, TaskLeader, TaskWait};
-use crate::py::function::coroutine_call::{BEGUN, CoroutineCall, LeaseAnswer, LeasePause, Stage, Task};
+use crate::py::function::coroutine_call::{CoroutineCall, LeaseAnswer};
+use crate::py::function::coroutine_stage::{BEGUN, LeasePause, Stage, Task};
 use std::sync::atomic::Ordering;
 
 /// What a step comes to: the call's result, or None where there is something to be awaited.

@@ -2,8 +2,10 @@
 
 pub mod attributes;
 pub mod call;
+pub mod coroutine_attributes;
 pub mod coroutine_call;
 pub mod coroutine_protocol;
+pub mod coroutine_stage;
 pub mod coroutine_steps;
 pub mod methods;
 pub mod peek;

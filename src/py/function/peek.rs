@@ -70,9 +70,9 @@ impl Wrapper {
                 Found::Fresh(inside) | Found::Stale(inside) => inside,
                 Found::Refresh(old) => {
                     // The next call is to compute it anew.
-                    entry(&old).give_up_refresh();
+                    old.give_up_refresh();
                     policy.count_stale_hit();
-                    entry(&old).value().clone()
+                    old.value().clone()
                 }
                 Found::Absent | Found::Undecided => return Ok(None),
             };

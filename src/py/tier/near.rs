@@ -11,7 +11,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::expiring_ops::Put;
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::{Policy, entry};
-use crate::py::entry::{Entry, EntryTerms};
+use crate::py::entry::EntryTerms;
 use crate::py::function::Wrapper;
 use crate::py::key;
 use crate::py::key::{Key, KeyKind};
@@ -114,7 +114,7 @@ impl Wrapper {
             return Ok(());
         }
         let terms = EntryTerms { times: terms, weight: size as u64 };
-        let object = Entry::with_token(policy.entry_type.borrow(), value.clone(), terms, 0, Some(token))?;
+        let object = policy.entry_type.create(value.clone(), terms, 0, Some(token))?.into_object();
         let new = Some((Key::new(key_args, self.kind)?, object));
         let mut put = Put {
             policy,

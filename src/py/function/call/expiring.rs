@@ -10,7 +10,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, com
 use crate::py::cache::expiring_ops::{Found, IsGood, Peek, Put, Read, TakeOut};
 use crate::py::cache::policy::{Cause, Policy, entry};
 use crate::py::cache::{Bound, Cache};
-use crate::py::entry::{Entry, EntryTerms, StaleEntry};
+use crate::py::entry::{EntryTerms, StaleEntry};
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::Wrapper;
 use crate::py::function::call::coroutine::coroutine_vectorcall;
@@ -303,7 +303,7 @@ impl Cache {
         if terms.weight > policy.most_weight() {
             return self.drop_older(policy, key_args, hash, now).map(|()| None);
         }
-        let object = Entry::create(policy.entry_type.borrow(), policy.wrap(value)?, terms, now)?;
+        let object = policy.entry_type.create(policy.wrap(value)?, terms, now, None)?.into_object();
         let new = Some((Key::new(key_args, self.kind)?, object));
         let left = Vec::new();
         let mut put = Put { policy, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };

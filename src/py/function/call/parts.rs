@@ -8,7 +8,7 @@ use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, object};
 use crate::py::cache::Bound;
 use crate::py::cache::in_flight::LedFlight;
-use crate::py::cache::policy::{Policy, entry};
+use crate::py::cache::policy::Policy;
 use crate::py::entry::StaleEntry;
 use crate::py::flight::deadlock::LeaseHolder;
 use crate::py::function::Wrapper;
@@ -78,10 +78,8 @@ impl Owed {
     /// finalizers.
     pub fn give_up_refresh(&mut self, policy: &Policy) {
         let old = self.old.take();
-        match (&old, &policy.shared) {
-            (Some(StaleEntry::InMemory(old)), _) => entry(old).give_up_refresh(),
-            (Some(StaleEntry::InRegion(token)), Some(shared)) => shared.region.give_up_refresh(*token),
-            _ => {}
+        if let Some(old) = &old {
+            old.give_up_refresh(policy.shared.as_ref().map(|shared| &*shared.region));
         }
         // The exception that is set, if any, is the caller's.
         object::with_exception_aside(|| drop(old));
