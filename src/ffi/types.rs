@@ -50,15 +50,46 @@ pub fn type_from_slots(
     unsafe { Owned::from_call(pointer) }
 }
 
+/// A fresh instance of a type of ours or of a subclass. All of it but the head is zero. Runs no Python code.
+///
+/// # Safety
+/// A ready type, whose instances may be all zero as long as nobody else knows them.
+pub unsafe fn allocate(kind: Borrowed<'_>) -> Result<Owned> {
+    // SAFETY: a ready type, as the caller says.
+    let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Owned::from_call(object) }
+}
+
+/// Frees the memory of an instance of a type of ours, of which nothing is left to drop but its reference to its type. That is handed
+/// out, so that the type stands for as long as what the instance held is dropped.
+///
+/// # Safety
+/// No reference to the object is left, and nothing uses it any more.
+pub unsafe fn free(object: *mut py::PyObject) -> Owned {
+    // SAFETY: still a whole object.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: a live type.
+    if unsafe { py::PyType_HasFeature(kind, py::Py_TPFLAGS_HAVE_GC) } != 0 {
+        // SAFETY: memory of `PyType_GenericAlloc` of such a type, which also made it known to the collector. Twice is as good as once.
+        unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+        // SAFETY: as above.
+        unsafe { py::PyObject_GC_Del(object.cast()) };
+    } else {
+        // SAFETY: memory of `PyType_GenericAlloc` of a type without that flag.
+        unsafe { py::PyObject_Free(object.cast()) };
+    }
+    // SAFETY: an object of a heap type holds a reference to its type.
+    unsafe { Owned::from_ptr(kind.cast()) }
+}
+
 /// An instance of a [`plain_type`], with its fields at such an offset. Runs no Python code.
 ///
 /// # Safety
 /// The fields lie within the type's size, and are what its functions expect there.
 pub unsafe fn plain_instance<F>(kind: Borrowed<'_>, fields: F, offset: usize) -> Result<Owned> {
     // SAFETY: a ready type of ours.
-    let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
-    // SAFETY: a new reference, or null with an exception set.
-    let object = unsafe { Owned::from_call(object) }?;
+    let object = unsafe { allocate(kind) }?;
     // SAFETY: within the object, as the caller says.
     let place = unsafe { object.as_ptr().byte_add(offset) }.cast::<F>();
     // SAFETY: a fresh object of this type, which nobody else knows yet; the memory is zero and owns nothing.
@@ -73,21 +104,10 @@ pub unsafe fn plain_instance<F>(kind: Borrowed<'_>, fields: F, offset: usize) ->
 pub unsafe fn dealloc_plain<F>(object: *mut py::PyObject, place: *const F) {
     // SAFETY: nobody else reaches the fields; they are not used any more where they lie.
     let fields = unsafe { place.read() };
-    // SAFETY: still a whole object.
-    let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: a live type.
-    if unsafe { py::PyType_HasFeature(kind, py::Py_TPFLAGS_HAVE_GC) } != 0 {
-        // SAFETY: memory of `PyType_GenericAlloc` of such a type, which also made it known to the collector.
-        unsafe { py::PyObject_GC_UnTrack(object.cast()) };
-        // SAFETY: as above.
-        unsafe { py::PyObject_GC_Del(object.cast()) };
-    } else {
-        // SAFETY: memory of `PyType_GenericAlloc` of a type without that flag.
-        unsafe { py::PyObject_Free(object.cast()) };
-    }
+    // SAFETY: no reference is left, as the caller says, and the fields are out.
+    let kind = unsafe { free(object) };
     drop(fields);
-    // SAFETY: the reference of the object that is gone.
-    unsafe { py::Py_DECREF(kind.cast()) };
+    drop(kind);
 }
 
 /// Shows the collector the type of an instance of a [`plain_type`], and these objects, of which some may be null.
