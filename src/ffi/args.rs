@@ -1,6 +1,6 @@
 //! A view of the arguments of a call, as vectorcall hands them over (PEP 590).
 
-use super::exact;
+use super::exact::{Exact, Tuple};
 use super::reference::Borrowed;
 use pyo3_ffi as py;
 
@@ -10,7 +10,7 @@ pub struct CallArgs<'a> {
     /// Positional arguments, then the values of the keyword arguments.
     values: &'a [Borrowed<'a>],
     positional: usize,
-    kwnames: Option<Borrowed<'a>>,
+    kwnames: Option<Exact<'a, Tuple>>,
 }
 
 impl<'a> CallArgs<'a> {
@@ -23,9 +23,11 @@ impl<'a> CallArgs<'a> {
             None
         } else {
             // SAFETY: not null, and held by the caller.
-            Some(unsafe { Borrowed::from_ptr(kwnames) }).filter(|names| !exact::tuple_items(*names).is_empty())
+            let names = unsafe { Borrowed::from_ptr(kwnames) };
+            // SAFETY: a tuple, as vectorcall has it.
+            Some(unsafe { Exact::<Tuple>::of_seen(names) }).filter(|names| !names.items().is_empty())
         };
-        let count = positional + kwnames.map_or(0, |names| exact::tuple_items(names).len());
+        let count = positional + kwnames.map_or(0, |names| names.items().len());
         let values = if count == 0 {
             &[]
         } else {
@@ -45,9 +47,13 @@ impl<'a> CallArgs<'a> {
         unsafe { Self::new(args, nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames) }
     }
 
-    /// These arguments, of which so many are positional; the others are for the names, of which there are as many.
+    /// These arguments, of which so many are positional; the others are for the names, a tuple of as many.
     pub fn of(values: &'a [Borrowed<'a>], positional: usize, kwnames: Option<Borrowed<'a>>) -> Self {
-        debug_assert_eq!(values.len() - positional, kwnames.map_or(0, |names| exact::tuple_items(names).len()));
+        let kwnames = kwnames.and_then(Exact::<Tuple>::of).filter(|names| !names.items().is_empty());
+        assert!(
+            values.len() == positional + kwnames.map_or(0, |names| names.items().len()),
+            "a name for each keyword argument"
+        );
         Self { values, positional, kwnames }
     }
 
@@ -70,8 +76,14 @@ impl<'a> CallArgs<'a> {
 
     /// The tuple of the names of the keyword arguments, in call order. Not empty.
     #[inline(always)]
-    pub fn kwnames(&self) -> Option<Borrowed<'a>> {
+    pub fn kwnames(&self) -> Option<Exact<'a, Tuple>> {
         self.kwnames
+    }
+
+    /// The names of the keyword arguments, in call order.
+    #[inline(always)]
+    pub fn names(&self) -> &'a [Borrowed<'a>] {
+        self.kwnames.map_or(&[][..], Exact::items)
     }
 
     /// The only argument, if there is one, and it is positional.
@@ -110,7 +122,7 @@ impl<'a> CallArgs<'a> {
 
     /// What C wants to see of them: pointer, count of positional arguments, names or null.
     pub fn as_raw(&self) -> (*const *mut py::PyObject, usize, *mut py::PyObject) {
-        let names = self.kwnames.map_or(std::ptr::null_mut(), Borrowed::as_ptr);
+        let names = self.kwnames.map_or(std::ptr::null_mut(), |names| names.object().as_ptr());
         (self.values.as_ptr().cast(), self.positional, names)
     }
 }

@@ -92,12 +92,12 @@ impl Borrowed<'_> {
 }
 
 /// The result of calling `callable` with these positional arguments. Reenters: the callable.
-pub fn call_with(callable: Borrowed<'_>, args: &[Borrowed<'_>]) -> Result<Owned> {
+pub fn with(callable: Borrowed<'_>, args: &[Borrowed<'_>]) -> Result<Owned> {
     callable.call(&CallArgs::of_positional(args))
 }
 
 /// The result of calling the method of this name of the first argument with the others. Reenters: the method.
-pub fn call_method(name: &CStr, args: &CallArgs<'_>) -> Result<Owned> {
+pub fn method(name: &CStr, args: &CallArgs<'_>) -> Result<Owned> {
     let name = build::interned(name)?;
     let (values, positional, kwnames) = args.as_raw();
     // SAFETY: a live str, and arguments that are held during the call, one positional one at least.

@@ -15,7 +15,7 @@ pub trait BuiltIn {
 }
 
 macro_rules! built_in {
-    ($($(#[$doc:meta])* $name:ident, $check:ident: $type:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $(, $check:ident)?: $type:ident;)*) => {$(
         $(#[$doc])*
         pub enum $name {}
 
@@ -26,12 +26,13 @@ macro_rules! built_in {
             }
         }
 
+        $(
         #[doc = concat!("Whether it is exactly of this type: [`", stringify!($name), "`].")]
         #[inline(always)]
-        #[allow(dead_code, reason = "each type has one")]
         pub fn $check(object: Borrowed<'_>) -> bool {
             object.type_ptr() == $name::type_ptr()
         }
+        )?
     )*};
 }
 
@@ -49,7 +50,7 @@ built_in! {
     /// `tuple`
     Tuple, is_tuple: PyTuple_Type;
     /// `complex`
-    Complex, is_complex: PyComplex_Type;
+    Complex: PyComplex_Type;
     /// `bytearray`
     ByteArray, is_bytearray: PyByteArray_Type;
     /// `list`
@@ -59,7 +60,7 @@ built_in! {
     /// `set`
     Set, is_set: PySet_Type;
     /// `frozenset`
-    FrozenSet, is_frozenset: PyFrozenSet_Type;
+    FrozenSet: PyFrozenSet_Type;
 }
 
 /// An object that is exactly of one of CPython's own types, and not of a subclass: `type(object) is T`. Such an object keeps its type.
@@ -100,7 +101,7 @@ impl<'a, T: BuiltIn> Exact<'a, T> {
 }
 
 /// How many bits, beside the sign, an integer may have for [`Exact::short`].
-pub const SHORT_BITS: u32 = 2 * DIGIT_BITS;
+pub const INLINE_INT_BITS: u32 = 2 * DIGIT_BITS;
 
 impl<'a> Exact<'a, Int> {
     #[inline(always)]
@@ -123,7 +124,6 @@ impl<'a> Exact<'a, Int> {
         unsafe { std::slice::from_raw_parts(layout.digit(), layout.digits()) }
     }
 
-    #[allow(dead_code, reason = "its users move here")]
     /// The value, if it is positive and has one digit. For the path where zero may go another way.
     #[inline(always)]
     pub fn small_positive(self) -> Option<u32> {
@@ -156,7 +156,7 @@ impl<'a> Exact<'a, Int> {
 
     /// The value, if its hash tells it: it is of at most 60 bits, and not -1 or -2, which share a hash.
     #[inline(always)]
-    pub fn told_by_hash(self) -> Option<i64> {
+    pub fn inline_int(self) -> Option<i64> {
         self.short().filter(|&value| value != -1 && value != -2)
     }
 }
@@ -233,6 +233,12 @@ impl<'a> Exact<'a, Tuple> {
     }
 }
 
+/// The items of a tuple, and nothing if the object is not exactly one.
+#[inline(always)]
+pub fn tuple_items(object: Borrowed<'_>) -> &[Borrowed<'_>] {
+    Exact::<Tuple>::of(object).map_or(&[][..], Exact::items)
+}
+
 /// The bytes of an object, if it is `bytes` or of a subclass.
 pub fn bytes_of_instance(object: Borrowed<'_>) -> Option<&[u8]> {
     // SAFETY: a live object.
@@ -286,58 +292,4 @@ pub fn has_float(object: Borrowed<'_>) -> bool {
 #[inline]
 pub fn is_plain(object: Borrowed<'_>) -> bool {
     is_int(object) || is_str(object) || is_float(object) || is_bytes(object) || is_bool(object) || object.is_none()
-}
-
-// The names that `py` still uses.
-
-pub use super::compare::{Verdict, all_of, compare, same_short_ascii};
-pub use super::hash::{hash, hash_in_place};
-pub use super::layouts::{int_layout_holds, str_layout_holds};
-
-/// See [`SHORT_BITS`].
-pub const INLINE_INT_BITS: u32 = SHORT_BITS;
-
-/// See [`Exact::layout`].
-///
-/// # Safety
-/// An exact int.
-#[inline(always)]
-pub unsafe fn as_int(object: Borrowed<'_>) -> &IntLayout {
-    // SAFETY: as the caller says.
-    unsafe { Exact::<Int>::of_seen(object) }.layout()
-}
-
-/// See [`Exact::short`].
-#[inline(always)]
-pub fn short_int(object: Borrowed<'_>) -> Option<i64> {
-    Exact::<Int>::of(object)?.short()
-}
-
-/// See [`Exact::told_by_hash`].
-#[inline(always)]
-pub fn inline_int(object: Borrowed<'_>) -> Option<i64> {
-    Exact::<Int>::of(object)?.told_by_hash()
-}
-
-/// See [`Exact::kept_hash`].
-///
-/// # Safety
-/// An exact str.
-#[inline(always)]
-pub unsafe fn str_hash(object: Borrowed<'_>) -> Option<u64> {
-    // SAFETY: as the caller says.
-    unsafe { Exact::<Str>::of_seen(object) }.kept_hash()
-}
-
-/// See [`Exact::characters`].
-#[inline(always)]
-pub fn characters(object: Borrowed<'_>) -> Option<Characters<'_>> {
-    Exact::<Str>::of(object)?.characters()
-}
-
-/// See [`Exact::items`].
-#[inline(always)]
-pub fn tuple_items(object: Borrowed<'_>) -> &[Borrowed<'_>] {
-    // SAFETY: as before.
-    unsafe { Exact::<Tuple>::of_seen(object) }.items()
 }

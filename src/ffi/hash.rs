@@ -16,8 +16,8 @@ const _: () = assert!(usize::BITS == 64, "tamis is for 64-bit platforms");
 
 /// `hash(object)`. Reenters: `__hash__`, but not for exact built-in types.
 #[inline(always)]
-pub fn hash(object: Borrowed<'_>) -> Result<u64> {
-    match hash_in_place(object) {
+pub fn of(object: Borrowed<'_>) -> Result<u64> {
+    match in_place(object) {
         Some(hash) => Ok(hash),
         None => hash_by_slot(object),
     }
@@ -26,7 +26,7 @@ pub fn hash(object: Borrowed<'_>) -> Result<u64> {
 /// `hash(object)` where it takes no call: small natural numbers, strings that know their hash, ordinary floats, and objects
 /// of classes without a hash of their own.
 #[inline(always)]
-pub fn hash_in_place(object: Borrowed<'_>) -> Option<u64> {
+pub fn in_place(object: Borrowed<'_>) -> Option<u64> {
     if let Some(int) = Exact::<Int>::of(object) {
         return int.small_natural().map(u64::from);
     }
@@ -53,7 +53,7 @@ pub fn hash_of_int(object: Borrowed<'_>) -> Option<u64> {
     Exact::<Int>::of(object)?.short().map(hash_of_value)
 }
 
-/// `hash(object)` where [`hash_in_place`] has none. Reenters: `__hash__`. `RecursionError` where the stack has no room for that.
+/// `hash(object)` where [`in_place`] has none. Reenters: `__hash__`. `RecursionError` where the stack has no room for that.
 #[inline(never)]
 fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
     if let Some(hash) = hash_of_int(object) {

@@ -147,7 +147,6 @@ pub fn own_dict(dict: Exact<'_, Dict>) -> Result<OwnDict> {
     unsafe { Owned::from_call(copy) }.map(OwnDict)
 }
 
-#[allow(dead_code, reason = "its users move here")]
 impl OwnDict {
     /// How many items it has now.
     pub fn len(&self) -> usize {
@@ -157,29 +156,19 @@ impl OwnDict {
 
     /// Its keys and values, in order. Python code that runs meanwhile may change it: then some are missed, and the length differs.
     pub fn items(&self) -> impl Iterator<Item = (Owned, Owned)> {
-        dict_items(self.0.as_ptr())
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+            // SAFETY: a dict that no other thread changes, and three places. Borrowed references.
+            if unsafe { py::PyDict_Next(self.0.as_ptr(), &raw mut at, &raw mut key, &raw mut value) } == 0 {
+                return None;
+            }
+            // SAFETY: the dict holds it, and nobody else runs now.
+            let key = unsafe { Borrowed::from_ptr(key) }.to_owned();
+            // SAFETY: as above.
+            Some((key, unsafe { Borrowed::from_ptr(value) }.to_owned()))
+        })
     }
-
-    /// old
-    pub fn into_object(self) -> Owned {
-        self.0
-    }
-}
-
-/// old
-pub fn dict_items(dict: *mut py::PyObject) -> impl Iterator<Item = (Owned, Owned)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: a dict that no other thread changes, and three places. Borrowed references.
-        if unsafe { py::PyDict_Next(dict, &raw mut at, &raw mut key, &raw mut value) } == 0 {
-            return None;
-        }
-        // SAFETY: the dict holds it, and nobody else runs now.
-        let key = unsafe { Borrowed::from_ptr(key) }.to_owned();
-        // SAFETY: as above.
-        Some((key, unsafe { Borrowed::from_ptr(value) }.to_owned()))
-    })
 }
 
 /// How many items a dict, or one of a subclass, has now.

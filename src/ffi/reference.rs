@@ -1,7 +1,7 @@
 //! References to Python objects: owned ones, which are given back when dropped, and borrowed ones.
 
 use super::compat::recursion::check_stack;
-use super::sync::{decref, incref, is_only_reference_to};
+use super::sync::{decref, incref, is_only_reference};
 use super::{Raised, Result};
 use pyo3_ffi as py;
 use std::marker::PhantomData;
@@ -179,6 +179,6 @@ impl<'a> Borrowed<'a> {
     #[inline(always)]
     pub fn is_only_reference(self) -> bool {
         // SAFETY: the object is live for 'a.
-        unsafe { is_only_reference_to(self.as_ptr()) }
+        unsafe { is_only_reference(self.as_ptr()) }
     }
 }

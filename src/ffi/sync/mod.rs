@@ -20,11 +20,4 @@ mod counts;
 mod biased;
 
 pub use build::{Lent, LockedStore, SharedCount, Store, bump, lock_mode, prepare};
-pub use counts::is_only_reference as is_only_reference_to;
-pub use counts::{FREE_THREADED, decref, incref, type_flags};
-
-/// See [`crate::ffi::Borrowed::is_only_reference`].
-#[inline(always)]
-pub fn is_only_reference(object: crate::ffi::Borrowed<'_>) -> bool {
-    object.is_only_reference()
-}
+pub use counts::{FREE_THREADED, decref, incref, is_only_reference, type_flags};
