@@ -2,7 +2,7 @@
 //! interpreter of a process has its own.
 
 use crate::ffi::sync::{self, FREE_THREADED};
-use crate::ffi::{Borrowed, Owned, Raised, Result, clock, compat, exact, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, clock, compat, layouts, to_slot};
 use crate::py::{capsule, codec, decorators, tier::admin, types};
 use crate::state::{self, MODULE_NAME, State};
 use pyo3_ffi as py;
@@ -30,7 +30,7 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
         types::named(&state.types).into_iter().try_for_each(|(name, kind)| add(borrowed, name, kind.clone()))?;
         add(borrowed, c"BUILD", build_facts()?)?;
         add(borrowed, c"_C_API", capsule::new()?)?;
-        add(borrowed, c"__version__", object::interned(VERSION)?)?;
+        add(borrowed, c"__version__", build::interned(VERSION)?)?;
         Ok(state)
     });
     let Ok(state) = filled else { return -1 };
@@ -41,10 +41,10 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
 }
 
 fn require_layouts() -> Result<()> {
-    if !exact::int_layout_holds()? {
+    if !layouts::int_layout_holds()? {
         return Err(Raised::type_error(c"tamis needs a Python whose int has digits of 30 bits"));
     }
-    if !exact::str_layout_holds()? {
+    if !layouts::str_layout_holds()? {
         return Err(Raised::type_error(c"tamis does not know how this Python lays out its str"));
     }
     Ok(())
@@ -73,7 +73,7 @@ fn build_facts() -> Result<Owned> {
             c"lock".as_ptr(),
             sync::lock_mode().as_ptr(),
             c"free_threaded".as_ptr(),
-            object::boolean(FREE_THREADED).as_ptr(),
+            build::boolean(FREE_THREADED).as_ptr(),
         )
     };
     // SAFETY: a new reference, or null with an exception set.
@@ -114,9 +114,9 @@ unsafe extern "C" fn on_death(module: *mut py::PyObject, callable: *mut py::PyOb
     let state = State::of_module(unsafe { Borrowed::from_ptr(module) });
     // SAFETY: the one argument of a function called with METH_O.
     let callable = unsafe { Borrowed::from_ptr(callable) };
-    object::to_slot(state.map(|state| {
+    to_slot(state.map(|state| {
         state.set_on_death((!callable.is_none()).then(|| callable.to_owned()));
-        object::none()
+        build::none()
     }))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One table serves all interpreters of the process: it holds nothing that belongs to one of them.
 
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, to_slot};
 use crate::py::decorators;
 use crate::py::function::Wrapper;
 use crate::state;
@@ -131,7 +131,7 @@ unsafe extern "C" fn make(callable: *mut py::PyObject, options: *mut py::PyObjec
     let callable = unsafe { Borrowed::from_ptr(callable) };
     // SAFETY: null or a live object, as the header asks.
     let options = (!options.is_null()).then(|| unsafe { Borrowed::from_ptr(options) });
-    object::to_slot(made(callable, options))
+    to_slot(made(callable, options))
 }
 
 /// Reenters: as [`decorators::around`], and an import where the interpreter has not imported tamis yet.

@@ -2,7 +2,7 @@
 
 use crate::ffi::dropper::Link;
 use crate::ffi::method_table::{Table, definition, getter};
-use crate::ffi::{Borrowed, Owned, Result, compat, err, exact, object, sync};
+use crate::ffi::{Borrowed, Owned, Result, build, call, compat, exact, raise, to_slot, types};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
@@ -43,7 +43,7 @@ impl CompletedType {
         let fields = Fields { value: Link::new(value), stop: KeptStop(AtomicPtr::new(ptr::null_mut())) };
         let offset = std::mem::offset_of!(CompletedCoroutine, fields);
         // SAFETY: the type that `make_type` has made, and the fields of its instances.
-        unsafe { object::plain_instance(self.0.borrow(), fields, offset) }
+        unsafe { types::plain_instance(self.0.borrow(), fields, offset) }
     }
 
     /// What it returns, if the object is one of these.
@@ -116,7 +116,7 @@ impl Drop for KeptStop {
 /// it asked for the next item itself.
 #[inline(always)]
 fn is_as_new(stop: Borrowed<'_>, value: Borrowed<'_>) -> bool {
-    if !sync::is_only_reference(stop) {
+    if !stop.is_only_reference() {
         return false;
     }
     // SAFETY: an exact `StopIteration`, which nobody else has: see above.
@@ -137,7 +137,7 @@ fn stop_iteration(value: Borrowed<'_>) -> Result<Owned> {
     let class = unsafe { py::PyExc_StopIteration };
     // SAFETY: there as long as the interpreter.
     let class = unsafe { Borrowed::from_ptr(class) };
-    object::call_with(class, &[value])
+    call::with(class, &[value])
 }
 
 /// Raises a `StopIteration` of its own for a caller that may be Python code.
@@ -156,14 +156,14 @@ unsafe extern "C" fn completed_tp_traverse(object: *mut py::PyObject, visit: py:
     // SAFETY: as above.
     let stop = unsafe { (*fields).stop.0.load(Ordering::Relaxed) };
     // SAFETY: the collector's own function and argument.
-    unsafe { object::traverse_plain(object, &[value, stop], visit, arg) }
+    unsafe { types::traverse_plain(object, &[value, stop], visit, arg) }
 }
 
 unsafe extern "C" fn completed_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<CompletedCoroutine>()).fields };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 unsafe extern "C" fn completed_await(object: *mut py::PyObject) -> *mut py::PyObject {
@@ -203,12 +203,12 @@ unsafe extern "C" fn completed_throw(
     let count = count as usize;
     // SAFETY: so many arguments, held by the caller; `Borrowed` is a pointer in all but name.
     let args = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(args.cast::<Borrowed<'_>>(), count) } };
-    let _raised = err::raise_given(args);
+    let _raised = raise::raise_given(args);
     ptr::null_mut()
 }
 
 unsafe extern "C" fn completed_close(_object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
-    object::none().into_ptr()
+    build::none().into_ptr()
 }
 
 /// `__class__`: that of coroutines, for who asks by `isinstance`, as `inspect.iscoroutine` does. `type()` tells the truth.
@@ -219,16 +219,16 @@ pub unsafe extern "C" fn class(_object: *mut py::PyObject, _: *mut c_void) -> *m
 }
 
 unsafe extern "C" fn no(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
-    object::boolean(false).into_ptr()
+    build::boolean(false).into_ptr()
 }
 
 unsafe extern "C" fn nothing(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
-    object::none().into_ptr()
+    build::none().into_ptr()
 }
 
 /// `cr_state`, by which inspect goes from 3.15 on: it is through.
 unsafe extern "C" fn closed(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
-    object::to_slot(object::interned(c"CORO_CLOSED"))
+    to_slot(build::interned(c"CORO_CLOSED"))
 }
 
 static ATTRIBUTES: Table<py::PyGetSetDef, 7> = Table::new([
@@ -259,7 +259,7 @@ pub const fn coroutine_methods(
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
-    object::plain_type_with(
+    types::plain_type_with(
         module,
         c"tamis._core.ready",
         size_of::<CompletedCoroutine>(),

@@ -5,7 +5,7 @@
 //! Our own are among them, but for what a hit returns where it is the awaited result of another call: that can be awaited again and
 //! again, as futures and tasks can.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object, sync};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, compat, read};
 use crate::py::completed;
 use pyo3_ffi as py;
 use std::ffi::CStr;
@@ -68,10 +68,10 @@ fn is_one(value: Borrowed<'_>) -> Result<bool> {
         return Ok(true);
     }
     if kind == &raw mut py::PyGen_Type {
-        let code = value.attr(object::interned(c"gi_code")?.borrow())?;
-        return Ok(object::code_flags(code.borrow())? & CO_ITERABLE_COROUTINE != 0);
+        let code = value.attr(build::interned(c"gi_code")?.borrow())?;
+        return Ok(read::code_flags(code.borrow())? & CO_ITERABLE_COROUTINE != 0);
     }
-    let class = object::import(c"collections.abc", c"Coroutine")?;
+    let class = call::import(c"collections.abc", c"Coroutine")?;
     // SAFETY: two live objects.
     match unsafe { py::PyObject_IsInstance(value.as_ptr(), class.as_ptr()) } {
         -1 => Err(Raised::by_callee()),
@@ -86,7 +86,7 @@ fn look_closer(function: Borrowed<'_>, value: Owned) -> Result<Owned> {
     if !is_one(value.borrow())? {
         return Ok(value);
     }
-    if sync::is_only_reference(value.borrow()) {
+    if value.borrow().is_only_reference() {
         close(value.borrow());
     }
     drop(value);
@@ -100,9 +100,9 @@ fn look_closer(function: Borrowed<'_>, value: Owned) -> Result<Owned> {
 /// Closes a coroutine, so that no warning says that it was never awaited. Whatever that raises is not what went wrong. Reenters:
 /// the coroutine, if it has begun.
 fn close(value: Borrowed<'_>) {
-    let closed = object::interned(c"close")
+    let closed = build::interned(c"close")
         .and_then(|name| value.attr(name.borrow()))
-        .and_then(|method| object::call_with(method.borrow(), &[]));
+        .and_then(|method| call::with(method.borrow(), &[]));
     if closed.is_err() {
         // SAFETY: an attached thread with an exception set, and a live object.
         unsafe { py::PyErr_WriteUnraisable(value.as_ptr()) };

@@ -1,7 +1,7 @@
 //! `lru_cache` and `cache`.
 
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact, read, to_slot};
 use crate::py::cache::Bound;
 use crate::py::cached_method::object::CachedMethod;
 use crate::py::function::Wrapper;
@@ -30,7 +30,7 @@ struct Options {
 
 impl Options {
     fn new(bound: Bound) -> Result<Self> {
-        Ok(Self { bound, typed: object::boolean(false), others: options::values::empty()?, per_instance: false })
+        Ok(Self { bound, typed: build::boolean(false), others: options::values::empty()?, per_instance: false })
     }
 
     /// Takes one of the options beside `maxsize` and `typed`. None is as if it had not been given.
@@ -57,7 +57,7 @@ impl Options {
         {
             let options = Self { per_instance: !is_static, ..Self::clone(self) };
             let made = options.decorate(module, function.borrow())?;
-            return object::call_with(kind.borrow(), &[made.borrow()]);
+            return call::with(kind.borrow(), &[made.borrow()]);
         }
         if self.per_instance {
             CachedMethod::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
@@ -80,7 +80,7 @@ impl Options {
     /// It is a builtin function whose self is a tuple of the module and the options as Python objects.
     fn into_decorator(self, module: Borrowed<'_>) -> Result<Owned> {
         let maxsize = match self.bound {
-            Bound::Unbounded => object::none(),
+            Bound::Unbounded => build::none(),
             Bound::Off => size(0)?,
             Bound::Entries(entries) => size(entries)?,
         };
@@ -89,12 +89,12 @@ impl Options {
         if self.per_instance {
             CachedMethod::check_options(parsed.as_ref())?;
         }
-        let bundle = object::tuple(&[
+        let bundle = build::tuple(&[
             module,
             maxsize.borrow(),
             self.typed.borrow(),
             self.others.borrow(),
-            object::boolean(self.per_instance).borrow(),
+            build::boolean(self.per_instance).borrow(),
         ])?;
         let definition = (&raw const DECORATING.0).cast_mut();
         // SAFETY: a static definition, which C only reads; a new reference or null.
@@ -138,11 +138,11 @@ pub fn bound_of(maxsize: Borrowed<'_>) -> Result<Option<Bound>> {
 /// import.
 pub fn unknown_option(function: &CStr, name: Borrowed<'_>, known: &[&CStr]) -> Raised {
     let message = || {
-        let known = known.iter().map(|known| object::interned(known)).collect::<Result<Vec<_>>>()?;
+        let known = known.iter().map(|known| build::interned(known)).collect::<Result<Vec<_>>>()?;
         let known: Vec<_> = known.iter().map(Owned::borrow).collect();
-        let (known, function) = (object::tuple(&known)?, object::interned(function)?);
-        let helper = object::import(c"tamis._errors", c"unknown_option")?;
-        object::call_with(helper.borrow(), &[function.borrow(), name, known.borrow()])
+        let (known, function) = (build::tuple(&known)?, build::interned(function)?);
+        let helper = call::import(c"tamis._errors", c"unknown_option")?;
+        call::with(helper.borrow(), &[function.borrow(), name, known.borrow()])
     };
     message().map_or_else(|raised| raised, |message| Raised::saying(Kind::Type, message.borrow()))
 }
@@ -153,7 +153,7 @@ fn each_option<'a>(
     function: &CStr,
     mut take: impl FnMut(&'static CStr, Borrowed<'a>) -> Result<()>,
 ) -> Result<()> {
-    let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+    let names = args.names();
     for (&name, &value) in names.iter().zip(&args.values()[args.positional().len()..]) {
         let known = OWN_NAMES.iter().chain(options::parse::NAMES).find(|known| {
             // SAFETY: a str and a terminated string.
@@ -183,12 +183,12 @@ fn cached_method(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
 pub fn around(module: Borrowed<'_>, function: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> {
     // A copy, which nobody else changes.
     let options = options.map_or_else(options::values::empty, options::values::copied)?;
-    let items = object::dict_items(options.borrow())?;
+    let items = read::dict_pairs(options.borrow())?;
     let (names, values): (Vec<_>, Vec<_>) = items.iter().map(|(name, value)| (name.borrow(), value.borrow())).unzip();
     if let Some(&name) = names.iter().find(|&&name| !exact::is_str_instance(name)) {
         return Err(Raised::type_error_naming_type(c"options have names (str), not %.200s", name));
     }
-    let kwnames = if names.is_empty() { None } else { Some(object::tuple(&names)?) };
+    let kwnames = if names.is_empty() { None } else { Some(build::tuple(&names)?) };
     let args = CallArgs::of(&values, 0, kwnames.as_ref().map(Owned::borrow));
     let (mut options, maxsize) = lru_cache_options(&args, false)?;
     if let Some(maxsize) = maxsize {
@@ -291,7 +291,7 @@ macro_rules! module_functions {
             // SAFETY: a function of the module gets it as its self.
             let module = unsafe { Borrowed::from_ptr(module) };
             // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
-            object::to_slot($function(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
+            to_slot($function(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
         }
     )*};
 }
@@ -315,7 +315,7 @@ unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *m
         let per_instance = per_instance.is_true()?;
         Options { bound, typed: typed.to_owned(), others: others.to_owned(), per_instance }.decorate(module, function)
     });
-    object::to_slot(decorated)
+    to_slot(decorated)
 }
 
 /// One definition that C reads and nobody writes.

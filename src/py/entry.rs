@@ -5,7 +5,7 @@
 
 use crate::core::clock::{NEVER, Time};
 use crate::core::expiry::{Age, Terms};
-use crate::ffi::{Borrowed, Owned, Result, object};
+use crate::ffi::{Borrowed, Owned, Result, types};
 use crate::shm::{Region, Token};
 use crate::state::State;
 use pyo3_ffi as py;
@@ -53,7 +53,7 @@ impl EntryType {
         let fields = Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
         let offset = std::mem::offset_of!(Entry, fields);
         // SAFETY: the type that `make_type` has made, and the field of its instances.
-        unsafe { object::plain_instance(self.0.borrow(), fields, offset) }.map(EntryRef)
+        unsafe { types::plain_instance(self.0.borrow(), fields, offset) }.map(EntryRef)
     }
 
     /// The entry that this object is, if it is one.
@@ -185,10 +185,10 @@ unsafe extern "C" fn entry_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Entry>()).fields };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
-    object::plain_type(module, c"tamis._core.entry", size_of::<Entry>(), entry_tp_dealloc)
+    types::plain_type(module, c"tamis._core.entry", size_of::<Entry>(), entry_tp_dealloc)
 }

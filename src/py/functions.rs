@@ -15,7 +15,7 @@ macro_rules! functions {
             // SAFETY: a function of the module gets it as its self.
             let module = unsafe { $crate::ffi::Borrowed::from_ptr(module) };
             // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
-            $crate::ffi::object::to_slot($function(module, &unsafe { $crate::ffi::CallArgs::new(args, nargs as usize, kwnames) }))
+            $crate::ffi::to_slot($function(module, &unsafe { $crate::ffi::CallArgs::new(args, nargs as usize, kwnames) }))
         }
     )*};
 }

@@ -4,7 +4,7 @@
 //! comes from the module `functools`. The libraries that then do something with a cache of their own are told of ours by
 //! `tamis/_libraries.py`, once they are imported.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, object, plain};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, read, to_slot};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::c_void;
@@ -15,7 +15,7 @@ unsafe extern "C" fn class(object: *mut py::PyObject, _: *mut c_void) -> *mut py
     // SAFETY: the getter's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
     let _alive = this.to_owned();
-    object::to_slot(State::of_instance(this).map(|state| {
+    to_slot(State::of_instance(this).map(|state| {
         // beartype asks this first.
         state.libraries.tell();
         state.libraries.class().cloned().unwrap_or_else(|| kind_of(this).to_owned())
@@ -36,9 +36,9 @@ unsafe extern "C" fn set_class(_: *mut py::PyObject, _: *mut py::PyObject, _: *m
 unsafe extern "C" fn closure(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the getter's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
-    object::to_slot(State::of_instance(this).and_then(|state| {
+    to_slot(State::of_instance(this).and_then(|state| {
         let function = this.attr(state.names.wrapped.borrow())?;
-        function.borrow().attr(object::interned(c"__closure__")?.borrow())
+        function.borrow().attr(build::interned(c"__closure__")?.borrow())
     }))
 }
 
@@ -65,7 +65,7 @@ pub const ATTRIBUTES: [py::PyGetSetDef; 2] = [
 unsafe extern "C" fn dir(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the method's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
-    object::to_slot(names_of(this))
+    to_slot(names_of(this))
 }
 
 fn names_of(this: Borrowed<'_>) -> Result<Owned> {
@@ -81,8 +81,8 @@ fn names_of(this: Borrowed<'_>) -> Result<Owned> {
     let pointer = unsafe { py::PySet_New(of_type.as_ptr()) };
     // SAFETY: a new reference, or null with an exception set.
     let names = unsafe { Owned::from_call(pointer) }?;
-    for (name, _) in object::dict_items(own.borrow())? {
-        plain::add(&names, name.borrow())?;
+    for (name, _) in read::dict_pairs(own.borrow())? {
+        build::add(&names, name.borrow())?;
     }
     // SAFETY: a live set; a new list or null.
     let pointer = unsafe { py::PySequence_List(names.as_ptr()) };
@@ -97,12 +97,12 @@ unsafe extern "C" fn reduce(object: *mut py::PyObject, _: *mut py::PyObject) -> 
     // SAFETY: the method's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
     let _alive = this.to_owned();
-    object::to_slot(State::of_instance(this).and_then(|state| {
+    to_slot(State::of_instance(this).and_then(|state| {
         if !state.libraries.tell() {
             return this.attr(state.names.qualname.borrow());
         }
-        let same = object::import(c"tamis._libraries", c"same")?;
-        object::tuple(&[same.borrow(), object::tuple(&[this])?.borrow()])
+        let same = call::import(c"tamis._libraries", c"same")?;
+        build::tuple(&[same.borrow(), build::tuple(&[this])?.borrow()])
     }))
 }
 

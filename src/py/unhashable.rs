@@ -1,8 +1,9 @@
 //! The note on the exception of an argument that can't be hashed (PEP 678): which argument it is, and what can be done.
 
 use crate::core::hash::Hash;
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
+use crate::ffi::exact::Exact;
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, compat};
 use crate::py::key;
 use crate::py::key::KeyKind;
 
@@ -48,18 +49,18 @@ fn add_note(
     args: &CallArgs<'_>,
     key_args: &CallArgs<'_>,
 ) -> Result<()> {
-    let none = object::none();
-    let values = object::tuple(args.values())?;
-    let positional = object::count(args.positional().len() as u64)?;
-    let key_values = object::tuple(key_args.values())?;
-    let helper = object::import(c"tamis._errors", c"explain_unhashable")?;
+    let none = build::none();
+    let values = build::tuple(args.values())?;
+    let positional = build::count(args.positional().len() as u64)?;
+    let key_values = build::tuple(key_args.values())?;
+    let helper = call::import(c"tamis._errors", c"explain_unhashable")?;
     let arguments: [Borrowed<'_>; 6] = [
         error,
         function.unwrap_or(none.borrow()),
         values.borrow(),
         positional.borrow(),
-        args.kwnames().unwrap_or(none.borrow()),
+        args.kwnames().map_or(none.borrow(), Exact::object),
         key_values.borrow(),
     ];
-    object::call_with(helper.borrow(), &arguments).map(|_none: Owned| ())
+    call::with(helper.borrow(), &arguments).map(|_none: Owned| ())
 }

@@ -1,6 +1,6 @@
 //! What is imported when it is first needed.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, call};
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
@@ -25,7 +25,7 @@ impl Imported {
     /// The object. Reenters on first use: an import.
     pub fn get(&self) -> Result<Borrowed<'_>> {
         if self.object.get().is_none() {
-            let object = object::import(self.module, self.name)?;
+            let object = call::import(self.module, self.name)?;
             // Not `get_or_init`, whose lock would be held during the import. Whoever comes second drops their own.
             drop(self.object.set(AnyThread(object)));
         }

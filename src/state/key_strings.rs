@@ -1,8 +1,9 @@
 //! The keys of decoded dicts, kept for the next dict: most have the names that others had, and a `str` that is there already
 //! needs neither memory nor a hash.
 
+use crate::ffi::exact::{Exact, Str};
 use crate::ffi::sync::FREE_THREADED;
-use crate::ffi::{Owned, Result, exact, plain};
+use crate::ffi::{Owned, Result, build};
 use std::cell::Cell;
 
 /// How many are kept.
@@ -24,11 +25,11 @@ impl KeyStrings {
     #[inline]
     pub fn name(&self, characters: &[u8]) -> Result<Owned> {
         let place = if characters.len() <= LONGEST { self.0.get(hash(characters) % COUNT) } else { None };
-        let Some(place) = place else { return plain::ascii_str(characters) };
+        let Some(place) = place else { return build::ascii_str(characters) };
         let kept = place.take();
         let name = match kept {
             Some(name) if is(&name, characters) => name,
-            _ => plain::ascii_str(characters)?,
+            _ => build::ascii_str(characters)?,
         };
         place.set(Some(name.clone()));
         Ok(name)
@@ -37,7 +38,7 @@ impl KeyStrings {
 
 #[inline(always)]
 fn is(name: &Owned, characters: &[u8]) -> bool {
-    exact::characters(name.borrow()).is_some_and(|kept| kept.bytes == characters)
+    Exact::<Str>::of(name.borrow()).and_then(Exact::characters).is_some_and(|kept| kept.bytes == characters)
 }
 
 /// Any function of the characters will do, as long as it is fast.

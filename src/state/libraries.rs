@@ -1,7 +1,7 @@
 //! What this interpreter's other libraries were told of tamis. Those that do something with functools' caches are told of ours by
 //! `tamis/_libraries.py`, once they are imported.
 
-use crate::ffi::{Owned, Result, compat, object};
+use crate::ffi::{Owned, Result, build, call, compat, thread};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::sync::OnceLock;
@@ -32,7 +32,7 @@ pub struct Libraries {
 impl Libraries {
     /// Nothing is told to anybody yet.
     pub fn new() -> Result<Self> {
-        let names = NAMES.iter().map(|name| object::interned(name)).collect::<Result<_>>()?;
+        let names = NAMES.iter().map(|name| build::interned(name)).collect::<Result<_>>()?;
         Ok(Self { class: OnceLock::new(), names, told: AtomicU32::new(0) })
     }
 
@@ -77,9 +77,9 @@ impl Libraries {
 /// Whether the library was told. What goes wrong is that library's, or the end of the interpreter: nothing was asked of us. Reenters.
 fn tell(name: &Owned) -> bool {
     let mut told = false;
-    object::with_exception_aside(|| {
-        let answer = object::import(c"tamis._libraries", c"tell")
-            .and_then(|tell| object::call_with(tell.borrow(), &[name.borrow()])?.borrow().is_true());
+    thread::with_exception_aside(|| {
+        let answer = call::import(c"tamis._libraries", c"tell")
+            .and_then(|tell| call::with(tell.borrow(), &[name.borrow()])?.borrow().is_true());
         told = answer.unwrap_or_else(|raised| {
             drop(raised.take());
             false
@@ -89,7 +89,7 @@ fn tell(name: &Owned) -> bool {
 }
 
 fn functools_type() -> Option<Owned> {
-    let found = match object::import(c"_functools", c"_lru_cache_wrapper") {
+    let found = match call::import(c"_functools", c"_lru_cache_wrapper") {
         Ok(found) => found,
         Err(raised) => {
             drop(raised.take());

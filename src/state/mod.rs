@@ -10,7 +10,7 @@ mod serializer;
 pub mod threads;
 mod types;
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, call};
 use imported::AnyThread;
 pub use imported::Imported;
 pub use key_strings::KeyStrings;
@@ -77,7 +77,7 @@ impl State {
             leading: Imported::new(c"tamis._async", c"_leading"),
             wake: Imported::new(c"tamis._async", c"wake"),
             awaiting: Imported::new(c"tamis._async", c"awaiting"),
-            origin_depth: object::import(c"sys", c"get_coroutine_origin_tracking_depth")?,
+            origin_depth: call::import(c"sys", c"get_coroutine_origin_tracking_depth")?,
             pickle_key: Imported::new(c"tamis._pickled", c"dumps"),
             on_death: Mutex::new(None),
             pickle: OnceLock::new(),
@@ -158,7 +158,7 @@ impl State {
     pub fn pickle(&self) -> Result<&Serializer> {
         if self.pickle.get().is_none() {
             // As in `Imported::get`.
-            drop(self.pickle.set(AnyThread(Serializer::of(object::module(c"pickle")?.borrow())?)));
+            drop(self.pickle.set(AnyThread(Serializer::of(call::module(c"pickle")?.borrow())?)));
         }
         match self.pickle.get() {
             Some(AnyThread(pickle)) => Ok(pickle),

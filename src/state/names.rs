@@ -1,6 +1,6 @@
 //! Names that are looked up often.
 
-use crate::ffi::{Owned, Result, compat, object};
+use crate::ffi::{Owned, Result, build, compat};
 
 /// Interned strings.
 pub struct Names {
@@ -23,12 +23,12 @@ impl Names {
     pub fn new() -> Result<Self> {
         let assignments = compat::WRAPPER_ASSIGNMENTS.iter();
         Ok(Self {
-            assignments: assignments.map(|name| object::interned(name)).collect::<Result<_>>()?,
-            wrapped: object::interned(c"__wrapped__")?,
-            dict: object::interned(c"__dict__")?,
-            qualname: object::interned(c"__qualname__")?,
-            maxsize: object::interned(c"maxsize")?,
-            typed: object::interned(c"typed")?,
+            assignments: assignments.map(|name| build::interned(name)).collect::<Result<_>>()?,
+            wrapped: build::interned(c"__wrapped__")?,
+            dict: build::interned(c"__dict__")?,
+            qualname: build::interned(c"__qualname__")?,
+            maxsize: build::interned(c"maxsize")?,
+            typed: build::interned(c"typed")?,
         })
     }
 }

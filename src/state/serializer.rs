@@ -1,6 +1,6 @@
 //! What makes bytes of any objects: pickle, or the user's serializer.
 
-use crate::ffi::{Borrowed, Owned, Result, object};
+use crate::ffi::{Borrowed, Owned, Result, build};
 
 /// Two callables, `dumps(obj) -> bytes` and `loads(bytes) -> obj`.
 pub struct Serializer {
@@ -13,8 +13,8 @@ pub struct Serializer {
 impl Serializer {
     /// Of an object, or of a module, that has both. Reenters: its attributes.
     pub fn of(object: Borrowed<'_>) -> Result<Self> {
-        let dumps = object.attr(object::interned(c"dumps")?.borrow())?;
-        Ok(Self { dumps, loads: object.attr(object::interned(c"loads")?.borrow())? })
+        let dumps = object.attr(build::interned(c"dumps")?.borrow())?;
+        Ok(Self { dumps, loads: object.attr(build::interned(c"loads")?.borrow())? })
     }
 
     /// Whether both can be called.

@@ -4,7 +4,7 @@
 //! all greenlets of its thread, and with them who would release it.
 
 use crate::core::forks::process;
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, err, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, compat, raise};
 use pyo3_ffi as py;
 use std::ffi::c_ulong;
 
@@ -43,11 +43,11 @@ impl Threads {
     /// Reenters: an import of a module that is part of CPython.
     pub fn new() -> Result<Self> {
         Ok(Self {
-            module: object::module(c"_thread")?,
-            allocate_lock: object::interned(c"allocate_lock")?,
-            get_ident: object::interned(c"get_ident")?,
-            acquire: object::interned(c"acquire")?,
-            release: object::interned(c"release")?,
+            module: call::module(c"_thread")?,
+            allocate_lock: build::interned(c"allocate_lock")?,
+            get_ident: build::interned(c"get_ident")?,
+            acquire: build::interned(c"acquire")?,
+            release: build::interned(c"release")?,
         })
     }
 
@@ -73,14 +73,14 @@ impl Threads {
             // SAFETY: has no conditions.
             return Ok(Thread { ident: unsafe { PyThread_get_thread_ident() }, process });
         }
-        let ident = object::call_with(self.module.borrow().attr(self.get_ident.borrow())?.borrow(), &[])?;
+        let ident = call::with(self.module.borrow().attr(self.get_ident.borrow())?.borrow(), &[])?;
         Ok(Thread { ident: ident_of(ident.borrow())?, process })
     }
 
     /// A lock of the patch's, locked, or None without a patch. Reenters: the patch.
     pub fn lock(&self) -> Result<Option<PatchedLock>> {
         let Some(allocate) = self.patch()? else { return Ok(None) };
-        let lock = PatchedLock(object::call_with(allocate.borrow(), &[])?);
+        let lock = PatchedLock(call::with(allocate.borrow(), &[])?);
         lock.acquire(self, &[])?;
         Ok(Some(lock))
     }
@@ -104,7 +104,7 @@ pub struct PatchedLock(Owned);
 impl PatchedLock {
     fn acquire(&self, threads: &Threads, args: &[Borrowed<'_>]) -> Result<bool> {
         let acquire = self.0.borrow().attr(threads.acquire.borrow())?;
-        object::call_with(acquire.borrow(), args)?.borrow().is_true()
+        call::with(acquire.borrow(), args)?.borrow().is_true()
     }
 
     /// Waits until another greenlet releases it. False if this one can't wait: it is gevent's loop itself, or nothing is left to run
@@ -115,14 +115,14 @@ impl PatchedLock {
 
     /// Waits for so many seconds. False as above. Reenters: as above.
     pub fn wait_for(&self, threads: &Threads, seconds: f64) -> Result<bool> {
-        let (blocking, timeout) = (object::boolean(true), object::float(seconds)?);
+        let (blocking, timeout) = (build::boolean(true), build::float(seconds)?);
         self.acquire(threads, &[blocking.borrow(), timeout.borrow()]).map(|_locked| true).or_else(unless_of_gevent)
     }
 
     /// Lets the one go on that waits. Reenters: the patch.
     pub fn release(&self, threads: &Threads) {
         let released =
-            self.0.borrow().attr(threads.release.borrow()).and_then(|release| object::call_with(release.borrow(), &[]));
+            self.0.borrow().attr(threads.release.borrow()).and_then(|release| call::with(release.borrow(), &[]));
         if released.is_err() {
             // SAFETY: an attached thread with an exception set, and a live object.
             unsafe { py::PyErr_WriteUnraisable(self.0.as_ptr()) };
@@ -138,11 +138,11 @@ impl PatchedLock {
 /// Keeps an exception, unless it is gevent's own way of saying that this greenlet can't wait.
 fn unless_of_gevent(raised: Raised) -> Result<bool> {
     let error = raised.take();
-    if err::is_ordinary(error.borrow()) {
+    if raise::is_ordinary(error.borrow()) {
         // SAFETY: a live object's type is live.
         let kind = unsafe { Borrowed::from_ptr(error.borrow().type_ptr().cast()) };
-        let module = kind.attr(object::interned(c"__module__")?.borrow())?;
-        if module.borrow().equals(object::interned(c"gevent.exceptions")?.borrow())? {
+        let module = kind.attr(build::interned(c"__module__")?.borrow())?;
+        if module.borrow().equals(build::interned(c"gevent.exceptions")?.borrow())? {
             return Ok(false);
         }
     }

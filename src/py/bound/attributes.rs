@@ -1,5 +1,6 @@
 //! The attributes of a bound method: those of the cache, with the instance, and those of CPython's own methods.
 
+use crate::ffi::exact::Exact;
 use crate::ffi::method_table::{Table, getter, methods, with_arguments, with_one_argument, without_arguments};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, read};
 use crate::py::bound::object::BoundMethod;
@@ -40,7 +41,7 @@ impl BoundMethod {
             return Ok((function.to_owned(), Some(instance)));
         }
         let args = [function, instance.borrow()];
-        Ok((call::call_method(c"cache_for", &CallArgs::of_positional(&args))?, None))
+        Ok((call::method(c"cache_for", &CallArgs::of_positional(&args))?, None))
     }
 
     /// Calls this method of the cache, which takes so many arguments before those of a call. Reenters: as that does.
@@ -55,19 +56,19 @@ impl BoundMethod {
             values.insert(1 + before, instance.borrow());
             positional += 1;
         }
-        call::call_method(name, &CallArgs::of(&values, positional, args.kwnames()))
+        call::method(name, &CallArgs::of(&values, positional, args.kwnames().map(Exact::object)))
     }
 
     /// Calls this method of the cache, which takes no arguments. Reenters: as that does.
     fn ask_cache(&self, name: &CStr) -> Result<Owned> {
         let (cache, _) = self.cache()?;
-        call::call_method(name, &CallArgs::of_positional(&[cache.borrow()]))
+        call::method(name, &CallArgs::of_positional(&[cache.borrow()]))
     }
 
     /// `copy.deepcopy(method)`, as `copy` has it for CPython's own. Reenters: copying.
     fn deep_copy(&self, memo: Borrowed<'_>) -> Result<Owned> {
         let state = State::of_instance(self.as_object())?;
-        let copied = call::call_with(call::import(c"copy", c"deepcopy")?.borrow(), &[self.instance()?.borrow(), memo])?;
+        let copied = call::with(call::import(c"copy", c"deepcopy")?.borrow(), &[self.instance()?.borrow(), memo])?;
         Self::of_instance(state, self.function(), copied.borrow())
     }
 
@@ -222,7 +223,7 @@ methods! {
     cache_parameters = |this| this.ask_cache(c"cache_parameters");
     reduce = |this| {
         let plain = this.as_plain();
-        plain.and_then(|plain| call::call_method(c"__reduce__", &CallArgs::of_positional(&[plain.borrow()])))
+        plain.and_then(|plain| call::method(c"__reduce__", &CallArgs::of_positional(&[plain.borrow()])))
     };
     deep_copy = |this; memo| this.deep_copy(memo);
     names = |this| this.names();

@@ -3,7 +3,7 @@
 use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, compat, sync, thread, types};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, compat, thread, types};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
@@ -217,7 +217,7 @@ pub(super) unsafe extern "C" fn bound_tp_dealloc(object: *mut py::PyObject) {
     unsafe { py::PyObject_GC_Del(object.cast()) };
     for held in [function, instance] {
         // Most often somebody else has it too, and nothing ends here.
-        if sync::is_only_reference(held.borrow()) {
+        if held.borrow().is_only_reference() {
             thread::with_exception_aside(|| Dropper::new().push(held));
         }
     }

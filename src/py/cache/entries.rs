@@ -6,7 +6,7 @@ use crate::core::expiry::{Age, Terms};
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::{Hit, Look};
-use crate::ffi::exact::Verdict;
+use crate::ffi::compare::Verdict;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;

@@ -6,7 +6,7 @@
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::NO_GENERATION;
-use crate::ffi::exact::Verdict;
+use crate::ffi::compare::Verdict;
 use crate::ffi::sync::{LockedStore, Store};
 use crate::ffi::{CallArgs, Owned, Result};
 use crate::py::cache::Cache;

@@ -4,7 +4,7 @@ use crate::core::clock::{self, NEVER, Time};
 use crate::core::expiry::Terms;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, exact, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact};
 use crate::py::cache::Bound;
 use crate::py::cache::flights::Flights;
 use crate::py::completed::CompletedType;
@@ -233,7 +233,7 @@ impl Policy {
 
     /// The terms, or the error and the callable to which it is due.
     fn terms_or_blame(&self, value: Borrowed<'_>) -> std::result::Result<(EntryTerms, Time), (Raised, Borrowed<'_>)> {
-        let ask = |callable: Borrowed<'_>| object::call_with(callable, &[value]);
+        let ask = |callable: Borrowed<'_>| call::with(callable, &[value]);
         let ttl = match &self.options.ttl {
             Ttl::Never => NEVER,
             Ttl::Fixed(span) => *span,
@@ -276,7 +276,7 @@ impl Policy {
     pub(in crate::py) fn copied(&self, value: Owned) -> Result<Owned> {
         match &self.options.copy {
             CopyPolicy::No => Ok(value),
-            CopyPolicy::By(callable) => object::call_with(callable.borrow(), &[value.borrow()]),
+            CopyPolicy::By(callable) => call::with(callable.borrow(), &[value.borrow()]),
         }
     }
 
@@ -372,9 +372,9 @@ impl Policy {
             }
             if let Some(callback) = &self.options.on_evict {
                 let told = key.to_object().and_then(|key| {
-                    let cause = object::interned(cause.text())?;
+                    let cause = build::interned(cause.text())?;
                     let value = self.unwrap(entry(&object).value());
-                    object::call_with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
+                    call::with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
                 });
                 if let Err(raised) = told.map(drop).or_else(|raised| raised.report(callback.borrow())) {
                     // The first one stays.
@@ -409,10 +409,10 @@ impl Policy {
 
 impl Ignored {
     fn of(function: Borrowed<'_>, method: Option<Borrowed<'_>>, names: &Owned) -> Result<Self> {
-        let resolve = object::import(c"tamis._signature", c"ignored")?;
-        let is_method = object::boolean(method.is_some());
+        let resolve = call::import(c"tamis._signature", c"ignored")?;
+        let is_method = build::boolean(method.is_some());
         let arguments = [method.unwrap_or(function), names.borrow(), is_method.borrow()];
-        let answer = object::call_with(resolve.borrow(), &arguments)?;
+        let answer = call::with(resolve.borrow(), &arguments)?;
         let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
             return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));
         };
@@ -451,7 +451,7 @@ impl Ignored {
         let mut values: Vec<Borrowed<'_>> =
             positional.iter().enumerate().filter(kept).map(|(_, &value)| value).collect();
         let count = values.len();
-        let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+        let names = args.names();
         let mut kept_names = Vec::new();
         for (&name, &value) in names.iter().zip(&args.values()[positional.len()..]) {
             if !self.leaves_out(name)? {
@@ -460,9 +460,9 @@ impl Ignored {
             }
         }
         let tuple = match args.kwnames() {
-            Some(tuple) if kept_names.len() == names.len() => Some(tuple.to_owned()),
+            Some(tuple) if kept_names.len() == names.len() => Some(tuple.object().to_owned()),
             _ if kept_names.is_empty() => None,
-            _ => Some(object::tuple(&kept_names)?),
+            _ => Some(build::tuple(&kept_names)?),
         };
         work(&CallArgs::of(&values, count, tuple.as_ref().map(Owned::borrow)))
     }

@@ -124,7 +124,7 @@ impl CachedMethod {
 #[cold]
 fn refused(raised: Raised, instance: Borrowed<'_>) -> Result<Owned> {
     raised.unless(Kind::Type)?;
-    call::call_with(call::import(c"tamis._method", c"refuse")?.borrow(), &[instance])
+    call::with(call::import(c"tamis._method", c"refuse")?.borrow(), &[instance])
 }
 
 /// A call: the instance, then the arguments that its cache gets. Reenters: as the cache does.

@@ -64,7 +64,7 @@ impl CachedMethod {
         if function.type_ptr() == &raw mut py::PyFunction_Type {
             return Ok(None);
         }
-        let found = call::call_with(call::import(c"tamis._method", c"inside")?.borrow(), &[function])?;
+        let found = call::with(call::import(c"tamis._method", c"inside")?.borrow(), &[function])?;
         if found.borrow().is_none() {
             return Ok(None);
         }
@@ -77,7 +77,7 @@ impl CachedMethod {
     /// Refuses, in these words, what is no function but holds one, and says where the decorator belongs. Reenters: imports.
     pub fn refuse_descriptor(message: &str, function: Borrowed<'_>) -> Result<()> {
         let refuse = call::import(c"tamis._method", c"refuse_descriptor")?;
-        call::call_with(refuse.borrow(), &[build::string(message)?.borrow(), function]).map(drop)
+        call::with(refuse.borrow(), &[build::string(message)?.borrow(), function]).map(drop)
     }
 
     /// Refuses what can't be had for each instance.

@@ -1,6 +1,7 @@
 //! Values to bytes.
 
-use crate::ffi::{Borrowed, Owned, exact, thread};
+use crate::ffi::exact::{Exact, Int};
+use crate::ffi::{Borrowed, Owned, thread};
 use crate::py::codec::format::tag;
 use crate::py::codec::out::{Out, TooLarge};
 use crate::py::codec::pickled::{self, Serialized};
@@ -30,8 +31,7 @@ pub fn encode(
     most: usize,
 ) -> crate::ffi::Result<Encoded> {
     if serializer.is_none()
-        && exact::is_int(value)
-        && let Some(value) = exact::short_int(value)
+        && let Some(value) = Exact::<Int>::of(value).and_then(Exact::short)
     {
         return Ok(if (Out { bytes: out, most }).int(value).is_ok() { Encoded::Done } else { Encoded::TooLarge });
     }

@@ -6,8 +6,9 @@
 //! types is told by its type's name and the bytes that the serializer makes of it; without one, by those of the codec, with the
 //! items of sets sorted, or of `tamis/_pickled.py`.
 
+use crate::ffi::exact::{self, Exact, Int, Str};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, CallArgs, Raised, build, exact, raise};
+use crate::ffi::{Borrowed, CallArgs, Raised, build, raise};
 use crate::py::codec::encode::encode_canonical;
 use crate::py::codec::format::{parts, tag};
 use crate::py::codec::out::{Out, TooLarge};
@@ -30,8 +31,7 @@ pub fn encode_call(
     most: usize,
 ) -> crate::ffi::Result<bool> {
     if let ([value], None, false) = (args.values(), args.kwnames(), kind.is_typed())
-        && exact::is_int(*value)
-        && let Some(value) = exact::short_int(*value)
+        && let Some(value) = Exact::<Int>::of(*value).and_then(Exact::short)
     {
         return Ok((Out { bytes: out, most }).int_behind([0, 1], value).is_ok());
     }
@@ -133,7 +133,7 @@ impl Policy for Keys<'_> {
 
 impl Encoder<'_, Keys<'_>> {
     fn call(&mut self, args: &CallArgs<'_>, kind: KeyKind) -> Step {
-        let names = args.kwnames().map_or(&[][..], exact::tuple_items);
+        let names = args.names();
         let (positional, named) = args.values().split_at(args.positional().len());
         let is_alone = args.single().is_some_and(|argument| kind.is_tuple_of(argument));
         let which = if names.is_empty() { 0 } else { parts::HAS_KEYWORDS }
@@ -165,7 +165,10 @@ impl Encoder<'_, Keys<'_>> {
             if !exact::is_str(name.borrow()) {
                 return Err(Raised::with(Kind::Type, c"the type %R has no name", kind).into());
             }
-            if exact::characters(name.borrow()).is_some_and(|name| name.bytes == b"__mp_main__") {
+            if Exact::<Str>::of(name.borrow())
+                .and_then(Exact::characters)
+                .is_some_and(|name| name.bytes == b"__mp_main__")
+            {
                 self.item(build::interned(c"__main__")?.borrow(), 0)?;
             } else {
                 self.item(name.borrow(), 0)?;

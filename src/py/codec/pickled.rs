@@ -22,11 +22,11 @@ impl Content {
 /// The bytes of an object. Reenters: pickle or the serializer, and what they call.
 pub fn serialize(state: &State, serializer: Option<&Serializer>, value: Borrowed<'_>) -> Result<Serialized> {
     let answer = match serializer {
-        Some(serializer) => call::call_with(serializer.dumps.borrow(), &[value]),
+        Some(serializer) => call::with(serializer.dumps.borrow(), &[value]),
         None => {
             // Protocol 5 is there since Python 3.8 (PEP 574).
             let protocol = build::int(5)?;
-            call::call_with(state.pickle()?.dumps.borrow(), &[value, protocol.borrow()])
+            call::with(state.pickle()?.dumps.borrow(), &[value, protocol.borrow()])
         }
     };
     serialized(answer)
@@ -36,7 +36,7 @@ pub fn serialize(state: &State, serializer: Option<&Serializer>, value: Borrowed
 pub fn serialize_key(state: &State, serializer: Option<&Serializer>, value: Borrowed<'_>) -> Result<Serialized> {
     match serializer {
         Some(_) => serialize(state, serializer, value),
-        None => serialized(call::call_with(state.pickle_key.get()?, &[value])),
+        None => serialized(call::with(state.pickle_key.get()?, &[value])),
     }
 }
 
@@ -58,7 +58,7 @@ pub fn deserialize(state: &State, serializer: Option<&Serializer>, content: &[u8
         Some(serializer) => &serializer.loads,
         None => &state.pickle()?.loads,
     };
-    match call::call_with(loads.borrow(), &[bytes.borrow()]) {
+    match call::with(loads.borrow(), &[bytes.borrow()]) {
         Ok(value) => Ok(Some(value)),
         Err(raised) => unless_it_leaves(raised).map(|_exception| None),
     }

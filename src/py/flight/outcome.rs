@@ -1,6 +1,6 @@
 //! What comes of a flight, for all who wait for it.
 
-use crate::ffi::{Owned, Result, err};
+use crate::ffi::{Owned, Result, raise};
 
 /// What has come of a flight.
 #[derive(Clone)]
@@ -31,8 +31,8 @@ impl Outcome {
             Err(raised) => {
                 let error = raised.take();
                 // Others concern the leader's thread or task alone.
-                let outcome = match err::is_ordinary(error.borrow()) {
-                    true => Self::Error(error.clone(), err::traceback_of(error.borrow())),
+                let outcome = match raise::is_ordinary(error.borrow()) {
+                    true => Self::Error(error.clone(), raise::traceback_of(error.borrow())),
                     false => Self::Abandoned,
                 };
                 (outcome, Err(error))

@@ -3,7 +3,7 @@
 //! The leader's task computes inline. Who finds its flight waits for a future of their own loop, which is done when the flight
 //! lands.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, err, object, thread};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, raise, thread, types};
 use crate::py::flight::deadlock::Wait;
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy::{Flight, Leader};
@@ -78,7 +78,7 @@ impl Flight for TaskFlightRef {
         let fields = Fields { leader: state.threads.current()?, node, landing: Mutex::default() };
         let offset = std::mem::offset_of!(TaskFlight, fields);
         // SAFETY: the type that `make_type` has made, and the field of its instances.
-        unsafe { object::plain_instance(state.types.task_flight.borrow(), Some(Box::new(fields)), offset) }.map(Self)
+        unsafe { types::plain_instance(state.types.task_flight.borrow(), Some(Box::new(fields)), offset) }.map(Self)
     }
 
     fn from_object(state: &State, object: Owned) -> Option<Self> {
@@ -104,8 +104,8 @@ impl TaskFlightRef {
 
     /// Begins to wait for a flight, on this loop. Reenters: the loop's `create_future`.
     pub fn follow(self, state: &State, event_loop: &Owned) -> Result<Follow> {
-        let create = event_loop.borrow().attr(object::interned(c"create_future")?.borrow())?;
-        let future = object::call_with(create.borrow(), &[])?;
+        let create = event_loop.borrow().attr(build::interned(c"create_future")?.borrow())?;
+        let future = call::with(create.borrow(), &[])?;
         let own = FlightNode::running(state)?;
         // Another thread may sleep until this one is through with something else.
         let (who, whom) = (state.threads.current()?, self.fields().leader);
@@ -222,14 +222,14 @@ fn wake(state: &State, waiters: Vec<Waiter>) -> Result<()> {
         }
     };
     let begun = thread::in_new_thread(again);
-    if begun && err::is_ordinary(error.borrow()) { Ok(()) } else { Err(Raised::again(error.borrow())) }
+    if begun && raise::is_ordinary(error.borrow()) { Ok(()) } else { Err(Raised::again(error.borrow())) }
 }
 
 fn call_with_all(wake: &Owned, waiters: &[Waiter]) -> Result<()> {
-    let pair = |waiter: &Waiter| object::tuple(&[waiter.event_loop.borrow(), waiter.future.borrow()]);
+    let pair = |waiter: &Waiter| build::tuple(&[waiter.event_loop.borrow(), waiter.future.borrow()]);
     let pairs = waiters.iter().map(pair).collect::<Result<Vec<_>>>()?;
     let pairs: Vec<_> = pairs.iter().map(Owned::borrow).collect();
-    object::call_with(wake.borrow(), &[object::tuple(&pairs)?.borrow()]).map(drop)
+    call::with(wake.borrow(), &[build::tuple(&pairs)?.borrow()]).map(drop)
 }
 
 unsafe extern "C" fn flight_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
@@ -246,18 +246,18 @@ unsafe extern "C" fn flight_tp_traverse(object: *mut py::PyObject, visit: py::vi
         .map(Owned::as_ptr)
         .collect();
     // SAFETY: live objects, and the collector's own function and argument.
-    unsafe { object::traverse_plain(object, &held, visit, arg) }
+    unsafe { types::traverse_plain(object, &held, visit, arg) }
 }
 
 unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<TaskFlight>()).fields };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 /// Makes the type of flights, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let slots = [(py::Py_tp_traverse, flight_tp_traverse as *mut c_void)];
-    object::plain_type_with(module, c"tamis._core.task_flight", size_of::<TaskFlight>(), flight_tp_dealloc, &slots)
+    types::plain_type_with(module, c"tamis._core.task_flight", size_of::<TaskFlight>(), flight_tp_dealloc, &slots)
 }

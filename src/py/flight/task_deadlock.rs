@@ -3,7 +3,7 @@
 //! The flights that a task leads lie in its context, so that tasks which it starts, and waits for by other means, are known to belong
 //! to it.
 
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, types};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::c_void;
@@ -120,7 +120,7 @@ impl FlightNode {
         let node = Some(Arc::clone(self));
         let offset = std::mem::offset_of!(NodeObject, node);
         // SAFETY: the type that `make_type` has made, and the field of its instances.
-        let object = unsafe { object::plain_instance(state.types.led.borrow(), node, offset) }?;
+        let object = unsafe { types::plain_instance(state.types.led.borrow(), node, offset) }?;
         // SAFETY: a context variable and a live object.
         let token = unsafe { py::PyContextVar_Set(state.leading.get()?.as_ptr(), object.as_ptr()) };
         // SAFETY: a new reference, or null with an exception set.
@@ -182,7 +182,7 @@ unsafe extern "C" fn node_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<NodeObject>()).node };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 /// How many flights there are in the air, for tests.
@@ -195,5 +195,5 @@ unsafe extern "C" fn node_sq_length(object: *mut py::PyObject) -> py::Py_ssize_t
 /// Makes the type of what contexts hold, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let slots = [(py::Py_sq_length, node_sq_length as *mut c_void)];
-    object::plain_type_with(module, c"tamis._core.led", size_of::<NodeObject>(), node_tp_dealloc, &slots)
+    types::plain_type_with(module, c"tamis._core.led", size_of::<NodeObject>(), node_tp_dealloc, &slots)
 }

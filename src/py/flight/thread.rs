@@ -5,7 +5,7 @@
 //! that wait for each other.
 
 use crate::core::forks::Lock;
-use crate::ffi::{Borrowed, Owned, Raised, Result, compat, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, compat, thread, types};
 use crate::py::flight::deadlock::{LeaseHolder, Wait};
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy::{Flight, Leader};
@@ -76,7 +76,7 @@ impl Flight for ThreadFlightRef {
         let fields = Fields { leader: state.threads.current()?, waiters: Lock::new(Waiters::default()) };
         let offset = std::mem::offset_of!(ThreadFlight, fields);
         // SAFETY: the type that `make_type` has made, and the fields of its instances.
-        unsafe { object::plain_instance(state.types.flight.borrow(), fields, offset) }.map(Self)
+        unsafe { types::plain_instance(state.types.flight.borrow(), fields, offset) }.map(Self)
     }
 
     fn from_object(state: &State, object: Owned) -> Option<Self> {
@@ -188,12 +188,12 @@ impl ThreadFlight {
         drop(waiters);
         loop {
             // SAFETY: this thread's lock, which `land` releases.
-            let answer = object::detached(|| unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) });
+            let answer = thread::detached(|| unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) });
             if answer == ACQUIRED {
                 return Ok(self.fields.waiters.lock().outcome.clone().unwrap_or(Outcome::Abandoned));
             }
             debug_assert_eq!(answer, INTERRUPTED);
-            let handled = object::check_signals();
+            let handled = thread::check_signals();
             if self.fields.leader.is_of_another_process() {
                 // A handler has forked, and the leader is not in this process.
                 let mut waiters = self.fields.waiters.lock();
@@ -221,10 +221,10 @@ unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<ThreadFlight>()).fields };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
-    object::plain_type(module, c"tamis._core.flight", size_of::<ThreadFlight>(), flight_tp_dealloc)
+    types::plain_type(module, c"tamis._core.flight", size_of::<ThreadFlight>(), flight_tp_dealloc)
 }

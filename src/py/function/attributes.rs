@@ -3,9 +3,9 @@
 //! The latter are served by descriptors of a type of its own, which caches of coroutine functions have. They don't lie in the
 //! `__dict__`, which `functools.update_wrapper` copies on to whatever is wrapped around the cache.
 
-use crate::ffi::err::Kind;
-use crate::ffi::object::{self, set_item};
-use crate::ffi::{Borrowed, Owned, Raised, Result, plain};
+use crate::ffi::build::{self, set_item};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, call, read, to_slot, to_status};
 use crate::py::function::Wrapper;
 use crate::py::function::methods::Table;
 use crate::py::libraries;
@@ -20,24 +20,24 @@ pub fn update_wrapper(state: &State, wrapper: Borrowed<'_>, function: Borrowed<'
     let dict = dict_of(wrapper)?;
     for name in &state.names.assignments {
         match function.attr(name.borrow()) {
-            Ok(value) => set_item(&dict, name, value.borrow())?,
+            Ok(value) => set_item(&dict, name.borrow(), value.borrow())?,
             Err(raised) => raised.unless_attribute_error()?,
         }
     }
     match function.attr(state.names.dict.borrow()) {
         Ok(attributes) => {
-            let before = plain::size_of_dict(dict.borrow());
+            let before = read::size_of_dict(dict.borrow());
             // SAFETY: a live dict and a live object.
             if unsafe { py::PyDict_Update(dict.as_ptr(), attributes.as_ptr()) } != 0 {
                 return Err(Raised::by_callee());
             }
-            if plain::size_of_dict(dict.borrow()) != before {
+            if read::size_of_dict(dict.borrow()) != before {
                 leave_out_lies(wrapper, &dict, coroutine)?;
             }
         }
         Err(raised) => raised.unless_attribute_error()?,
     }
-    set_item(&dict, &state.names.wrapped, function)
+    set_item(&dict, state.names.wrapped.borrow(), function)
 }
 
 /// Takes out of the `__dict__` what the function's `__dict__` has for `inspect`, where that speaks of the function alone: of a
@@ -52,7 +52,7 @@ fn leave_out_lies(wrapper: Borrowed<'_>, dict: &Owned, coroutine: bool) -> Resul
         &[CODE, MARK]
     };
     for name in names {
-        let name = object::interned(name)?;
+        let name = build::interned(name)?;
         if contains(dict, &name)? {
             // SAFETY: a dict that only this thread knows, and a key of it.
             if unsafe { py::PyDict_DelItem(dict.as_ptr(), name.as_ptr()) } != 0 {
@@ -81,7 +81,7 @@ fn contains(dict: &Owned, name: &Owned) -> Result<bool> {
 
 fn has_any(dict: &Owned, names: &[&CStr]) -> Result<bool> {
     for name in names {
-        if contains(dict, &object::interned(name)?)? {
+        if contains(dict, &build::interned(name)?)? {
             return Ok(true);
         }
     }
@@ -90,7 +90,7 @@ fn has_any(dict: &Owned, names: &[&CStr]) -> Result<bool> {
 
 /// What a function of `tamis/_coroutines.py` returns. Reenters: an import, and as that does.
 fn ask(name: &CStr, args: &[Borrowed<'_>]) -> Result<Owned> {
-    object::call_with(object::import(c"tamis._coroutines", name)?.borrow(), args)
+    call::with(call::import(c"tamis._coroutines", name)?.borrow(), args)
 }
 
 /// `inspect.CO_COROUTINE` and `inspect.CO_ASYNC_GENERATOR`
@@ -109,7 +109,7 @@ const LOOK_CLOSER: [&CStr; 3] = [MARK, c"__partialmethod__", c"_is_coroutine"];
 
 /// The flags of a Python function's code.
 fn code_flags(function: Borrowed<'_>) -> Result<i64> {
-    object::code_flags(function.attr(object::interned(CODE)?.borrow())?.borrow())
+    read::code_flags(function.attr(build::interned(CODE)?.borrow())?.borrow())
 }
 
 /// Whether it is a coroutine function by the rule of `inspect.iscoroutinefunction`, which is asked unless it is a Python function
@@ -117,8 +117,8 @@ fn code_flags(function: Borrowed<'_>) -> Result<i64> {
 /// others an import, and their attributes.
 pub fn is_coroutine_function(function: Borrowed<'_>) -> Result<bool> {
     let mut inner = function.to_owned();
-    while object::is_method(inner.borrow()) {
-        inner = inner.borrow().attr(object::interned(c"__func__")?.borrow())?;
+    while read::is_method(inner.borrow()) {
+        inner = inner.borrow().attr(build::interned(c"__func__")?.borrow())?;
     }
     if is_function(inner.borrow()) {
         let flags = code_flags(inner.borrow())?;
@@ -130,7 +130,7 @@ pub fn is_coroutine_function(function: Borrowed<'_>) -> Result<bool> {
         if flags & CO_COROUTINE != 0 {
             return Ok(true);
         }
-        if !has_any(&inner.borrow().attr(object::interned(c"__dict__")?.borrow())?, &LOOK_CLOSER)? {
+        if !has_any(&inner.borrow().attr(build::interned(c"__dict__")?.borrow())?, &LOOK_CLOSER)? {
             return Ok(false);
         }
     } else if is_of_c(inner.borrow())? {
@@ -159,7 +159,7 @@ fn is_of_c(object: Borrowed<'_>) -> Result<bool> {
         return Ok(false);
     }
     for name in LOOK_CLOSER {
-        match object.attr(object::interned(name)?.borrow()) {
+        match object.attr(build::interned(name)?.borrow()) {
             Ok(_) => return Ok(false),
             Err(raised) => raised.unless_attribute_error()?,
         }
@@ -202,18 +202,18 @@ unsafe extern "C" fn get_attribute<T: Wraps>(object: *mut py::PyObject, closure:
     let name = unsafe { name_of(closure) };
     // SAFETY: an instance of the type whose descriptor this is, held by the caller.
     let function = unsafe { T::function_of(object) };
-    let found = object::interned(name).and_then(|interned| {
-        if let Some(own) = object::get_item(dict_of(this)?.borrow(), interned.borrow())? {
+    let found = build::interned(name).and_then(|interned| {
+        if let Some(own) = read::get_item(dict_of(this)?.borrow(), interned.borrow())? {
             return Ok(own);
         }
-        let function = function.map_or_else(object::none, Borrowed::to_owned);
+        let function = function.map_or_else(build::none, Borrowed::to_owned);
         let function = function.borrow();
         if FUNCTION_LIKE.contains(&name) && is_function(function) && code_flags(function)? & CO_COROUTINE != 0 {
             return function.attr(interned.borrow());
         }
         ask(c"attribute", &[function, interned.borrow()])
     });
-    object::to_slot(found)
+    to_slot(found)
 }
 
 /// Writes to the `__dict__`.
@@ -222,13 +222,13 @@ unsafe extern "C" fn set_attribute(object: *mut py::PyObject, value: *mut py::Py
     let this = unsafe { Borrowed::from_ptr(object) };
     // SAFETY: a descriptor of `coroutine_attributes`.
     let name = unsafe { name_of(closure) };
-    let done = object::interned(name).and_then(|name| {
+    let done = build::interned(name).and_then(|name| {
         let dict = dict_of(this)?;
         if !value.is_null() {
             // SAFETY: the slot's own argument, and not null.
-            return set_item(&dict, &name, unsafe { Borrowed::from_ptr(value) });
+            return set_item(&dict, name.borrow(), unsafe { Borrowed::from_ptr(value) });
         }
-        if object::get_item(dict.borrow(), name.borrow())?.is_none() {
+        if read::get_item(dict.borrow(), name.borrow())?.is_none() {
             return Err(Raised::with(Kind::Attribute, c"%R", name.borrow()));
         }
         // SAFETY: a dict and a str.
@@ -237,7 +237,7 @@ unsafe extern "C" fn set_attribute(object: *mut py::PyObject, value: *mut py::Py
             _ => Err(Raised::by_callee()),
         }
     });
-    object::to_status(done)
+    to_status(done)
 }
 
 const fn attribute<T: Wraps>(name: &'static CStr) -> py::PyGetSetDef {

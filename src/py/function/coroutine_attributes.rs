@@ -2,7 +2,7 @@
 
 use crate::ffi::method_table::{Receiver, Table, getter};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, to_slot};
 use crate::py::completed;
 use crate::py::function::coroutine_call::CoroutineCall;
 use crate::py::function::coroutine_stage::{BEGUN, NEW};
@@ -14,12 +14,12 @@ use std::sync::atomic::Ordering;
 pub(in crate::py) fn named(call: &CoroutineCall, name: &CStr) -> Result<Owned> {
     let wrapper = call.wrapper.borrow();
     for name in [name, c"__name__"] {
-        match wrapper.attr(object::interned(name)?.borrow()) {
+        match wrapper.attr(build::interned(name)?.borrow()) {
             Ok(found) => return Ok(found),
             Err(raised) => raised.unless_attribute_error()?,
         }
     }
-    object::interned(c"coroutine")
+    build::interned(c"coroutine")
 }
 
 macro_rules! getters {
@@ -30,7 +30,7 @@ macro_rules! getters {
             let _alive = object.to_owned();
             // SAFETY: the getters of the type are called on instances of it.
             let $this = unsafe { <&CoroutineCall>::of(object) };
-            object::to_slot($body)
+            to_slot($body)
         }
     )*};
 }
@@ -39,11 +39,11 @@ getters! {
     name = |call| named(call, c"__name__");
     qualname = |call| named(call, c"__qualname__");
     cr_origin = |call| Ok(call.origin.clone());
-    cr_running = |call| Ok(object::boolean(call.running.load(Ordering::Relaxed)));
-    cr_suspended = |call| Ok(object::boolean(is_suspended(call)));
+    cr_running = |call| Ok(build::boolean(call.running.load(Ordering::Relaxed)));
+    cr_suspended = |call| Ok(build::boolean(is_suspended(call)));
     // By which inspect goes from 3.15 on.
-    cr_state = |call| object::interned(state_of(call));
-    cr_frame = |call| of_awaited(call, c"cr_frame").map(|found| found.unwrap_or_else(object::none));
+    cr_state = |call| build::interned(state_of(call));
+    cr_frame = |call| of_awaited(call, c"cr_frame").map(|found| found.unwrap_or_else(build::none));
     cr_await = |call| of_awaited(call, c"cr_await").and_then(|found| found.ok_or_else(|| missing(c"cr_await")));
     cr_code = |call| match of_awaited(call, c"cr_code") {
         Ok(Some(code)) => Ok(code),
@@ -69,7 +69,7 @@ fn is_suspended(call: &CoroutineCall) -> bool {
 /// An attribute of what is awaited. While the function's own coroutine is, that shows what it does; this one has no frame.
 fn of_awaited(call: &CoroutineCall, name: &CStr) -> Result<Option<Owned>> {
     let Some(awaited) = call.awaited() else { return Ok(None) };
-    match awaited.borrow().attr(object::interned(name)?.borrow()) {
+    match awaited.borrow().attr(build::interned(name)?.borrow()) {
         Ok(found) => Ok(Some(found)),
         Err(raised) => raised.unless_attribute_error().map(|()| None),
     }
@@ -77,7 +77,7 @@ fn of_awaited(call: &CoroutineCall, name: &CStr) -> Result<Option<Owned>> {
 
 fn code_of_function(call: &CoroutineCall) -> Result<Owned> {
     let wrapper = call.wrapper.borrow();
-    wrapper.attr(object::interned(c"__code__")?.borrow())
+    wrapper.attr(build::interned(c"__code__")?.borrow())
 }
 
 fn missing(name: &'static CStr) -> Raised {

@@ -7,9 +7,10 @@
 use crate::backend::NoWait;
 use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
-use crate::ffi::err::Kind;
+use crate::ffi::exact::{Bytes, Exact};
 use crate::ffi::method_table::Receiver;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, thread, types};
 use crate::py::cache::expiring_ops::Peek;
 use crate::py::cache::in_flight;
 use crate::py::cache::policy::Policy;
@@ -95,7 +96,7 @@ impl CoroutineCall {
             wrapper: wrapper.as_object().to_owned(),
             task,
             hash,
-            origin: object::none(),
+            origin: build::none(),
             running: AtomicBool::new(false),
             phase: AtomicU8::new(NEW),
             awaited: AtomicPtr::new(ptr::null_mut()),
@@ -143,7 +144,7 @@ impl CoroutineCall {
         if let Some(awaited) = ptr::NonNull::new(awaited) {
             // SAFETY: this call's own reference.
             let awaited = unsafe { Owned::from_ptr(awaited.as_ptr()) };
-            object::with_exception_aside(|| drop(awaited));
+            thread::with_exception_aside(|| drop(awaited));
         }
         stage
     }
@@ -151,7 +152,7 @@ impl CoroutineCall {
     /// It is through: lets everything go that it held for its steps. Reenters: finalizers.
     pub(in crate::py) fn end(&self) {
         self.phase.store(THROUGH, Ordering::Relaxed);
-        object::with_exception_aside(|| {
+        thread::with_exception_aside(|| {
             self.give_up_refresh();
             self.end_lease();
             // In flight only if what it awaited refuses to end.
@@ -191,7 +192,7 @@ impl CoroutineCall {
             let shared = self.wrapper().policy().and_then(|policy| policy.shared.as_ref());
             old.give_up_refresh(shared.map(|shared| &*shared.region));
         }
-        object::with_exception_aside(|| drop(old));
+        thread::with_exception_aside(|| drop(old));
     }
 
     /// Asks for the region's lease of this key. Never sleeps: this may be an event loop's thread.
@@ -254,9 +255,10 @@ impl CoroutineCall {
         let Some(shared) = &policy.shared else { return Ok(None) };
         let state = self.state()?;
         self.with_key_args(|key_args| {
-            let Some(key) = key_args.single() else { unreachable!("made by call_coroutine_shared") };
-            work(&TierRequest::of_key(self.wrapper(), policy, shared, state, key_args, plain::bytes_of(key).to_vec()))
-                .map(Some)
+            let key = key_args.single().and_then(Exact::<Bytes>::of);
+            let Some(key) = key else { unreachable!("made by call_coroutine_shared") };
+            let key = key.content().to_vec();
+            work(&TierRequest::of_key(self.wrapper(), policy, shared, state, key_args, key)).map(Some)
         })
     }
 
@@ -365,17 +367,17 @@ impl Coroutine {
         let call = Some(boxed(call).map_err(|OutOfMemory| Raised::no_memory())?);
         let offset = std::mem::offset_of!(Self, call);
         // SAFETY: the type that `coroutine_protocol::make_type` has made, and the field of its instances.
-        unsafe { object::plain_instance(state.types.coroutine_call.borrow(), call, offset) }
+        unsafe { types::plain_instance(state.types.coroutine_call.borrow(), call, offset) }
     }
 }
 
 /// What `cr_origin` is of a coroutine that is made now.
 fn origin(state: &State) -> Result<Owned> {
-    let depth = object::call_with(state.origin_depth.borrow(), &[])?;
+    let depth = call::with(state.origin_depth.borrow(), &[])?;
     if !depth.borrow().is_true()? {
-        return Ok(object::none());
+        return Ok(build::none());
     }
-    object::call_with(object::import(c"tamis._async", c"origin")?.borrow(), &[depth.borrow()])
+    call::with(call::import(c"tamis._async", c"origin")?.borrow(), &[depth.borrow()])
 }
 
 // SAFETY: an instance of the type in whose table the method is holds the call, for as long as it stands.

@@ -3,9 +3,9 @@
 
 use crate::ffi::compat::recursion::check_stack;
 use crate::ffi::coroutine::{self, Step};
-use crate::ffi::err::Kind;
-use crate::ffi::method_table::{Receiver, Table};
-use crate::ffi::{Borrowed, Owned, Raised, Result, err, object};
+use crate::ffi::method_table::{self, Receiver, Table};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, raise, thread, to_slot, types};
 use crate::py::completed;
 use crate::py::function::coroutine_attributes::{ATTRIBUTES, named};
 use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};
@@ -110,7 +110,7 @@ impl CoroutineCall {
             (BEGUN, Some(awaited)) => self.go_on(coroutine::throw_into(awaited.borrow(), args)),
             (NEW, _) => {
                 self.end();
-                Step::Raised(err::raise_given(args))
+                Step::Raised(raise::raise_given(args))
             }
             _ => Step::Raised(Raised::new(Kind::Runtime, c"cannot reuse already awaited coroutine")),
         };
@@ -145,7 +145,7 @@ impl CoroutineCall {
 
     /// What the finalizer does: warns of a call that was never awaited, and closes what has begun.
     fn finalize(&self, this: Borrowed<'_>) {
-        object::with_exception_aside(|| {
+        thread::with_exception_aside(|| {
             let done = match self.phase.load(Ordering::Relaxed) {
                 NEW => {
                     let warned = warn_unawaited(self, this);
@@ -165,8 +165,8 @@ impl CoroutineCall {
 
 /// Warns as CPython does (`_PyErr_WarnUnawaitedCoroutine` of Python/_warnings.c). Reenters: filters of warnings.
 fn warn_unawaited(call: &CoroutineCall, this: Borrowed<'_>) -> Result<()> {
-    match object::import(c"warnings", c"_warn_unawaited_coroutine") {
-        Ok(warn) => return object::call_with(warn.borrow(), &[this]).map(drop),
+    match call::import(c"warnings", c"_warn_unawaited_coroutine") {
+        Ok(warn) => return call::with(warn.borrow(), &[this]).map(drop),
         Err(raised) => drop(raised.take()),
     }
     let name = named(call, c"__qualname__")?;
@@ -256,7 +256,7 @@ unsafe extern "C" fn throw(
 
 unsafe extern "C" fn close(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a method of the type, called on an instance of it.
-    object::to_slot(unsafe { call_of(object) }.close().map(|()| object::none()))
+    to_slot(unsafe { call_of(object) }.close().map(|()| build::none()))
 }
 
 unsafe extern "C" fn coroutine_am_await(object: *mut py::PyObject) -> *mut py::PyObject {
@@ -287,9 +287,9 @@ unsafe extern "C" fn coroutine_tp_traverse(object: *mut py::PyObject, visit: py:
     // SAFETY: an object of this type; all zero, which is None, until its fields are written.
     match unsafe { &(*object.cast::<Coroutine>()).call } {
         // SAFETY: live objects, and the collector's own function and argument.
-        Some(call) => call.with_held(|held| unsafe { object::traverse_plain(object, held, visit, arg) }),
+        Some(call) => call.with_held(|held| unsafe { types::traverse_plain(object, held, visit, arg) }),
         // SAFETY: as above.
-        None => unsafe { object::traverse_plain(object, &[], visit, arg) },
+        None => unsafe { types::traverse_plain(object, &[], visit, arg) },
     }
 }
 
@@ -311,7 +311,7 @@ unsafe extern "C" fn coroutine_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: as above.
     let place = unsafe { &raw const (*object.cast::<Coroutine>()).call };
     // SAFETY: no reference is left.
-    unsafe { object::dealloc_plain(object, place) };
+    unsafe { types::dealloc_plain(object, place) };
 }
 
 static METHODS: Table<py::PyMethodDef, 3> = Table::new(completed::coroutine_methods(send, throw, close));
@@ -319,7 +319,7 @@ static METHODS: Table<py::PyMethodDef, 3> = Table::new(completed::coroutine_meth
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
     let mut members = [
-        object::member(c"__weaklistoffset__", std::mem::offset_of!(Coroutine, weakrefs)),
+        method_table::member(c"__weaklistoffset__", std::mem::offset_of!(Coroutine, weakrefs)),
         // SAFETY: as above.
         unsafe { std::mem::zeroed() },
     ];
@@ -335,5 +335,5 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         (py::Py_tp_getset, ATTRIBUTES.as_slot()),
         (py::Py_tp_members, members.as_mut_ptr().cast()),
     ];
-    object::plain_type_with(module, c"tamis._core.coroutine", size_of::<Coroutine>(), coroutine_tp_dealloc, &slots)
+    types::plain_type_with(module, c"tamis._core.coroutine", size_of::<Coroutine>(), coroutine_tp_dealloc, &slots)
 }

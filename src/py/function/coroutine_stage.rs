@@ -1,7 +1,7 @@
 //! Where a call of a cached coroutine function stands, and the arguments that it keeps until it is through.
 
 use crate::ffi::dropper::Link;
-use crate::ffi::{Borrowed, CallArgs, Owned};
+use crate::ffi::{CallArgs, Owned};
 use crate::py::flight::task::{TaskLeader, TaskWait};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ impl KeptArgs {
         Self {
             values: args.values().iter().map(|&value| Link::new(value.to_owned())).collect(),
             positional: args.positional().len(),
-            kwnames: args.kwnames().map(Borrowed::to_owned),
+            kwnames: args.kwnames().map(|names| names.object().to_owned()),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A step runs where the last thing that was awaited has ended. It ends the call, or says what is to be awaited next.
 
-use crate::ffi::{CallArgs, Owned, Raised, Result, coroutine, object};
+use crate::ffi::{CallArgs, Owned, Raised, Result, build, call, coroutine, thread};
 use crate::py::cache::flights::Flights;
 use crate::py::cache::in_flight::Joined;
 use crate::py::flight::outcome::Outcome;
@@ -72,7 +72,7 @@ impl CoroutineCall {
     fn awaited_of(&self, object: Owned) -> Result<Owned> {
         match coroutine::awaited(object.clone())? {
             Some(awaited) => Ok(awaited),
-            None => object::call_with(self.state()?.awaiting.get()?, &[object.borrow()]),
+            None => call::with(self.state()?.awaiting.get()?, &[object.borrow()]),
         }
     }
 
@@ -89,7 +89,7 @@ impl CoroutineCall {
                 Follow::Wait(wait, future) => match policy::or_missed(self, self.awaited_of(future)) {
                     Ok(awaited) => return self.wait_for(Stage::Following(wait), awaited),
                     Err(raised) => {
-                        object::with_exception_aside(|| drop(wait));
+                        thread::with_exception_aside(|| drop(wait));
                         return Err(raised);
                     }
                 },
@@ -105,7 +105,7 @@ impl CoroutineCall {
 
     fn end_following(&self, wait: TaskWait, woken: Result<Owned>) -> Stepped {
         let outcome = wait.outcome();
-        object::with_exception_aside(|| drop(wait));
+        thread::with_exception_aside(|| drop(wait));
         drop(policy::or_missed(self, woken)?);
         match policy::answer(self, outcome.unwrap_or(Outcome::Abandoned))? {
             Some(value) => Ok(Some(value)),
@@ -160,8 +160,8 @@ impl CoroutineCall {
     }
 
     fn sleep(&self, leader: TaskLeader, pause: LeasePause) -> Stepped {
-        let awaited = object::float(pause.length().as_secs_f64())
-            .and_then(|seconds| object::call_with(object::import(c"asyncio", c"sleep")?.borrow(), &[seconds.borrow()]))
+        let awaited = build::float(pause.length().as_secs_f64())
+            .and_then(|seconds| call::with(call::import(c"asyncio", c"sleep")?.borrow(), &[seconds.borrow()]))
             .and_then(|sleep| self.awaited_of(sleep));
         match awaited {
             Ok(awaited) => self.wait_for(Stage::WaitingForLease(leader, pause), awaited),
@@ -210,8 +210,8 @@ impl CoroutineCall {
 
 /// asyncio's loop that runs in this thread, or None: another library's loop runs, or none. Reenters: on rare occasions an import.
 fn running_loop() -> Result<Option<Owned>> {
-    let Some(events) = object::imported(c"asyncio.events")? else { return Ok(None) };
-    let ask = events.borrow().attr(object::interned(c"_get_running_loop")?.borrow())?;
-    let found = object::call_with(ask.borrow(), &[])?;
+    let Some(events) = call::imported(c"asyncio.events")? else { return Ok(None) };
+    let ask = events.borrow().attr(build::interned(c"_get_running_loop")?.borrow())?;
+    let found = call::with(ask.borrow(), &[])?;
     Ok((!found.borrow().is_none()).then_some(found))
 }

@@ -2,9 +2,9 @@
 
 use crate::core::OutOfMemory;
 use crate::core::slot::SlotId;
-use crate::ffi::object::set_item;
+use crate::ffi::build::{self, set_item};
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object, plain};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, to_slot};
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::Policy;
 use crate::py::cache::{Bound, Cache};
@@ -178,7 +178,7 @@ impl Cache {
 
     /// `maxsize`, as it is told.
     pub fn maxsize(&self) -> Result<Owned> {
-        self.most_entries().map_or_else(|| Ok(object::none()), |most| object::count(most as u64))
+        self.most_entries().map_or_else(|| Ok(build::none()), |most| build::count(most as u64))
     }
 
     /// Reenters on first use: an import.
@@ -192,7 +192,7 @@ impl Cache {
         };
         cache_info::cache_info(
             state,
-            [object::count(hits)?, object::count(misses)?, self.maxsize()?, object::count(entries)?],
+            [build::count(hits)?, build::count(misses)?, self.maxsize()?, build::count(entries)?],
         )
     }
 
@@ -245,9 +245,9 @@ pub fn parameters(
     typed: Borrowed<'_>,
     given: Option<Borrowed<'_>>,
 ) -> Result<Owned> {
-    let parameters = plain::dict()?;
-    set_item(&parameters, &state.names.maxsize, maxsize)?;
-    set_item(&parameters, &state.names.typed, typed)?;
+    let parameters = build::dict()?;
+    set_item(&parameters, state.names.maxsize.borrow(), maxsize)?;
+    set_item(&parameters, state.names.typed.borrow(), typed)?;
     if let Some(given) = given {
         // SAFETY: two dicts.
         if unsafe { py::PyDict_Update(parameters.as_ptr(), given.as_ptr()) } != 0 {
@@ -259,9 +259,9 @@ pub fn parameters(
 
 /// A dict of numbers under their names.
 pub(in crate::py) fn counts(counts: &[(&CStr, u64)]) -> Result<Owned> {
-    let dict = plain::dict()?;
+    let dict = build::dict()?;
     for &(name, value) in counts {
-        set_item(&dict, &object::interned(name)?, object::count(value)?.borrow())?;
+        set_item(&dict, build::interned(name)?.borrow(), build::count(value)?.borrow())?;
     }
     Ok(dict)
 }
@@ -271,7 +271,7 @@ fn put_first(this: &Wrapper, args: CallArgs<'_>) -> Result<Owned> {
     let Some((value, args)) = args.split_first() else {
         return Err(Raised::type_error(c"cache_put() takes the value to store as its first positional argument"));
     };
-    this.put(&args, value).map(|()| object::none())
+    this.put(&args, value).map(|()| build::none())
 }
 
 macro_rules! methods {
@@ -287,7 +287,7 @@ macro_rules! methods {
             let _alive = $this.keep_alive();
             // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
             let $args = unsafe { CallArgs::new(args, nargs as usize, kwnames) };
-            object::to_slot($body)
+            to_slot($body)
         }
     )*};
 }
@@ -327,21 +327,21 @@ macro_rules! methods_without_arguments {
             // SAFETY: a method of the wrapper's type, called on an instance of it.
             let $this = unsafe { Wrapper::of(object) };
             let _alive = $this.keep_alive();
-            object::to_slot($body)
+            to_slot($body)
         }
     )*};
 }
 
 methods! {
-    cache_contains = |this, args| this.contains(&args).map(object::boolean);
-    cache_invalidate = |this, args| this.invalidate(&args).map(object::boolean);
+    cache_contains = |this, args| this.contains(&args).map(build::boolean);
+    cache_invalidate = |this, args| this.invalidate(&args).map(build::boolean);
     cache_put = |this, args| put_first(this, args);
 }
 
 methods_without_arguments! {
     cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
-    cache_clear = |this| this.clear().map(|()| object::none());
+    cache_clear = |this| this.clear().map(|()| build::none());
     cache_stats = |this| this.stats();
     copy = |this| Ok(this.as_object().to_owned());
 }

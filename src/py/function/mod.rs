@@ -14,7 +14,9 @@ use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::compat::recursion::Level;
 use crate::ffi::dropper::Dropper;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, compat, object};
+use crate::ffi::{
+    Borrowed, CallArgs, Owned, Raised, Result, build, call as calls, compat, method_table, thread, to_slot, types,
+};
 use crate::py::bound::binding::callable_tp_descr_get;
 use crate::py::bound::object::BoundMethod;
 use crate::py::cache::policy::Policy;
@@ -145,8 +147,8 @@ impl Wrapper {
         update_wrapper(state, object.borrow(), function, coroutine)?;
         // SAFETY: a whole wrapper, held here.
         if let Some((policy, _region)) = unsafe { Self::of(object.as_ptr()) }.policy_shared() {
-            let claim = object::import(c"tamis._names", c"claim")?;
-            object::call_with(claim.borrow(), &[object.borrow(), function, policy.given()])?;
+            let claim = calls::import(c"tamis._names", c"claim")?;
+            calls::with(claim.borrow(), &[object.borrow(), function, policy.given()])?;
         }
         Ok(object)
     }
@@ -244,10 +246,10 @@ impl Wrapper {
     /// Tells whoever wants to know what has come of this cache, of which no Python code may get hold any more. Reenters: that
     /// callable.
     fn tell_of_death(&self) {
-        object::with_exception_aside(|| {
+        thread::with_exception_aside(|| {
             let Some(callable) = State::of_instance(self.as_object()).ok().and_then(State::on_death) else { return };
-            let told = object::count(self.as_object().as_ptr().addr() as u64)
-                .and_then(|address| object::call_with(callable.borrow(), &[address.borrow(), self.stats()?.borrow()]));
+            let told = build::count(self.as_object().as_ptr().addr() as u64)
+                .and_then(|address| calls::with(callable.borrow(), &[address.borrow(), self.stats()?.borrow()]));
             if told.is_err() {
                 // SAFETY: an attached thread with an exception set, and a live object.
                 unsafe { py::PyErr_WriteUnraisable(callable.as_ptr()) };
@@ -271,7 +273,7 @@ impl Wrapper {
     #[cold]
     #[inline(never)]
     fn explain_unhashable(&self, raised: Raised, args: &CallArgs<'_>) -> *mut py::PyObject {
-        object::to_slot(Err(unhashable::explained(raised, Some(self.function()), args, args)))
+        to_slot(Err(unhashable::explained(raised, Some(self.function()), args, args)))
     }
 
     /// The function.
@@ -382,9 +384,9 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     }
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.
-    let function = unsafe { this.function.get().replace(object::none()) };
+    let function = unsafe { this.function.get().replace(build::none()) };
     // SAFETY: as above.
-    let typed_given = unsafe { this.typed_given.get().replace(object::none()) };
+    let typed_given = unsafe { this.typed_given.get().replace(build::none()) };
     // SAFETY: CPython's own field, of an object that is garbage.
     let dict = unsafe { this.dict.get().replace(ptr::null_mut()) };
     contents.into_iter().flatten().for_each(drop);
@@ -417,7 +419,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     let dict = unsafe { place.read() }.into_inner();
     // SAFETY: the wrapper's own reference, or null.
     let dict = (!dict.is_null()).then(|| unsafe { Owned::from_ptr(dict) });
-    object::with_exception_aside(|| {
+    thread::with_exception_aside(|| {
         let mut dropper = Dropper::new();
         parts.cache.take_apart(&mut dropper);
         dropper.push(parts.function.into_inner());
@@ -491,9 +493,9 @@ pub fn make_callable_type(
     (methods, attributes): (*const py::PyMethodDef, *const py::PyGetSetDef),
 ) -> Result<Owned> {
     let mut members = [
-        object::member(c"__vectorcalloffset__", offsets.vectorcall),
-        object::member(c"__dictoffset__", offsets.dict),
-        object::member(c"__weaklistoffset__", offsets.weakrefs),
+        method_table::member(c"__vectorcalloffset__", offsets.vectorcall),
+        method_table::member(c"__dictoffset__", offsets.dict),
+        method_table::member(c"__weaklistoffset__", offsets.weakrefs),
         // SAFETY: a table of C pointers and numbers, for which zero ends the list.
         unsafe { std::mem::zeroed() },
     ];
@@ -514,5 +516,5 @@ pub fn make_callable_type(
         | py::Py_TPFLAGS_METHOD_DESCRIPTOR
         | py::Py_TPFLAGS_IMMUTABLETYPE
         | py::Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    object::type_from_slots(module, name, size, flags, &mut slots)
+    types::type_from_slots(module, name, size, flags, &mut slots)
 }

@@ -1,7 +1,7 @@
 //! What C may ask of a wrapper besides what Python may: see `capsule.rs`.
 
 use crate::core::view::Hit;
-use crate::ffi::exact::Verdict;
+use crate::ffi::compare::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::Bound;
 use crate::py::cache::expiring_ops::{Found, Read};

@@ -1,8 +1,9 @@
 //! The key of a call of any shape: a piece of memory of our own that holds the arguments.
 
-use crate::ffi::exact::{self, Verdict};
+use crate::ffi::compare::{self, Verdict};
+use crate::ffi::exact::{self, Exact};
 use crate::ffi::sync::SharedCount;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
 use crate::py::key::kind::KeyKind;
 use crate::py::key::shape::Shape;
 use pyo3_ffi as py;
@@ -44,7 +45,7 @@ pub fn new(args: &CallArgs<'_>, typed: bool) -> Result<Reference> {
         // SAFETY: a live object's type is live.
         unsafe { Borrowed::from_ptr(value.type_ptr().cast()) }
     });
-    let items = values.iter().copied().chain(args.kwnames()).chain(types);
+    let items = values.iter().copied().chain(args.kwnames().map(Exact::object)).chain(types);
     write(Shape::of(args).with_types(typed), items).ok_or_else(Raised::no_memory)
 }
 
@@ -141,7 +142,7 @@ impl<'a> Block<'a> {
         let (positional, named) = items[..values].split_at(values - keywords);
         if keywords == 0 {
             // A lone argument has a block in typed caches.
-            return if let &[only] = positional { Ok(only.to_owned()) } else { object::tuple(positional) };
+            return if let &[only] = positional { Ok(only.to_owned()) } else { build::tuple(positional) };
         }
         // SAFETY: an attached thread.
         let dict = unsafe { py::PyDict_New() };
@@ -153,7 +154,7 @@ impl<'a> Block<'a> {
                 return Err(Raised::by_callee());
             }
         }
-        object::tuple(&[object::tuple(positional)?.borrow(), dict.borrow()])
+        build::tuple(&[build::tuple(positional)?.borrow(), dict.borrow()])
     }
 
     /// Whether the types agree, where they count.
@@ -177,8 +178,8 @@ impl<'a> Block<'a> {
         let verdict = compare_all(items, values);
         match args.kwnames() {
             // One call site has one tuple of names: most often there is nothing to compare.
-            Some(names) if verdict != Verdict::Different && !items[values.len()].is(names) => {
-                let verdict_on_names = compare_all(exact::tuple_items(items[values.len()]), exact::tuple_items(names));
+            Some(names) if verdict != Verdict::Different && !items[values.len()].is(names.object()) => {
+                let verdict_on_names = compare_all(exact::tuple_items(items[values.len()]), names.items());
                 if verdict_on_names == Verdict::Same { verdict } else { verdict_on_names }
             }
             _ => verdict,
@@ -198,7 +199,7 @@ impl<'a> Block<'a> {
         }
         if let Some(names) = args.kwnames() {
             let stored_names = exact::tuple_items(items[args.values().len()]);
-            for (stored, &asked) in stored_names.iter().zip(exact::tuple_items(names)) {
+            for (stored, &asked) in stored_names.iter().zip(names.items()) {
                 if !stored.equals(asked)? {
                     return Ok(false);
                 }
@@ -211,5 +212,5 @@ impl<'a> Block<'a> {
 /// The verdict on as many objects as were asked for, each beside the stored one of its place.
 #[inline(always)]
 fn compare_all(stored: &[Borrowed<'_>], asked: &[Borrowed<'_>]) -> Verdict {
-    exact::all_of(stored.iter().zip(asked).map(|(&stored, &asked)| exact::compare(stored, asked)))
+    compare::all_of(stored.iter().zip(asked).map(|(&stored, &asked)| compare::compare(stored, asked)))
 }

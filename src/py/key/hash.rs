@@ -1,7 +1,8 @@
 //! The hashes of calls.
 
 use crate::core::hash::{Combine, Hash, SCATTER};
-use crate::ffi::{Borrowed, CallArgs, Result, exact};
+use crate::ffi::exact::{Exact, Str};
+use crate::ffi::{Borrowed, CallArgs, Result, hash};
 use crate::py::key::kind::KeyKind;
 use crate::py::key::shape::Shape;
 
@@ -14,19 +15,17 @@ pub fn hash(args: &CallArgs<'_>, kind: KeyKind) -> Result<Hash> {
     if let Some(object) = args.single()
         && !kind.needs_block(object)
     {
-        return exact::hash(object).map(Hash::of);
+        return hash::of(object).map(Hash::of);
     }
     if args.values().is_empty() {
         return Ok(EMPTY_HASH);
     }
     let mut combined = Combine::new(Shape::of(args).word());
     for &value in args.values() {
-        combined = combined.with(exact::hash(value)?);
+        combined = combined.with(hash::of(value)?);
     }
-    if let Some(names) = args.kwnames() {
-        for &name in exact::tuple_items(names) {
-            combined = combined.with(exact::hash(name)?);
-        }
+    for &name in args.names() {
+        combined = combined.with(hash::of(name)?);
     }
     Ok(combined.finish())
 }
@@ -37,7 +36,7 @@ pub fn hash_in_place<const N: usize>(args: &[Borrowed<'_>; N]) -> Option<Hash> {
     const { assert!(N > 1) };
     let mut combined = Combine::new(Shape::new(N, 0).word());
     for &value in args {
-        combined = combined.with(exact::hash_in_place(value)?);
+        combined = combined.with(hash::in_place(value)?);
     }
     Some(combined.finish())
 }
@@ -47,14 +46,10 @@ pub fn hash_in_place<const N: usize>(args: &[Borrowed<'_>; N]) -> Option<Hash> {
 pub fn hash_keywords_in_place(values: &[Borrowed<'_>], positional: usize, names: &[Borrowed<'_>]) -> Option<Hash> {
     let mut combined = Combine::new(Shape::new(positional, names.len()).word());
     for &value in values {
-        combined = combined.with(exact::hash_in_place(value)?);
+        combined = combined.with(hash::in_place(value)?);
     }
     for &name in names {
-        if !exact::is_str(name) {
-            return None;
-        }
-        // SAFETY: the type has just been seen.
-        combined = combined.with(unsafe { exact::str_hash(name) }?);
+        combined = combined.with(Exact::<Str>::of(name)?.kept_hash()?);
     }
     Some(combined.finish())
 }

@@ -1,7 +1,8 @@
 //! A key: a pointer with marks.
 
-use crate::ffi::exact::{self, Verdict};
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, object};
+use crate::ffi::compare::{self, Verdict};
+use crate::ffi::exact::{self, Exact, Int};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, build};
 use crate::py::key::block::{self, Block};
 use crate::py::key::kind::KeyKind;
 use crate::py::key::shape::Shape;
@@ -66,7 +67,7 @@ impl Key {
 
     #[inline(always)]
     fn of_object(object: Borrowed<'_>) -> Self {
-        match exact::inline_int(object) {
+        match Exact::<Int>::of(object).and_then(Exact::inline_int) {
             Some(value) => Self::of_inline_int(value),
             // SAFETY: an object, and a reference to it that nobody else gives back.
             None => unsafe { Self::marked(object.to_owned().into_ptr().cast(), 0) },
@@ -184,16 +185,16 @@ impl Key {
     pub fn compare(&self, args: &CallArgs<'_>, kind: KeyKind) -> Verdict {
         match self.target() {
             Target::Nothing => Verdict::of(args.values().is_empty()),
-            Target::Int(value) => match args.single() {
-                Some(asked) if exact::is_int(asked) => Verdict::of(exact::inline_int(asked) == Some(value)),
-                Some(_) if kind == KeyKind::Item => Verdict::Ask,
+            Target::Int(value) => match args.single().map(Exact::<Int>::of) {
+                Some(Some(int)) => Verdict::of(int.inline_int() == Some(value)),
+                Some(None) if kind == KeyKind::Item => Verdict::Ask,
                 _ => Verdict::Different,
             },
             Target::Object(stored) => match args.single() {
                 Some(asked) if stored.type_ptr() != asked.type_ptr() && kind.tells_apart(stored, asked) => {
                     Verdict::Different
                 }
-                Some(asked) => exact::compare(stored, asked),
+                Some(asked) => compare::compare(stored, asked),
                 None => Verdict::Different,
             },
             Target::Block(block) => block.compare(args, kind),
@@ -205,7 +206,7 @@ impl Key {
         match self.target() {
             Target::Nothing => Ok(args.values().is_empty()),
             Target::Int(value) => match args.single() {
-                Some(asked) => object::int(value)?.borrow().equals(asked),
+                Some(asked) => build::int(value)?.borrow().equals(asked),
                 None => Ok(false),
             },
             Target::Object(stored) => args.single().map_or(Ok(false), |asked| stored.equals(asked)),
@@ -225,8 +226,8 @@ impl Key {
     /// tuple and a dict.
     pub fn to_object(&self) -> Result<Owned> {
         match self.target() {
-            Target::Nothing => object::tuple(&[]),
-            Target::Int(value) => object::int(value),
+            Target::Nothing => build::tuple(&[]),
+            Target::Int(value) => build::int(value),
             Target::Object(object) => Ok(object.to_owned()),
             Target::Block(block) => block.to_object(),
         }

@@ -1,7 +1,7 @@
 //! `get_or_compute`, in three parts as the calls of cached functions: see `function/call/parts.rs`.
 
 use crate::core::hash::Hash;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, call, exact, thread};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, call, thread};
 use crate::py::cache::Cache;
 use crate::py::cache::in_flight::LedFlight;
 use crate::py::coroutine_object;
@@ -61,7 +61,7 @@ impl Mapping {
     /// The value that is there, or None after a call has begun that is to compute it. Reenters: `__hash__` and `__eq__` of keys, signal
     /// handlers.
     fn begin_computing(&self, args: &CallArgs<'_>, begun: &mut MaybeUninit<Begun>) -> Result<Option<Owned>> {
-        let keywords = args.kwnames().map_or(0, |names| exact::tuple_items(names).len());
+        let keywords = args.names().len();
         let (&[key, factory], 0) = (args.values(), keywords) else {
             return Err(Raised::type_error(c"get_or_compute() takes a key and a factory, by position"));
         };

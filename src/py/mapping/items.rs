@@ -2,9 +2,9 @@
 
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
-use crate::ffi::exact::{self, Exact, Int};
+use crate::ffi::exact::{Exact, Int};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, hash};
 use crate::py::cache::Cache;
 use crate::py::key::Key;
 use crate::py::mapping::object::Mapping;
@@ -18,7 +18,7 @@ impl Mapping {
         let cache = self.parts().cache.get().filter(|cache| cache.policy().is_none())?;
         let found = match Exact::<Int>::of(key) {
             Some(key) => cache.store.hit(Hash::of(u64::from(key.small_natural()?)), Key::is_inline_int),
-            None => cache.store.hit(Hash::of(exact::hash_in_place(key)?), |stored| stored.is_object(key)),
+            None => cache.store.hit(Hash::of(hash::in_place(key)?), |stored| stored.is_object(key)),
         };
         if let Hit::Value(value) = found { Some(value) } else { None }
     }
@@ -51,7 +51,7 @@ impl Mapping {
             return Ok(value);
         }
         match alive.borrow().attr(build::interned(c"__missing__")?.borrow()) {
-            Ok(method) => call::call_with(method.borrow(), &[key.borrow()]),
+            Ok(method) => call::with(method.borrow(), &[key.borrow()]),
             Err(raised) => raised.unless_attribute_error().and_then(|()| Err(Raised::key_error(key.borrow()))),
         }
     }
@@ -75,11 +75,11 @@ impl Mapping {
         let _alive = self.as_object().to_owned();
         if cache.policy().is_none() && self.parts().flights.get().is_none() {
             let mut held = None;
-            let hash = match exact::hash_in_place(key) {
+            let hash = match hash::in_place(key) {
                 Some(hash) => hash,
                 None => {
                     held = Some((key.to_owned(), value.to_owned()));
-                    exact::hash(key)?
+                    hash::of(key)?
                 }
             };
             let values = [key];

@@ -1,7 +1,7 @@
 //! The methods of mappings.
 
 use crate::ffi::method_table::{Table, definition, getter, methods, with_arguments, without_arguments};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call};
 use crate::py::cache::Cache;
 use crate::py::mapping::compute::get_or_compute;
 use crate::py::mapping::object::Mapping;
@@ -36,7 +36,7 @@ unsafe extern "C" fn get(
 /// The arguments of a method that takes a key, and a default by position or by name.
 fn with_default<'a>(args: &CallArgs<'a>, takes: &CStr) -> Result<(Borrowed<'a>, Option<Borrowed<'a>>)> {
     let values = args.values();
-    let by_name = args.kwnames().map_or(&[][..], exact::tuple_items);
+    let by_name = args.names();
     let is_default = |name: &Borrowed<'_>| {
         // SAFETY: a str and a terminated string.
         unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), c"default".as_ptr()) == 0 }

@@ -1,7 +1,7 @@
 //! The options of a cache beside `maxsize` and `typed`, as the cache uses them.
 
 use crate::core::clock::{NEVER, Time};
-use crate::ffi::{Owned, Result, clock as clocks, object};
+use crate::ffi::{Owned, Result, call, clock as clocks};
 use crate::py::options::shared::SharedOptions;
 use crate::py::options::values::time_of;
 
@@ -87,7 +87,7 @@ impl Options {
             Clock::Coarse => Ok(clocks::coarse()),
             Clock::Exact => Ok(clocks::exact()),
             Clock::Unused => Ok(0),
-            Clock::Given(clock) => time_of(object::call_with(clock.borrow(), &[])?.borrow()),
+            Clock::Given(clock) => time_of(call::with(clock.borrow(), &[])?.borrow()),
         }
     }
 }

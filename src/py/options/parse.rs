@@ -1,8 +1,8 @@
 //! What the options of a cache take, and what is wrong with what was given.
 
 use crate::core::clock::{NEVER, Time};
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact};
 use crate::py::options::fields::{Clock, CopyPolicy, Options, Ttl};
 use crate::py::options::shared::SharedOptions;
 use crate::py::options::values::{fraction, names, natural, span, wrong};
@@ -40,7 +40,7 @@ struct Given<'a>(Borrowed<'a>);
 impl Given<'_> {
     /// What was given for an option.
     fn option(self, name: &CStr) -> Result<Option<Owned>> {
-        let name = object::interned(name)?;
+        let name = build::interned(name)?;
         // SAFETY: a dict and a str; a borrowed reference or null.
         let value = unsafe { py::PyDict_GetItemWithError(self.0.as_ptr(), name.as_ptr()) };
         // SAFETY: the dict holds it, and nobody changes this dict.
@@ -105,7 +105,7 @@ impl Given<'_> {
         match self.option(c"copy")? {
             None => Ok(CopyPolicy::No),
             Some(value) if exact::is_bool(value.borrow()) => match value.borrow().is_true()? {
-                true => Ok(CopyPolicy::By(object::import(c"copy", c"deepcopy")?)),
+                true => Ok(CopyPolicy::By(call::import(c"copy", c"deepcopy")?)),
                 false => Ok(CopyPolicy::No),
             },
             Some(value) if value.borrow().is_callable() => Ok(CopyPolicy::By(value)),

@@ -1,7 +1,7 @@
 //! What goes with `backend="shared"`.
 
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, exact, read};
 use crate::py::options::values::{natural, wrong};
 use crate::shm::Region;
 use crate::state::Serializer;
@@ -53,8 +53,8 @@ impl SharedOptions {
                 return Err(wrong(c"name takes the name of a shared region (a str), not %.200s", name.borrow()));
             }
             // A lone surrogate has no bytes in a file's header, and is not to stand for another name.
-            let text = object::text(name.borrow())?;
-            let whole = object::string(&text)?;
+            let text = read::text(name.borrow())?;
+            let whole = build::string(&text)?;
             // SAFETY: two strs.
             if text.is_empty() || unsafe { py::PyUnicode_Compare(name.as_ptr(), whole.as_ptr()) } != 0 {
                 return Err(Raised::with(

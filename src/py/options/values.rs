@@ -1,8 +1,8 @@
 //! The values of options: numbers, spans of time and names, and what callables among the options answer.
 
 use crate::core::clock::{self, NEVER, Time};
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, exact, object, plain};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact, read};
 use pyo3_ffi as py;
 use std::ffi::CStr;
 
@@ -86,8 +86,8 @@ fn span_of(value: Borrowed<'_>) -> Result<Option<f64>> {
     if !is_timedelta(value)? {
         return Ok(None);
     }
-    let method = value.attr(object::interned(c"total_seconds")?.borrow())?;
-    number(object::call_with(method.borrow(), &[])?.borrow())
+    let method = value.attr(build::interned(c"total_seconds")?.borrow())?;
+    number(call::with(method.borrow(), &[])?.borrow())
 }
 
 /// Whether it is a `datetime.timedelta`. Without that module loaded nothing is.
@@ -100,7 +100,7 @@ fn is_timedelta(value: Borrowed<'_>) -> Result<bool> {
         return Ok(false);
     }
     // SAFETY: `sys.modules` holds it.
-    let class = match unsafe { Borrowed::from_ptr(module) }.attr(object::interned(c"timedelta")?.borrow()) {
+    let class = match unsafe { Borrowed::from_ptr(module) }.attr(build::interned(c"timedelta")?.borrow()) {
         Ok(class) => class,
         // It is being imported, or is not what it seems.
         Err(raised) => return raised.unless(Kind::Attribute).map(|()| false),
@@ -135,14 +135,14 @@ fn form_of(value: Borrowed<'_>) -> Result<Option<Form>> {
         (false, true) => Form::Float,
         (false, false) => return Ok(None),
     };
-    let kind = match value.attr(object::interned(c"dtype")?.borrow()) {
-        Ok(dtype) => dtype.borrow().attr(object::interned(c"kind")?.borrow()),
+    let kind = match value.attr(build::interned(c"dtype")?.borrow()) {
+        Ok(dtype) => dtype.borrow().attr(build::interned(c"kind")?.borrow()),
         Err(raised) => Err(raised),
     };
     match kind {
         // numpy.dtype.kind: int, unsigned int, float.
         Ok(kind) if exact::is_str(kind.borrow()) => {
-            Ok(matches!(object::text(kind.borrow())?.as_str(), "i" | "u" | "f").then_some(form))
+            Ok(matches!(read::text(kind.borrow())?.as_str(), "i" | "u" | "f").then_some(form))
         }
         Ok(_) => Ok(Some(form)),
         Err(raised) => raised.unless(Kind::Attribute).map(|()| Some(form)),
@@ -228,7 +228,7 @@ fn whole(value: Borrowed<'_>) -> Result<Option<Whole>> {
 /// `ignore` as a tuple of names. Reenters: iteration.
 pub fn names(value: Borrowed<'_>) -> Result<Owned> {
     if exact::is_str_instance(value) {
-        return object::tuple(&[value]);
+        return build::tuple(&[value]);
     }
     // SAFETY: a live object.
     let tuple = unsafe { py::PySequence_Tuple(value.as_ptr()) };
@@ -261,5 +261,5 @@ pub fn copied(dict: Borrowed<'_>) -> Result<Owned> {
 
 /// An empty dict.
 pub fn empty() -> Result<Owned> {
-    plain::dict()
+    build::dict()
 }

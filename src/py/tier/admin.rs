@@ -3,7 +3,8 @@
 //! A directory is a `str`, or None for the user's own in `/dev/shm`; a region is named by its file there.
 
 use crate::core::clock::{NEVER, Time};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock, exact, object, plain};
+use crate::ffi::exact::{self, Exact, Int};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, clock, read, thread};
 use crate::py::codec;
 use crate::py::functions::{function, functions};
 use crate::py::tier::region::{Detached, all_counts, busy, raised_for};
@@ -20,7 +21,7 @@ fn directory(argument: Borrowed<'_>) -> Result<PathBuf> {
     if !exact::is_str(argument) {
         return Err(Raised::type_error(c"a directory is a str or None"));
     }
-    object::path(argument)
+    read::path(argument)
 }
 
 /// The directory and the file that two arguments name.
@@ -28,25 +29,25 @@ fn region(dir: Borrowed<'_>, file: Borrowed<'_>) -> Result<(PathBuf, String)> {
     if !exact::is_str(file) {
         return Err(Raised::type_error(c"a region's file is a str"));
     }
-    Ok((directory(dir)?, object::text(file)?))
+    Ok((directory(dir)?, read::text(file)?))
 }
 
 /// Runs what asks the system, with this thread detached.
 fn ask<T>(work: impl FnOnce() -> std::result::Result<T, OpenError>) -> Result<T> {
-    object::detached(work).map_err(raised_for)
+    thread::detached(work).map_err(raised_for)
 }
 
 fn put(dict: &Owned, name: &CStr, value: &Owned) -> Result<()> {
-    plain::set_item(dict, object::interned(name)?.borrow(), value.borrow())
+    build::set_item(dict, build::interned(name)?.borrow(), value.borrow())
 }
 
 fn optional<T>(value: Option<T>, make: impl FnOnce(T) -> Result<Owned>) -> Result<Owned> {
-    value.map_or_else(|| Ok(object::none()), make)
+    value.map_or_else(|| Ok(build::none()), make)
 }
 
 fn list_of<T>(items: &[T], make: impl Fn(&T) -> Result<Owned>) -> Result<Owned> {
     let made = items.iter().map(make).collect::<Result<Vec<_>>>()?;
-    let mut filling = plain::Filling::new(made.len(), true)?;
+    let mut filling = build::Filling::new(made.len(), true)?;
     made.into_iter().for_each(|item| filling.push(item));
     Ok(filling.done())
 }
@@ -68,7 +69,7 @@ fn regions(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     let infos = ask(|| Region::list(&dir))?;
     let now = clock::exact();
     let regions = optional(infos, |infos| list_of(&infos, |info| region_dict(info, now)))?;
-    object::tuple(&[object::string(&dir.to_string_lossy())?.borrow(), regions.borrow()])
+    build::tuple(&[build::string(&dir.to_string_lossy())?.borrow(), regions.borrow()])
 }
 
 fn region_dict(info: &RegionInfo, now: Time) -> Result<Owned> {
@@ -83,22 +84,22 @@ fn region_dict(info: &RegionInfo, now: Time) -> Result<Owned> {
         RegionState::Damaged => ("damaged", None),
         RegionState::Refused(why) => ("refused", Some(why)),
     };
-    let dict = plain::dict()?;
-    put(&dict, c"file", &object::string(&info.file)?)?;
-    put(&dict, c"state", &object::string(state)?)?;
-    put(&dict, c"why", &optional(why, |why| object::string(why))?)?;
-    put(&dict, c"made", &optional(info.made, object::float)?)?;
-    put(&dict, c"written", &optional(info.written, object::float)?)?;
+    let dict = build::dict()?;
+    put(&dict, c"file", &build::string(&info.file)?)?;
+    put(&dict, c"state", &build::string(state)?)?;
+    put(&dict, c"why", &optional(why, |why| build::string(why))?)?;
+    put(&dict, c"made", &optional(info.made, build::float)?)?;
+    put(&dict, c"written", &optional(info.written, build::float)?)?;
     if let Some(summary) = &info.summary {
         let known = matches!(info.state, RegionState::Good);
-        put(&dict, c"name", &object::string(&summary.name)?)?;
-        put(&dict, c"maxsize", &optional(summary.config.maxsize, object::count)?)?;
-        put(&dict, c"max_bytes", &object::count(summary.config.max_bytes)?)?;
-        put(&dict, c"file_bytes", &object::count(summary.file_bytes)?)?;
-        let processes = |summary: &RegionSummary| list_of(&summary.processes, |&pid| object::count(pid.into()));
+        put(&dict, c"name", &build::string(&summary.name)?)?;
+        put(&dict, c"maxsize", &optional(summary.config.maxsize, build::count)?)?;
+        put(&dict, c"max_bytes", &build::count(summary.config.max_bytes)?)?;
+        put(&dict, c"file_bytes", &build::count(summary.file_bytes)?)?;
+        let processes = |summary: &RegionSummary| list_of(&summary.processes, |&pid| build::count(pid.into()));
         put(&dict, c"processes", &optional(Some(summary).filter(|_| known), processes)?)?;
         let last = summary.last.filter(|_| !matches!(info.state, RegionState::EarlierBoot));
-        put(&dict, c"last", &optional(last.and_then(|last| age(last, now)), object::float)?)?;
+        put(&dict, c"last", &optional(last.and_then(|last| age(last, now)), build::float)?)?;
         put(&dict, c"stats", &all_counts(&summary.stats)?)?;
     }
     Ok(dict)
@@ -111,10 +112,10 @@ fn region_entries(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         return Err(Raised::type_error(c"_region_entries() takes a directory, a file, a number and a bool"));
     };
     let ((dir, file), with_values) = (region(dir, file)?, with_values.is_true()?);
-    if !exact::is_int(most) {
+    let Some(most) = Exact::<Int>::of(most) else {
         return Err(Raised::type_error(c"a number of entries is an int"));
-    }
-    let most = match plain::int_digits(most) {
+    };
+    let most = match (most.sign(), most.digits()) {
         (1, &[most]) => most as usize,
         (1, _) => usize::MAX,
         _ => 0,
@@ -125,17 +126,17 @@ fn region_entries(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
 }
 
 fn entry_dict(entry: &EntryInfo, now: Time, with_value: bool) -> Result<Owned> {
-    let dict = plain::dict()?;
-    put(&dict, c"key", &plain::bytes(&entry.key)?)?;
-    put(&dict, c"size", &object::count(entry.size as u64)?)?;
-    put(&dict, c"maker", &object::string(codec::format::maker(entry.first))?)?;
-    put(&dict, c"value", &optional(Some(&entry.value).filter(|_| with_value), |value| plain::bytes(value))?)?;
-    put(&dict, c"age", &optional(age(entry.read, now), object::float)?)?;
-    put(&dict, c"fresh", &optional(until(entry.terms.fresh_until, now), object::float)?)?;
-    put(&dict, c"stale", &optional(until(entry.terms.stale_until, now), object::float)?)?;
+    let dict = build::dict()?;
+    put(&dict, c"key", &build::bytes(&entry.key)?)?;
+    put(&dict, c"size", &build::count(entry.size as u64)?)?;
+    put(&dict, c"maker", &build::string(codec::format::maker(entry.first))?)?;
+    put(&dict, c"value", &optional(Some(&entry.value).filter(|_| with_value), |value| build::bytes(value))?)?;
+    put(&dict, c"age", &optional(age(entry.read, now), build::float)?)?;
+    put(&dict, c"fresh", &optional(until(entry.terms.fresh_until, now), build::float)?)?;
+    put(&dict, c"stale", &optional(until(entry.terms.stale_until, now), build::float)?)?;
     let idle = (entry.terms.idle != NEVER).then_some(entry.terms.idle as f64 / 1e9);
-    put(&dict, c"idle", &optional(idle, object::float)?)?;
-    put(&dict, c"visited", &object::boolean(entry.visited))?;
+    put(&dict, c"idle", &optional(idle, build::float)?)?;
+    put(&dict, c"visited", &build::boolean(entry.visited))?;
     Ok(dict)
 }
 
@@ -145,10 +146,10 @@ fn region_clear(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         return Err(Raised::type_error(c"_region_clear() takes a directory and a file"));
     };
     let (dir, file) = region(dir, file)?;
-    let Some(region) = ask(|| Region::open_file(&dir, &file))? else { return Ok(object::none()) };
+    let Some(region) = ask(|| Region::open_file(&dir, &file))? else { return Ok(build::none()) };
     let entries = region.stats().currsize;
     region.clear(&Detached).map_err(busy)?;
-    object::count(entries)
+    build::count(entries)
 }
 
 /// `_region_remove(path, file)`: whether there was one.
@@ -157,7 +158,7 @@ fn region_remove(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
         return Err(Raised::type_error(c"_region_remove() takes a directory and a file"));
     };
     let (dir, file) = region(dir, file)?;
-    Ok(object::boolean(ask(|| Region::remove_file(&dir, &file))?))
+    Ok(build::boolean(ask(|| Region::remove_file(&dir, &file))?))
 }
 
 functions! {

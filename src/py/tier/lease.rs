@@ -2,7 +2,7 @@
 //! the region's.
 
 use crate::backend::Wait;
-use crate::ffi::{CallArgs, Owned, Result, compat, object};
+use crate::ffi::{CallArgs, Owned, Result, compat, thread};
 use crate::py::cache::flights::Flights;
 use crate::py::cache::in_flight::LedFlight;
 use crate::py::flight::deadlock::LeaseHolder;
@@ -142,8 +142,8 @@ fn wait_for(threads: &Threads, region: &Region, lease: LeaseId) -> Result<Waited
         }
     }
     loop {
-        match object::detached(|| region.wait_lease(&mut wait, SLICE)) {
-            Waited::StillRunning if !compat::is_finalizing() => object::check_signals()?,
+        match thread::detached(|| region.wait_lease(&mut wait, SLICE)) {
+            Waited::StillRunning if !compat::is_finalizing() => thread::check_signals()?,
             waited => return Ok(waited),
         }
     }

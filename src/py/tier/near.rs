@@ -5,9 +5,9 @@ use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
-use crate::ffi::exact::{self, Verdict};
+use crate::ffi::compare::Verdict;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Result};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, exact};
 use crate::py::cache::expiring_ops::Put;
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::{Policy, entry};
@@ -37,7 +37,7 @@ fn is_plain(object: Borrowed<'_>, depth: u32) -> bool {
 
 /// The hash of these arguments, if the near cache may hold them. Runs no Python code.
 pub fn hash(key_args: &CallArgs<'_>, kind: KeyKind) -> Result<Option<Hash>> {
-    let names = key_args.kwnames().map_or(&[][..], exact::tuple_items);
+    let names = key_args.names();
     let plain = key_args.values().iter().all(|&value| is_plain(value, DEPTH));
     if plain && names.iter().all(|&name| exact::is_str(name)) {
         return key::hash::hash(key_args, kind).map(Some);

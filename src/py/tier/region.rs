@@ -5,8 +5,8 @@
 //! stands, and neither writes a key's bytes nor reads a value's. All else is bytes: see `request.rs`.
 
 use crate::backend::{Busy, Wait};
-use crate::ffi::err::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, object, sync};
+use crate::ffi::raised::Kind;
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, read, sync, thread};
 use crate::py::cache::Bound;
 use crate::py::function::methods::counts;
 use crate::py::options::shared::SharedOptions;
@@ -34,7 +34,7 @@ pub struct Detached;
 
 impl Wait for Detached {
     fn detached(&self, work: &mut dyn FnMut()) {
-        object::detached(work);
+        thread::detached(work);
     }
 }
 
@@ -44,20 +44,20 @@ impl Shared {
         let name = match options.name {
             Some(name) => name,
             None => {
-                let helper = object::import(c"tamis._identity.region_name", c"region_name")?;
-                object::call_with(helper.borrow(), &[function, given])?
+                let helper = call::import(c"tamis._identity.region_name", c"region_name")?;
+                call::with(helper.borrow(), &[function, given])?
             }
         };
-        let name = object::text(name.borrow())?;
-        let path = options.path.map(|path| object::path(path.borrow())).transpose()?;
+        let name = read::text(name.borrow())?;
+        let path = options.path.map(|path| read::path(path.borrow())).transpose()?;
         let maxsize = if let Bound::Entries(entries) = bound { Some(entries as u64) } else { None };
         let config = RegionConfig { maxsize, max_bytes: options.max_bytes };
-        let region = object::detached(|| {
+        let region = thread::detached(|| {
             let path = path.map_or_else(Region::default_dir, Ok)?;
             Region::open(&path, &name, &config)
         });
         let region = region.map_err(raised_for)?;
-        let user = region.join(object::interpreter());
+        let user = region.join(thread::interpreter());
         let most = usize::try_from(options.max_bytes).unwrap_or(usize::MAX);
         Ok(Self { region, user, serializer: options.serializer, most, warned: AtomicBool::new(false) })
     }
@@ -183,6 +183,6 @@ fn os_error(number: i32, text: &str) -> Result<Raised> {
     let class = unsafe { py::PyExc_OSError };
     // SAFETY: there as long as the interpreter.
     let class = unsafe { Borrowed::from_ptr(class) };
-    let (number, text) = (object::int(number.into())?, object::string(text)?);
-    Ok(Raised::again(object::call_with(class, &[number.borrow(), text.borrow()])?.borrow()))
+    let (number, text) = (build::int(number.into())?, build::string(text)?);
+    Ok(Raised::again(call::with(class, &[number.borrow(), text.borrow()])?.borrow()))
 }

@@ -4,7 +4,7 @@ use crate::backend::{Busy, Now};
 use crate::core::clock::Time;
 use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, plain};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, clock as clocks};
 use crate::py::cache::policy::Policy;
 use crate::py::codec;
 use crate::py::codec::decode::Decoded;
@@ -164,7 +164,7 @@ impl<'a> TierRequest<'a> {
 
     /// The key as an object, for what goes by objects: flights.
     pub fn key_object(&self) -> Result<Owned> {
-        plain::bytes(&self.bytes.0.key)
+        build::bytes(&self.bytes.0.key)
     }
 
     /// What the region has. Reenters: pickle or the serializer, where they have made the value.

@@ -3,8 +3,8 @@
 
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
-use crate::ffi::exact::Verdict;
-use crate::ffi::{CallArgs, Owned, Result, object};
+use crate::ffi::compare::Verdict;
+use crate::ffi::{CallArgs, Owned, Result, to_slot};
 use crate::py::cache::expiring_ops::{Found, Read};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn coroutine_vectorcall(
     this.store.register_thread(this.owner());
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    object::to_slot(this.call_coroutine(&args))
+    to_slot(this.call_coroutine(&args))
 }
 
 impl Wrapper {

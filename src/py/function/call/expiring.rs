@@ -5,8 +5,9 @@ use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
-use crate::ffi::exact::{self, Verdict};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, compat, object};
+use crate::ffi::compare::Verdict;
+use crate::ffi::exact::{Exact, Int, Str};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, thread, to_slot};
 use crate::py::cache::expiring_ops::{Found, IsGood, Peek, Put, Read, TakeOut};
 use crate::py::cache::policy::{Cause, Policy, entry};
 use crate::py::cache::{Bound, Cache};
@@ -49,18 +50,14 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
         // SAFETY: as above, held by the caller.
         let argument = unsafe { Borrowed::first_of(place) };
         let mut found = Hit::Unsure(SlotId::NONE);
-        if exact::is_int(argument) {
-            // SAFETY: the type has just been seen.
-            if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
+        if let Some(int) = Exact::<Int>::of(argument) {
+            if let Some(value) = int.small_natural() {
                 let take = reading::<CLOCK>();
                 found = this.store.hit_with(Hash::of(u64::from(value)), Key::is_inline_int, take);
             }
-        } else if exact::is_str(argument) {
-            // SAFETY: the type has just been seen.
-            if let Some(hash) = unsafe { exact::str_hash(argument) } {
-                let take = reading::<CLOCK>();
-                found = this.store.hit_with(Hash::of(hash), |key| key.is_object(argument), take);
-            }
+        } else if let Some(hash) = Exact::<Str>::of(argument).and_then(Exact::kept_hash) {
+            let take = reading::<CLOCK>();
+            found = this.store.hit_with(Hash::of(hash), |key| key.is_object(argument), take);
         }
         if let Hit::Value(value) = found {
             return value.into_ptr();
@@ -129,7 +126,7 @@ unsafe extern "C" fn uncached_vectorcall(
     // SAFETY: vectorcall's own arguments, during the call.
     let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
     // SAFETY: what the function returned.
-    object::to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.copy_of(value)))
+    to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.copy_of(value)))
 }
 
 /// What a call of a cached function computes, in a cache in memory.
@@ -208,7 +205,7 @@ impl Wrapper {
         match next {
             Ok(Next::Call(begun)) => Ok(Next::Call(Begun { made, ..begun })),
             next => {
-                object::with_exception_aside(|| drop(made));
+                thread::with_exception_aside(|| drop(made));
                 next
             }
         }

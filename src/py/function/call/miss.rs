@@ -5,7 +5,7 @@ use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Look;
 use crate::ffi::sync::Store;
-use crate::ffi::{CallArgs, Owned, Raised, Result, object};
+use crate::ffi::{CallArgs, Owned, Raised, Result, to_slot};
 use crate::py::cache::lookup::{Action, Candidate};
 use crate::py::cache::{Bound, Cache};
 use crate::py::function::Wrapper;
@@ -163,7 +163,7 @@ unsafe extern "C" fn keep_int(
     let this = unsafe { Wrapper::of(alive.as_ptr()) };
     // SAFETY: what the function returned.
     let value = unsafe { Owned::from_call(result) };
-    object::to_slot(value.and_then(|value| {
+    to_slot(value.and_then(|value| {
         let value = this.unless_coroutine(value)?;
         let key = Key::of_inline_int(hash.python_hash());
         this.keep_new(&args, hash, generation, key, value)
@@ -218,7 +218,7 @@ unsafe fn keep_any(
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // SAFETY: what the function returned.
     let value = unsafe { Owned::from_call(result) };
-    object::to_slot(value.and_then(|value| {
+    to_slot(value.and_then(|value| {
         let value = this.unless_coroutine(value)?;
         let key = Key::new(&args, this.kind)?;
         this.keep_new(&args, hash, generation, key, value)
@@ -241,7 +241,7 @@ unsafe fn miss_untold(
     // SAFETY: vectorcall's own arguments, during the call.
     let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
     // SAFETY: what the function returned.
-    object::to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.unless_coroutine(value)))
+    to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.unless_coroutine(value)))
 }
 
 /// A call of a cache that stores nothing. Reenters: the function.

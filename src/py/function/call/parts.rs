@@ -5,7 +5,7 @@
 //! and a function that does all that comes after. What the last has to know of the first is [`Begun`].
 
 use crate::core::hash::Hash;
-use crate::ffi::{CallArgs, Owned, Result, object};
+use crate::ffi::{CallArgs, Owned, Result, thread, to_slot};
 use crate::py::cache::Bound;
 use crate::py::cache::in_flight::LedFlight;
 use crate::py::cache::policy::Policy;
@@ -82,7 +82,7 @@ impl Owed {
             old.give_up_refresh(policy.shared.as_ref().map(|shared| &*shared.region));
         }
         // The exception that is set, if any, is the caller's.
-        object::with_exception_aside(|| drop(old));
+        thread::with_exception_aside(|| drop(old));
     }
 
     /// Gives all that is owed, with this result, and returns it. Reenters: finalizers, and where greenlets wait, their library.
@@ -175,7 +175,7 @@ unsafe fn end(
     // SAFETY: as the caller says.
     let begun = unsafe { begun.assume_init_read() };
     // SAFETY: as the caller says.
-    object::to_slot(this.end_call(&args, begun, unsafe { Owned::from_call(result) }))
+    to_slot(this.end_call(&args, begun, unsafe { Owned::from_call(result) }))
 }
 
 impl Wrapper {
@@ -204,7 +204,7 @@ impl Wrapper {
             Some(mut owed) => owed.settle(policy, stored),
             None => stored,
         };
-        object::with_exception_aside(|| drop(made));
+        thread::with_exception_aside(|| drop(made));
         // When all has been given to others, so that nobody waits for a copy that is not theirs.
         result.and_then(|value| policy.copied(value))
     }

@@ -6,8 +6,9 @@
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::{Hit, Look};
-use crate::ffi::exact::{self, Verdict};
-use crate::ffi::{Borrowed, CallArgs, Owned, compat};
+use crate::ffi::compare::{self, Verdict};
+use crate::ffi::exact::{self, Exact, Int, Str, Tuple};
+use crate::ffi::{Borrowed, CallArgs, Owned, hash};
 use crate::py::cache::Bound;
 use crate::py::function::Wrapper;
 use crate::py::function::call::miss::{
@@ -44,16 +45,20 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     }
     // SAFETY: there is one argument, held by the caller.
     let argument = unsafe { Borrowed::first_of(args) };
+    // In this shape the compiler puts the jumps in the order of what is frequent.
     if !exact::is_int(argument) {
         if exact::is_str(argument) {
-            // SAFETY: one argument, as this function got it, a str.
-            return unsafe { call_str::<TYPED>(callable, args, argument) };
+            // SAFETY: the type has just been seen.
+            let string = unsafe { Exact::<Str>::of_seen(argument) };
+            // SAFETY: one argument, as this function got it.
+            return unsafe { call_str::<TYPED>(callable, args, string) };
         }
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single::<TYPED>(callable, args, argument) };
     }
     // SAFETY: the type has just been seen.
-    let Some(value) = compat::small_positive(unsafe { exact::as_int(argument) }) else {
+    let int = unsafe { Exact::<Int>::of_seen(argument) };
+    let Some(value) = int.small_positive() else {
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single::<TYPED>(callable, args, argument) };
     };
@@ -84,12 +89,11 @@ unsafe fn call_int<const TYPED: bool>(
 unsafe extern "C" fn call_str<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
-    argument: Borrowed<'_>,
+    argument: Exact<'_, Str>,
 ) -> *mut py::PyObject {
-    // SAFETY: a str, as the caller says.
-    let Some(hash) = (unsafe { exact::str_hash(argument) }) else {
+    let Some(hash) = argument.kept_hash() else {
         // SAFETY: one argument, as this function got it.
-        return unsafe { call_single::<TYPED>(callable, args, argument) };
+        return unsafe { call_single::<TYPED>(callable, args, argument.object()) };
     };
     let hash = Hash::of(hash);
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
@@ -121,7 +125,7 @@ unsafe extern "C" fn resolve_str<const TYPED: bool>(
     let mut met = false;
     let judge = |key: &Key| {
         met = true;
-        Verdict::of(key.object().is_some_and(|stored| exact::same_short_ascii(stored, argument)))
+        Verdict::of(key.object().is_some_and(|stored| compare::same_short_ascii(stored, argument)))
     };
     match this.look(hash, id, judge) {
         Look::Same(value) => return value.into_ptr(),
@@ -140,7 +144,7 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
     args: *const *mut py::PyObject,
     argument: Borrowed<'_>,
 ) -> *mut py::PyObject {
-    if let Some(value) = exact::inline_int(argument) {
+    if let Some(value) = Exact::<Int>::of(argument).and_then(Exact::inline_int) {
         // SAFETY: one argument, as this function got it, whose hash tells its value.
         return unsafe { call_int::<TYPED>(callable, args, Hash::of(value as u64)) };
     }
@@ -148,7 +152,7 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
         // SAFETY: one argument, as this function got it.
         return unsafe { call_any::<TYPED>(callable, args, 1, ptr::null_mut()) };
     }
-    let Some(hash) = exact::hash_in_place(argument) else {
+    let Some(hash) = hash::in_place(argument) else {
         // SAFETY: one argument, as this function got it.
         return unsafe { call_single_by_slot::<TYPED>(callable, args, argument) };
     };
@@ -166,7 +170,7 @@ unsafe extern "C" fn call_single_by_slot<const TYPED: bool>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     let _alive = this.keep_alive();
-    match exact::hash(argument) {
+    match hash::of(argument) {
         // SAFETY: one argument, as this function got it.
         Ok(hash) => unsafe { call_single_hashed::<TYPED>(callable, args, argument, Hash::of(hash)) },
         Err(raised) => this.explain_unhashable(raised, &CallArgs::of_positional(&[argument])),
@@ -244,7 +248,8 @@ unsafe extern "C" fn call_keywords(
     let positional = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
     // SAFETY: not null, and held by the caller.
     let tuple = unsafe { Borrowed::from_ptr(kwnames) };
-    let names = exact::tuple_items(tuple);
+    // SAFETY: a tuple, as vectorcall has it.
+    let names = unsafe { Exact::<Tuple>::of_seen(tuple) }.items();
     if names.is_empty() {
         // SAFETY: this function's own arguments.
         return unsafe { call_any::<false>(callable, args, nargsf, kwnames) };

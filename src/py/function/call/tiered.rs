@@ -3,7 +3,8 @@
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
-use crate::ffi::{Borrowed, CallArgs, clock as clocks, compat, exact};
+use crate::ffi::exact::{Exact, Int, Str};
+use crate::ffi::{Borrowed, CallArgs, clock as clocks};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Next, in_parts};
@@ -55,18 +56,14 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
             };
             let take = |object: &_| entry(object).read_shared(region, now);
             let (mut hash, mut found) = (Hash::of(0), Hit::Unsure(SlotId::NONE));
-            if exact::is_int(argument) {
-                // SAFETY: the type has just been seen.
-                if let Some(value) = compat::small_natural(unsafe { exact::as_int(argument) }) {
+            if let Some(int) = Exact::<Int>::of(argument) {
+                if let Some(value) = int.small_natural() {
                     hash = Hash::of(u64::from(value));
                     found = this.store.find_with(hash, Key::is_inline_int, take);
                 }
-            } else if exact::is_str(argument) {
-                // SAFETY: the type has just been seen.
-                if let Some(known) = unsafe { exact::str_hash(argument) } {
-                    hash = Hash::of(known);
-                    found = this.store.find_with(hash, |key| key.is_object(argument), take);
-                }
+            } else if let Some(known) = Exact::<Str>::of(argument).and_then(Exact::kept_hash) {
+                hash = Hash::of(known);
+                found = this.store.find_with(hash, |key| key.is_object(argument), take);
             }
             match found {
                 Hit::Value(value) => {
