@@ -126,7 +126,6 @@ unsafe impl<'a> Receiver<'a> for Borrowed<'a> {
 /// Defines what C calls, and keeps the object alive meanwhile: for methods on a `Receiver`, and with `Borrowed<'_>` for functions of the
 /// module. Each form is for one of the functions that make a table's entry: `|this, args|` for [`with_arguments`], `|this|` for
 /// [`without_arguments`] and `|this; argument|` for [`with_one_argument`].
-#[allow(unused_macros, reason = "its users move here")]
 macro_rules! methods {
     ($receiver:ty:) => {};
     ($receiver:ty: $name:ident = |$this:ident, $args:ident| $body:expr; $($more:tt)*) => {

@@ -10,10 +10,7 @@ pub mod coroutine;
 pub mod dropper;
 pub mod exact;
 pub mod hash;
-#[allow(dead_code, reason = "its users move here")]
-pub mod instance;
 pub mod layouts;
-#[allow(dead_code, unused_imports, reason = "its users move here")]
 pub mod method_table;
 pub mod raise;
 pub mod raised;

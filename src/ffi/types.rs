@@ -71,14 +71,27 @@ pub unsafe fn free(object: *mut py::PyObject) -> Owned {
     let kind = unsafe { py::Py_TYPE(object) };
     // SAFETY: a live type.
     if unsafe { py::PyType_HasFeature(kind, py::Py_TPFLAGS_HAVE_GC) } != 0 {
-        // SAFETY: memory of `PyType_GenericAlloc` of such a type, which also made it known to the collector. Twice is as good as once.
+        // SAFETY: of such a type, by which the collector knows the object.
         unsafe { py::PyObject_GC_UnTrack(object.cast()) };
-        // SAFETY: as above.
-        unsafe { py::PyObject_GC_Del(object.cast()) };
-    } else {
-        // SAFETY: memory of `PyType_GenericAlloc` of a type without that flag.
-        unsafe { py::PyObject_Free(object.cast()) };
+        // SAFETY: as the caller says.
+        return unsafe { free_untracked(object) };
     }
+    // SAFETY: memory of `PyType_GenericAlloc` of a type without that flag.
+    unsafe { py::PyObject_Free(object.cast()) };
+    // SAFETY: an object of a heap type holds a reference to its type.
+    unsafe { Owned::from_ptr(kind.cast()) }
+}
+
+/// [`free`] for an instance that the collector knew and knows no more.
+///
+/// # Safety
+/// As there.
+#[inline]
+pub unsafe fn free_untracked(object: *mut py::PyObject) -> Owned {
+    // SAFETY: still a whole object.
+    let kind = unsafe { py::Py_TYPE(object) };
+    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
+    unsafe { py::PyObject_GC_Del(object.cast()) };
     // SAFETY: an object of a heap type holds a reference to its type.
     unsafe { Owned::from_ptr(kind.cast()) }
 }

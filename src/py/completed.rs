@@ -9,9 +9,6 @@ use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// `Py_am_send` of Include/typeslots.h; the older pyo3-ffi leaves it out.
-pub const PY_AM_SEND: c_int = 81;
-
 /// A coroutine that returns this value at once, to whoever awaits it, and as often.
 #[repr(C)]
 pub struct CompletedCoroutine {
@@ -267,7 +264,7 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         &[
             (py::Py_tp_traverse, completed_tp_traverse as *mut c_void),
             (py::Py_am_await, completed_await as *mut c_void),
-            (PY_AM_SEND, completed_am_send as *mut c_void),
+            (compat::PY_AM_SEND, completed_am_send as *mut c_void),
             (py::Py_tp_iter, completed_await as *mut c_void),
             (py::Py_tp_iternext, completed_next as *mut c_void),
             (py::Py_tp_methods, METHODS.as_slot()),

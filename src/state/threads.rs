@@ -4,14 +4,10 @@
 //! all greenlets of its thread, and with them who would release it.
 
 use crate::core::forks::process;
+use crate::ffi::compat::PyThread_get_thread_ident;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, compat, raise};
 use pyo3_ffi as py;
 use std::ffi::c_ulong;
-
-unsafe extern "C" {
-    // Include/pythread.h
-    fn PyThread_get_thread_ident() -> c_ulong;
-}
 
 /// A thread of a process, or a greenlet.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -53,7 +53,6 @@ mod referents;
 
 mod features;
 mod strings;
-#[allow(dead_code, reason = "its users move here")]
 mod undeclared;
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
@@ -85,7 +84,6 @@ pub use referents::referent;
 pub use strings::{ASCII_STR_HEAD, Both, Characters, both_characters, characters, short_ascii, str_hash};
 #[allow(unused_imports, reason = "for free-threaded builds")]
 pub use thread_id::thread_id;
-#[allow(unused_imports, reason = "its users move here")]
 pub use undeclared::{
     _PyLong_FromByteArray, PY_AM_SEND, PY_LOCK_ACQUIRED, PY_LOCK_INTR, PyMethod_Function, PyMethod_New, PyMethod_Self,
     PyMethod_Type, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock, PyThread_get_thread_ident,

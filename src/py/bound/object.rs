@@ -42,10 +42,8 @@ impl BoundMethod {
     }
 
     fn create(kind: &Owned, vectorcall: py::vectorcallfunc, fields: Fields) -> Result<Owned> {
-        // SAFETY: a ready type of ours.
-        let made = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
-        // SAFETY: a new reference, or null with an exception set.
-        let made = unsafe { Owned::from_call(made) }?;
+        // SAFETY: a ready type of ours, whose instances own nothing where they are zero.
+        let made = unsafe { types::allocate(kind.borrow()) }?;
         let this = made.as_ptr().cast::<Self>();
         // SAFETY: a fresh object of this type, which nobody else knows yet.
         let place = unsafe { &raw mut (*this).vectorcall };
@@ -211,16 +209,12 @@ pub(super) unsafe extern "C" fn bound_tp_dealloc(object: *mut py::PyObject) {
     let place = unsafe { &raw const (*object.cast::<BoundMethod>()).fields };
     // SAFETY: no reference is left, so nobody else reaches the fields, and they are not used any more where they lie.
     let Fields { function, instance, .. } = unsafe { place.read() };
-    // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
-    let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
-    unsafe { py::PyObject_GC_Del(object.cast()) };
+    // SAFETY: no reference is left, the collector does not know it any more, and the fields are out.
+    let _kind = unsafe { types::free_untracked(object) };
     for held in [function, instance] {
         // Most often somebody else has it too, and nothing ends here.
         if held.borrow().is_only_reference() {
             thread::with_exception_aside(|| Dropper::new().push(held));
         }
     }
-    // SAFETY: the reference of the object that is gone.
-    unsafe { py::Py_DECREF(kind.cast()) };
 }

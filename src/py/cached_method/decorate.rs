@@ -2,7 +2,7 @@
 
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact, types};
 use crate::py::bound::object::BoundMethod;
 use crate::py::cache::Bound;
 use crate::py::cached_method::caches::Caches;
@@ -41,10 +41,8 @@ impl CachedMethod {
         };
         let parts = boxed(parts).map_err(|OutOfMemory| Raised::no_memory())?;
         let kind = if coroutine { &state.types.coroutine_method } else { &state.types.method };
-        // SAFETY: a ready type of ours.
-        let made = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
-        // SAFETY: a new reference, or null with an exception set.
-        let made = unsafe { Owned::from_call(made) }?;
+        // SAFETY: a ready type of ours, whose instances own nothing where they are zero.
+        let made = unsafe { types::allocate(kind.borrow()) }?;
         let this = made.as_ptr().cast::<Self>();
         // SAFETY: a fresh object of this type, which nobody else knows yet.
         let place = unsafe { &raw mut (*this).vectorcall };

@@ -25,10 +25,8 @@ impl Forget {
     /// For the instance of this number.
     pub fn create(state: &State, method: Borrowed<'_>, number: i64) -> Result<Owned> {
         let method = weak_reference(method, None)?;
-        // SAFETY: a ready type of ours.
-        let made = unsafe { py::PyType_GenericAlloc(state.types.forget.as_ptr().cast(), 0) };
-        // SAFETY: a new reference, or null with an exception set.
-        let made = unsafe { Owned::from_call(made) }?;
+        // SAFETY: a ready type of ours, whose instances own nothing where they are zero.
+        let made = unsafe { types::allocate(state.types.forget.borrow()) }?;
         let this = made.as_ptr().cast::<Self>();
         // SAFETY: a fresh object of this type, which nobody else knows yet.
         let place = unsafe { &raw mut (*this).vectorcall };

@@ -2,7 +2,7 @@
 
 use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
-use crate::ffi::{Borrowed, Owned, Raised, Result, thread};
+use crate::ffi::{Borrowed, Owned, Raised, Result, thread, types};
 use crate::py::cache::Bound;
 use crate::py::cached_method::caches::Caches;
 use crate::state::State;
@@ -137,10 +137,6 @@ pub(super) unsafe extern "C" fn method_tp_dealloc(object: *mut py::PyObject) {
         // SAFETY: a method, to which no reference is left.
         unsafe { method_tp_clear(object) };
     });
-    // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
-    let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
-    unsafe { py::PyObject_GC_Del(object.cast()) };
-    // SAFETY: the reference of the object that is gone.
-    unsafe { py::Py_DECREF(kind.cast()) };
+    // SAFETY: no reference is left, the collector does not know it any more, and nothing is in it.
+    drop(unsafe { types::free_untracked(object) });
 }

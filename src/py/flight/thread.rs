@@ -5,6 +5,10 @@
 //! that wait for each other.
 
 use crate::core::forks::Lock;
+use crate::ffi::compat::{
+    PY_LOCK_ACQUIRED, PY_LOCK_INTR, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock,
+    PyThread_release_lock,
+};
 use crate::ffi::{Borrowed, Owned, Raised, Result, compat, thread, types};
 use crate::py::flight::deadlock::{LeaseHolder, Wait};
 use crate::py::flight::outcome::Outcome;
@@ -12,21 +16,8 @@ use crate::py::flight::policy::{Flight, Leader};
 use crate::state::State;
 use crate::state::threads::{PatchedLock, Thread, Threads};
 use pyo3_ffi as py;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::ops::Deref;
-
-unsafe extern "C" {
-    // Include/pythread.h
-    fn PyThread_allocate_lock() -> *mut c_void;
-    fn PyThread_free_lock(lock: *mut c_void);
-    fn PyThread_acquire_lock_timed(lock: *mut c_void, microseconds: i64, interruptible: c_int) -> c_int;
-    fn PyThread_release_lock(lock: *mut c_void);
-}
-
-/// `PY_LOCK_ACQUIRED`
-const ACQUIRED: c_int = 1;
-/// `PY_LOCK_INTR`
-const INTERRUPTED: c_int = 2;
 
 /// One computation.
 #[repr(C)]
@@ -189,10 +180,10 @@ impl ThreadFlight {
         loop {
             // SAFETY: this thread's lock, which `land` releases.
             let answer = thread::detached(|| unsafe { PyThread_acquire_lock_timed(sleeper.0, -1, 1) });
-            if answer == ACQUIRED {
+            if answer == PY_LOCK_ACQUIRED {
                 return Ok(self.fields.waiters.lock().outcome.clone().unwrap_or(Outcome::Abandoned));
             }
-            debug_assert_eq!(answer, INTERRUPTED);
+            debug_assert_eq!(answer, PY_LOCK_INTR);
             let handled = thread::check_signals();
             if self.fields.leader.is_of_another_process() {
                 // A handler has forked, and the leader is not in this process.

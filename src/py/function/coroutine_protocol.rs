@@ -5,7 +5,7 @@ use crate::ffi::compat::recursion::check_stack;
 use crate::ffi::coroutine::{self, Step};
 use crate::ffi::method_table::{self, Receiver, Table};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, raise, thread, to_slot, types};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, compat, raise, thread, to_slot, types};
 use crate::py::completed;
 use crate::py::function::coroutine_attributes::{ATTRIBUTES, named};
 use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};
@@ -328,7 +328,7 @@ pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
         (py::Py_tp_finalize, coroutine_tp_finalize as *mut c_void),
         (py::Py_tp_repr, coroutine_tp_repr as *mut c_void),
         (py::Py_am_await, coroutine_am_await as *mut c_void),
-        (completed::PY_AM_SEND, coroutine_am_send as *mut c_void),
+        (compat::PY_AM_SEND, coroutine_am_send as *mut c_void),
         (py::Py_tp_iter, coroutine_tp_iter as *mut c_void),
         (py::Py_tp_iternext, coroutine_tp_iternext as *mut c_void),
         (py::Py_tp_methods, METHODS.as_slot()),

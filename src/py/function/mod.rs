@@ -130,10 +130,8 @@ impl Wrapper {
             typed_given: UnsafeCell::new(typed.to_owned()),
         };
         let kind = if coroutine { &state.types.coroutine_function } else { &state.types.function };
-        // SAFETY: a ready type of ours.
-        let object = unsafe { py::PyType_GenericAlloc(kind.as_ptr().cast(), 0) };
-        // SAFETY: a new reference, or null with an exception set.
-        let object = unsafe { Owned::from_call(object) }?;
+        // SAFETY: a ready type of ours, whose instances own nothing where they are zero.
+        let object = unsafe { types::allocate(kind.borrow()) }?;
         let this = object.as_ptr().cast::<Self>();
         // No Python object is allocated between here and the last field, so the collector sees a whole wrapper.
         // SAFETY: a fresh object of this type, which nobody else knows yet.
@@ -427,12 +425,8 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
         parts.instance.into_iter().for_each(|reference| dropper.push(reference));
         dict.into_iter().for_each(|dict| dropper.push(dict));
     });
-    // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
-    let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
-    unsafe { py::PyObject_GC_Del(object.cast()) };
-    // SAFETY: the reference of the object that is gone.
-    unsafe { py::Py_DECREF(kind.cast()) };
+    // SAFETY: no reference is left, the collector does not know it any more, and nothing is in it.
+    drop(unsafe { types::free_untracked(object) });
 }
 
 /// Makes the type, for one interpreter.

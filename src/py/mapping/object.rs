@@ -3,7 +3,7 @@
 use crate::core::hash::Hash;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
-use crate::ffi::{Borrowed, CallArgs, Raised, Result, thread};
+use crate::ffi::{Borrowed, CallArgs, Raised, Result, thread, to_slot, types};
 use crate::py::cache::Cache;
 use crate::py::cache::flights::Flights;
 use crate::py::key;
@@ -136,16 +136,18 @@ pub(super) unsafe extern "C" fn mapping_tp_new(
     _args: *mut py::PyObject,
     _keywords: *mut py::PyObject,
 ) -> *mut py::PyObject {
-    // SAFETY: a ready type, this one or a subclass.
-    let object = unsafe { py::PyType_GenericAlloc(kind, 0) };
-    if !object.is_null() {
-        let this = object.cast::<Mapping>();
+    // SAFETY: the slot's own argument.
+    let kind = unsafe { Borrowed::from_ptr(kind.cast()) };
+    // SAFETY: a ready type, this one or a subclass, whose instances own nothing where they are zero.
+    let object = unsafe { types::allocate(kind) };
+    to_slot(object.map(|object| {
+        let this = object.as_ptr().cast::<Mapping>();
         // SAFETY: a fresh object of this type, which nobody else knows yet.
         let place = unsafe { &raw mut (*this).parts };
         // SAFETY: as above. The other fields are zero, as they should be.
         unsafe { place.write(UnsafeCell::new(Parts::new())) };
-    }
-    object
+        object
+    }))
 }
 
 pub(super) unsafe extern "C" fn mapping_tp_traverse(
@@ -188,10 +190,6 @@ pub(super) unsafe extern "C" fn mapping_tp_dealloc(object: *mut py::PyObject) {
         // SAFETY: a mapping, to which no reference is left. What it leaves behind needs no drop.
         unsafe { mapping_tp_clear(object) };
     });
-    // SAFETY: an object of a heap type holds a reference to its type, which is given back last.
-    let kind = unsafe { py::Py_TYPE(object) };
-    // SAFETY: memory of `PyType_GenericAlloc` of a type with the collector's flag.
-    unsafe { py::PyObject_GC_Del(object.cast()) };
-    // SAFETY: the reference of the object that is gone.
-    unsafe { py::Py_DECREF(kind.cast()) };
+    // SAFETY: no reference is left, the collector does not know it any more, and nothing is in it.
+    drop(unsafe { types::free_untracked(object) });
 }
