@@ -1,6 +1,6 @@
 //! Values of CPython's own types, made.
 
-use super::compat::{self, _PyLong_FromByteArray, PyMethod_New};
+use super::compat::{self, PyMethod_New};
 use super::{Borrowed, Owned, Raised, Result};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int};
@@ -40,10 +40,7 @@ pub fn count(value: u64) -> Result<Owned> {
 
 /// The `int` of this magnitude, its lowest byte first.
 pub fn int_of_magnitude(magnitude: &[u8], negative: bool) -> Result<Owned> {
-    // SAFETY: so many bytes.
-    let natural = unsafe { _PyLong_FromByteArray(magnitude.as_ptr(), magnitude.len(), 1, 0) };
-    // SAFETY: a new reference, or null with an exception set.
-    let natural = unsafe { Owned::from_call(natural) }?;
+    let natural = compat::natural(magnitude)?;
     if !negative {
         return Ok(natural);
     }

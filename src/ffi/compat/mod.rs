@@ -52,6 +52,7 @@ mod referents;
 mod referents;
 
 mod features;
+mod int_from_bytes;
 mod strings;
 mod undeclared;
 
@@ -79,13 +80,14 @@ pub use features::{
 };
 pub use finalizing::is_finalizing;
 pub use int::{IntLayout, small_natural, small_positive};
+pub use int_from_bytes::natural;
 pub use raising::raise;
 pub use referents::referent;
 pub use strings::{ASCII_STR_HEAD, Both, Characters, both_characters, characters, short_ascii, str_hash};
 #[allow(unused_imports, reason = "for free-threaded builds")]
 pub use thread_id::thread_id;
 pub use undeclared::{
-    _PyLong_FromByteArray, PY_AM_SEND, PY_LOCK_ACQUIRED, PY_LOCK_INTR, PyMethod_Function, PyMethod_New, PyMethod_Self,
-    PyMethod_Type, PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock, PyThread_get_thread_ident,
+    PY_AM_SEND, PY_LOCK_ACQUIRED, PY_LOCK_INTR, PyMethod_Function, PyMethod_New, PyMethod_Self, PyMethod_Type,
+    PyThread_acquire_lock_timed, PyThread_allocate_lock, PyThread_free_lock, PyThread_get_thread_ident,
     PyThread_release_lock, PyThread_start_new_thread,
 };

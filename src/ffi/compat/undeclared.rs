@@ -12,14 +12,6 @@ pub const PY_LOCK_ACQUIRED: c_int = 1;
 pub const PY_LOCK_INTR: c_int = 2;
 
 unsafe extern "C" {
-    /// Include/cpython/longobject.h
-    pub fn _PyLong_FromByteArray(
-        bytes: *const u8,
-        count: usize,
-        little_endian: c_int,
-        is_signed: c_int,
-    ) -> *mut py::PyObject;
-
     /// Include/cpython/classobject.h
     pub fn PyMethod_New(function: *mut py::PyObject, instance: *mut py::PyObject) -> *mut py::PyObject;
     /// Include/cpython/classobject.h
