@@ -1,7 +1,8 @@
 //! `lru_cache` and `cache`.
 
+use crate::ffi::method_table::{Table, methods, with_one_argument};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact, read, to_slot};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact, read};
 use crate::py::cache::Bound;
 use crate::py::cached_method::object::CachedMethod;
 use crate::py::function::Wrapper;
@@ -96,7 +97,7 @@ impl Options {
             self.others.borrow(),
             build::boolean(self.per_instance).borrow(),
         ])?;
-        let definition = (&raw const DECORATING.0).cast_mut();
+        let definition = DECORATING.as_ptr();
         // SAFETY: a static definition, which C only reads; a new reference or null.
         let pointer = unsafe { py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut()) };
         // SAFETY: a new reference, or null with an exception set.
@@ -280,56 +281,29 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     }
 }
 
-macro_rules! module_functions {
-    ($($slot:ident calls $function:ident;)*) => {$(
-        unsafe extern "C" fn $slot(
-            module: *mut py::PyObject,
-            args: *const *mut py::PyObject,
-            nargs: py::Py_ssize_t,
-            kwnames: *mut py::PyObject,
-        ) -> *mut py::PyObject {
-            // SAFETY: a function of the module gets it as its self.
-            let module = unsafe { Borrowed::from_ptr(module) };
-            // SAFETY: the arguments of a function called with FASTCALL and KEYWORDS, during the call.
-            to_slot($function(module, &unsafe { CallArgs::new(args, nargs as usize, kwnames) }))
-        }
-    )*};
+methods! {
+    Borrowed<'_>:
+    lru_cache_fastcall = |module, args| lru_cache(module, &args);
+    cache_fastcall = |module, args| cache(module, &args);
+    cached_method_fastcall = |module, args| cached_method(module, &args);
+    decorating_function = |bundle; function| decorate(bundle, function);
 }
 
-module_functions! {
-    lru_cache_fastcall calls lru_cache;
-    cache_fastcall calls cache;
-    cached_method_fastcall calls cached_method;
-}
-
-unsafe extern "C" fn decorating_function(bundle: *mut py::PyObject, function: *mut py::PyObject) -> *mut py::PyObject {
-    // SAFETY: the self that `into_decorator` gave, a tuple.
-    let bundle = unsafe { Borrowed::from_ptr(bundle) };
-    // SAFETY: the one argument of a function called with METH_O.
-    let function = unsafe { Borrowed::from_ptr(function) };
+/// What a decorator with options does. The bundle is the self that `into_decorator` gave, a tuple.
+fn decorate(bundle: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
     let &[module, maxsize, typed, others, per_instance] = exact::tuple_items(bundle) else {
         unreachable!("made by into_decorator")
     };
-    let decorated = bound_of(maxsize).and_then(|bound| {
-        let bound = bound.unwrap_or(Bound::Unbounded);
-        let per_instance = per_instance.is_true()?;
-        Options { bound, typed: typed.to_owned(), others: others.to_owned(), per_instance }.decorate(module, function)
-    });
-    to_slot(decorated)
+    let bound = bound_of(maxsize)?.unwrap_or(Bound::Unbounded);
+    let per_instance = per_instance.is_true()?;
+    Options { bound, typed: typed.to_owned(), others: others.to_owned(), per_instance }.decorate(module, function)
 }
 
-/// One definition that C reads and nobody writes.
-struct Definition(py::PyMethodDef);
-
-// SAFETY: a name, a function and documentation, all of them constant.
-unsafe impl Sync for Definition {}
-
-static DECORATING: Definition = Definition(py::PyMethodDef {
-    ml_name: c"decorating_function".as_ptr(),
-    ml_meth: py::PyMethodDefPointer { PyCFunction: decorating_function },
-    ml_flags: py::METH_O,
-    ml_doc: c"decorating_function($self, user_function, /)\n--\n\nWrap the function in a cache.".as_ptr(),
-});
+static DECORATING: Table<py::PyMethodDef, 1> = Table::new([with_one_argument(
+    c"decorating_function",
+    decorating_function,
+    c"decorating_function($self, user_function, /)\n--\n\nWrap the function in a cache.",
+)]);
 
 /// The module's functions.
 pub const FUNCTIONS: [py::PyMethodDef; 3] = [

@@ -4,6 +4,7 @@
 //! comes from the module `functools`. The libraries that then do something with a cache of their own are told of ours by
 //! `tamis/_libraries.py`, once they are imported.
 
+use crate::ffi::method_table::without_arguments;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, read, to_slot};
 use crate::state::State;
 use pyo3_ffi as py;
@@ -108,6 +109,6 @@ unsafe extern "C" fn reduce(object: *mut py::PyObject, _: *mut py::PyObject) -> 
 
 /// Methods of cached functions and cached methods.
 pub const METHODS: [py::PyMethodDef; 2] = [
-    crate::py::function::methods::without_arguments(c"__dir__", dir, py::METH_NOARGS, c"The names of all attributes."),
-    crate::py::function::methods::without_arguments(c"__reduce__", reduce, py::METH_NOARGS, c"Pickle by reference."),
+    without_arguments(c"__dir__", dir, c"The names of all attributes."),
+    without_arguments(c"__reduce__", reduce, c"Pickle by reference."),
 ];

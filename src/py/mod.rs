@@ -12,7 +12,6 @@ pub mod decorators;
 pub mod entry;
 pub mod flight;
 pub mod function;
-pub mod functions;
 pub mod key;
 pub mod libraries;
 pub mod mapping;

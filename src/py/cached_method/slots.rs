@@ -5,7 +5,7 @@ use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build};
 use crate::py::cached_method::object::{CachedMethod, method_tp_clear, method_tp_dealloc, method_tp_traverse};
 use crate::py::function::attributes::{ATTRIBUTES, Wraps, coroutine_attributes};
-use crate::py::function::methods::{self as function_methods, parameters};
+use crate::py::function::methods::parameters;
 use crate::py::function::{Offsets, make_callable_type};
 use crate::py::libraries;
 use crate::state::State;
@@ -88,16 +88,16 @@ impl Wraps for CachedMethod {
 }
 
 /// The attributes of cached methods that are coroutine functions.
-static COROUTINE_ATTRIBUTES: function_methods::Table<py::PyGetSetDef, 9> = coroutine_attributes::<CachedMethod>();
+static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 8> = coroutine_attributes::<CachedMethod>();
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
-    make_type_with(module, c"tamis._core.cached_method_wrapper", ATTRIBUTES.0.as_ptr())
+    make_type_with(module, c"tamis._core.cached_method_wrapper", ATTRIBUTES.as_ptr().cast_const())
 }
 
 /// Makes the type of those that are coroutine functions. Only the attributes by which `inspect` knows them are others.
 pub fn make_coroutine_type(module: Borrowed<'_>) -> Result<Owned> {
-    make_type_with(module, c"tamis._core.async_cached_method_wrapper", COROUTINE_ATTRIBUTES.0.as_ptr())
+    make_type_with(module, c"tamis._core.async_cached_method_wrapper", COROUTINE_ATTRIBUTES.as_ptr().cast_const())
 }
 
 fn make_type_with(module: Borrowed<'_>, name: &'static CStr, attributes: *const py::PyGetSetDef) -> Result<Owned> {

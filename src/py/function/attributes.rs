@@ -4,10 +4,10 @@
 //! `__dict__`, which `functools.update_wrapper` copies on to whatever is wrapped around the cache.
 
 use crate::ffi::build::{self, set_item};
+use crate::ffi::method_table::Table;
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, call, read, to_slot, to_status};
 use crate::py::function::Wrapper;
-use crate::py::function::methods::Table;
 use crate::py::libraries;
 use crate::state::State;
 use pyo3_ffi as py;
@@ -259,19 +259,14 @@ const DICT: py::PyGetSetDef = py::PyGetSetDef {
 };
 
 /// The attributes that are no methods.
-pub static ATTRIBUTES: Table<py::PyGetSetDef, 4> = Table([
-    DICT,
-    libraries::ATTRIBUTES[0],
-    libraries::ATTRIBUTES[1],
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
-]);
+pub static ATTRIBUTES: Table<py::PyGetSetDef, 3> =
+    Table::new([DICT, libraries::ATTRIBUTES[0], libraries::ATTRIBUTES[1]]);
 
 /// The same, for the type of what is made of coroutine functions.
-pub const fn coroutine_attributes<T: Wraps>() -> Table<py::PyGetSetDef, 9> {
+pub const fn coroutine_attributes<T: Wraps>() -> Table<py::PyGetSetDef, 8> {
     let [code, defaults, keyword_defaults] = FUNCTION_LIKE;
     let [class, closure] = libraries::ATTRIBUTES;
-    Table([
+    Table::new([
         DICT,
         class,
         closure,
@@ -280,10 +275,8 @@ pub const fn coroutine_attributes<T: Wraps>() -> Table<py::PyGetSetDef, 9> {
         attribute::<T>(defaults),
         attribute::<T>(keyword_defaults),
         attribute::<T>(MARK),
-        // SAFETY: as above.
-        unsafe { std::mem::zeroed() },
     ])
 }
 
 /// The attributes of caches of coroutine functions.
-pub static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 9> = coroutine_attributes::<Wrapper>();
+pub static COROUTINE_ATTRIBUTES: Table<py::PyGetSetDef, 8> = coroutine_attributes::<Wrapper>();

@@ -3,8 +3,9 @@
 use crate::core::OutOfMemory;
 use crate::core::slot::SlotId;
 use crate::ffi::build::{self, set_item};
+use crate::ffi::method_table::{Table, methods, with_arguments, with_one_argument, without_arguments};
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, to_slot};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::Policy;
 use crate::py::cache::{Bound, Cache};
@@ -16,7 +17,7 @@ use crate::py::{cache_info, coroutine_object, libraries, unhashable};
 use crate::shm::RegionStats;
 use crate::state::State;
 use pyo3_ffi as py;
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 
@@ -274,24 +275,6 @@ fn put_first(this: &Wrapper, args: CallArgs<'_>) -> Result<Owned> {
     this.put(&args, value).map(|()| build::none())
 }
 
-macro_rules! methods {
-    ($($name:ident = |$this:ident, $args:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(
-            object: *mut py::PyObject,
-            args: *const *mut py::PyObject,
-            nargs: py::Py_ssize_t,
-            kwnames: *mut py::PyObject,
-        ) -> *mut py::PyObject {
-            // SAFETY: a method of the wrapper's type, called on an instance of it.
-            let $this = unsafe { Wrapper::of(object) };
-            let _alive = $this.keep_alive();
-            // SAFETY: the arguments of a method called with FASTCALL and KEYWORDS, during the call.
-            let $args = unsafe { CallArgs::new(args, nargs as usize, kwnames) };
-            to_slot($body)
-        }
-    )*};
-}
-
 /// `cache_refresh(*args, **kwargs)`: as a call in parts. Reenters: as [`Wrapper::begin_refresh`], the function, and where its result is
 /// stored, `__eq__` of keys and finalizers of what leaves.
 unsafe extern "C" fn cache_refresh(
@@ -321,90 +304,39 @@ unsafe fn begin_refresh(
     Next::to_slot(this.begin_refresh(&args), begun)
 }
 
-macro_rules! methods_without_arguments {
-    ($($name:ident = |$this:ident| $body:expr;)*) => {$(
-        unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
-            // SAFETY: a method of the wrapper's type, called on an instance of it.
-            let $this = unsafe { Wrapper::of(object) };
-            let _alive = $this.keep_alive();
-            to_slot($body)
-        }
-    )*};
-}
-
 methods! {
+    &Wrapper:
     cache_contains = |this, args| this.contains(&args).map(build::boolean);
     cache_invalidate = |this, args| this.invalidate(&args).map(build::boolean);
     cache_put = |this, args| put_first(this, args);
-}
-
-methods_without_arguments! {
     cache_info = |this| State::of_instance(this.as_object()).and_then(|state| this.info(state));
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
     cache_clear = |this| this.clear().map(|()| build::none());
     cache_stats = |this| this.stats();
     copy = |this| Ok(this.as_object().to_owned());
-}
-
-/// A table that C reads and nobody writes.
-pub struct Table<T, const N: usize>(pub [T; N]);
-
-// SAFETY: names, functions and documentation, all of them constant.
-unsafe impl<T, const N: usize> Sync for Table<T, N> {}
-
-/// A method that takes arguments by position and by name.
-pub const fn with_arguments(
-    name: &'static CStr,
-    function: py::PyCFunctionFastWithKeywords,
-    doc: &'static CStr,
-) -> py::PyMethodDef {
-    py::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
-        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: doc.as_ptr(),
-    }
-}
-
-/// A method that takes none, or one, as the flags say.
-pub const fn without_arguments(
-    name: &'static CStr,
-    function: py::PyCFunction,
-    flags: c_int,
-    doc: &'static CStr,
-) -> py::PyMethodDef {
-    py::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunction: function },
-        ml_flags: flags,
-        ml_doc: doc.as_ptr(),
-    }
+    copy_deeply = |this; _memo| Ok(this.as_object().to_owned());
 }
 
 /// The methods.
-pub static TABLE: Table<py::PyMethodDef, 13> = Table([
+pub static TABLE: Table<py::PyMethodDef, 12> = Table::new([
     without_arguments(
         c"cache_info",
         cache_info,
-        py::METH_NOARGS,
         c"cache_info($self, /)\n--\n\nCacheInfo(hits, misses, maxsize, currsize), counted since the last cache_clear().",
     ),
     without_arguments(
         c"cache_stats",
         cache_stats,
-        py::METH_NOARGS,
         c"cache_stats($self, /)\n--\n\nA new dict of all that was counted since the last cache_clear(), and of the sizes.",
     ),
     without_arguments(
         c"cache_clear",
         cache_clear,
-        py::METH_NOARGS,
         c"cache_clear($self, /)\n--\n\nDrop all entries and zero the counts.",
     ),
     without_arguments(
         c"cache_parameters",
         cache_parameters,
-        py::METH_NOARGS,
         c"cache_parameters($self, /)\n--\n\nA new dict of the options that the cache was made with.",
     ),
     with_arguments(
@@ -428,10 +360,8 @@ pub static TABLE: Table<py::PyMethodDef, 13> = Table([
         c"cache_refresh($self, /, *args, **kwargs)\n--\n\n\
           Call the function, store its result and return it. Counts nothing.",
     ),
-    without_arguments(c"__copy__", copy, py::METH_NOARGS, c"The wrapper itself."),
-    without_arguments(c"__deepcopy__", copy, py::METH_O, c"The wrapper itself."),
+    without_arguments(c"__copy__", copy, c"The wrapper itself."),
+    with_one_argument(c"__deepcopy__", copy_deeply, c"The wrapper itself."),
     libraries::METHODS[0],
     libraries::METHODS[1],
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    unsafe { std::mem::zeroed() },
 ]);

@@ -14,6 +14,7 @@ use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::compat::recursion::Level;
 use crate::ffi::dropper::Dropper;
+use crate::ffi::method_table::Receiver;
 use crate::ffi::{
     Borrowed, CallArgs, Owned, Raised, Result, build, call as calls, compat, method_table, thread, to_slot, types,
 };
@@ -83,6 +84,15 @@ pub struct OfInstance<'a> {
     pub method: Borrowed<'a>,
     /// Whether that is a coroutine function.
     pub coroutine: bool,
+}
+
+// SAFETY: an instance is a wrapper, and that is all that it takes.
+unsafe impl<'a> Receiver<'a> for &'a Wrapper {
+    #[inline(always)]
+    unsafe fn of(object: Borrowed<'a>) -> Self {
+        // SAFETY: a wrapper, held for `'a`, as the caller says.
+        unsafe { Wrapper::of(object.as_ptr()) }
+    }
 }
 
 impl Wrapper {
@@ -431,12 +441,12 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {
-    make_type_with(module, c"tamis._core.lru_cache_wrapper", methods::DOC, ATTRIBUTES.0.as_ptr())
+    make_type_with(module, c"tamis._core.lru_cache_wrapper", methods::DOC, ATTRIBUTES.as_ptr().cast_const())
 }
 
 /// Makes the type of caches of coroutine functions. Only the attributes by which `inspect` knows them are others.
 pub fn make_coroutine_type(module: Borrowed<'_>) -> Result<Owned> {
-    let attributes = attributes::COROUTINE_ATTRIBUTES.0.as_ptr();
+    let attributes = attributes::COROUTINE_ATTRIBUTES.as_ptr().cast_const();
     make_type_with(module, c"tamis._core.async_lru_cache_wrapper", methods::COROUTINE_DOC, attributes)
 }
 
@@ -462,7 +472,7 @@ fn make_type_with(
             (py::Py_tp_traverse, wrapper_tp_traverse as *mut c_void),
             (py::Py_tp_clear, wrapper_tp_clear as *mut c_void),
         ],
-        (methods::TABLE.0.as_ptr(), attributes),
+        (methods::TABLE.as_ptr().cast_const(), attributes),
     )
 }
 

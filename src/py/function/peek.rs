@@ -16,7 +16,7 @@ impl Wrapper {
         // SAFETY: a live object's type is live.
         let methods = unsafe { (*object.type_ptr()).tp_methods };
         // Each interpreter has its own type, with this table, and none of them can be subclassed.
-        if !std::ptr::eq(methods, methods::TABLE.0.as_ptr()) {
+        if !std::ptr::eq(methods, methods::TABLE.as_ptr().cast_const()) {
             return None;
         }
         // SAFETY: an instance of a type of wrappers.

@@ -4,9 +4,9 @@
 
 use crate::core::clock::{NEVER, Time};
 use crate::ffi::exact::{self, Exact, Int};
+use crate::ffi::method_table::{methods, with_arguments};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, clock, read, thread};
 use crate::py::codec;
-use crate::py::functions::{function, functions};
 use crate::py::tier::region::{Detached, all_counts, busy, raised_for};
 use crate::shm::{EntryInfo, OpenError, Region, RegionInfo, RegionState, RegionSummary};
 use pyo3_ffi as py;
@@ -161,17 +161,18 @@ fn region_remove(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     Ok(build::boolean(ask(|| Region::remove_file(&dir, &file))?))
 }
 
-functions! {
-    regions_fastcall calls regions;
-    region_entries_fastcall calls region_entries;
-    region_clear_fastcall calls region_clear;
-    region_remove_fastcall calls region_remove;
+methods! {
+    Borrowed<'_>:
+    regions_fastcall = |module, args| regions(module, &args);
+    region_entries_fastcall = |module, args| region_entries(module, &args);
+    region_clear_fastcall = |module, args| region_clear(module, &args);
+    region_remove_fastcall = |module, args| region_remove(module, &args);
 }
 
 /// The module's functions for regions.
 pub const FUNCTIONS: [py::PyMethodDef; 4] = [
-    function(c"_regions", regions_fastcall, c"(directory, regions or None) of a directory or None."),
-    function(c"_region_entries", region_entries_fastcall, c"The newest entries of a region, or None."),
-    function(c"_region_clear", region_clear_fastcall, c"Clear a region: the number of its entries, or None."),
-    function(c"_region_remove", region_remove_fastcall, c"Remove a region: whether there was one."),
+    with_arguments(c"_regions", regions_fastcall, c"(directory, regions or None) of a directory or None."),
+    with_arguments(c"_region_entries", region_entries_fastcall, c"The newest entries of a region, or None."),
+    with_arguments(c"_region_clear", region_clear_fastcall, c"Clear a region: the number of its entries, or None."),
+    with_arguments(c"_region_remove", region_remove_fastcall, c"Remove a region: whether there was one."),
 ];
