@@ -131,12 +131,16 @@ pub enum Waited<O> {
     Enough,
 }
 
+/// A version or a lease of any backend, for who keeps it beside an entry or a call. Only the backend that it is of can tell what it
+/// means.
+pub type Words = [u64; 2];
+
 /// Where entries live that several processes share.
 pub trait Backend {
     /// Names one entry as it was stored once: never stands again when that was replaced, evicted, removed or cleared.
-    type Version: Copy + PartialEq + Debug;
+    type Version: Copy + PartialEq + Debug + From<Words> + Into<Words>;
     /// Names one computation, for its owner and for those who wait for it.
-    type Lease: Copy + PartialEq + Debug;
+    type Lease: Copy + PartialEq + Debug + From<Words> + Into<Words>;
     /// What a caller who waits for another's lease has seen of it so far.
     type LeaseWait;
     /// An owner who was found to have a lease no more, though the backend says so.

@@ -6,7 +6,8 @@ use crate::ffi::{Borrowed, Owned, Result, build, call, compat, exact, raise, to_
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::{c_int, c_void};
-use std::ptr::{self, NonNull};
+use std::ptr;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A coroutine that returns this value at once, to whoever awaits it, and as often.
@@ -110,7 +111,7 @@ impl Drop for KeptStop {
 }
 
 /// Whether nobody else has this exception now, and nobody who had it has left a trace in it: Python code may have caught it, where
-/// it asked for the next item itself.
+/// it asks for the next item itself.
 #[inline(always)]
 fn is_as_new(stop: Borrowed<'_>, value: Borrowed<'_>) -> bool {
     if !stop.is_only_reference() {

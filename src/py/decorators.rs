@@ -3,7 +3,7 @@
 use crate::ffi::method_table::{Table, methods, with_one_argument};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact, read};
-use crate::py::cache::Bound;
+use crate::py::cache::capacity::Bound;
 use crate::py::cached_method::object::CachedMethod;
 use crate::py::function::Wrapper;
 use crate::py::options;

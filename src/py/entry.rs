@@ -3,10 +3,10 @@
 //! A small object of ours takes the value's place in the store. Nobody outside sees one, so the collector is shown the value
 //! instead: see the wrapper's traverse.
 
+use crate::backend::{Backend, Words};
 use crate::core::clock::{NEVER, Time};
 use crate::core::expiry::{Age, Terms};
 use crate::ffi::{Borrowed, Owned, Result, types};
-use crate::shm::{Region, Token};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ops::Deref;
@@ -22,8 +22,8 @@ pub struct Entry {
 struct Fields {
     value: Owned,
     terms: EntryTerms,
-    /// The entry of a region that it is a copy of.
-    token: Option<Token>,
+    /// The version of a tier's entry that it is a copy of: in near caches alone.
+    version: Words,
     /// When it was last read, where that matters.
     read: AtomicU64,
     /// Whether somebody computes the value anew while others still get this one.
@@ -48,9 +48,18 @@ impl EntryType {
         Self(state.types.entry.clone())
     }
 
-    /// A new entry. `token` names the entry of a region that it is a copy of, if there is one. Runs no Python code.
-    pub fn create(&self, value: Owned, terms: EntryTerms, now: Time, token: Option<Token>) -> Result<EntryRef> {
-        let fields = Fields { value, terms, token, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
+    /// A new entry. Runs no Python code.
+    pub fn create(&self, value: Owned, terms: EntryTerms, now: Time) -> Result<EntryRef> {
+        self.make(value, terms, now, Words::default())
+    }
+
+    /// An entry of a near cache, for a value that the tier has as this version. Runs no Python code.
+    pub fn create_near(&self, value: Owned, terms: EntryTerms, version: Words) -> Result<EntryRef> {
+        self.make(value, terms, 0, version)
+    }
+
+    fn make(&self, value: Owned, terms: EntryTerms, now: Time, version: Words) -> Result<EntryRef> {
+        let fields = Fields { value, terms, version, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
         let offset = std::mem::offset_of!(Entry, fields);
         // SAFETY: the type that `make_type` has made, and the field of its instances.
         unsafe { types::plain_instance(self.0.borrow(), fields, offset) }.map(EntryRef)
@@ -85,17 +94,16 @@ impl Deref for EntryRef {
 pub enum StaleEntry {
     /// In this process's memory.
     InMemory(EntryRef),
-    /// In a region.
-    InRegion(Token),
+    /// In a tier: this version of it.
+    InTier(Words),
 }
 
 impl StaleEntry {
-    /// The caller has failed: if the entry is still there, another one is to try. `region` is the cache's, if it has one.
-    pub fn give_up_refresh(&self, region: Option<&Region>) {
-        match (self, region) {
-            (Self::InMemory(entry), _) => entry.give_up_refresh(),
-            (Self::InRegion(token), Some(region)) => region.give_up_refresh(*token),
-            (Self::InRegion(_), None) => {}
+    /// The caller has failed: if the entry is still there, another one is to try. `in_tier` tells the tier so.
+    pub fn give_up_refresh(&self, in_tier: impl FnOnce(Words)) {
+        match self {
+            Self::InMemory(entry) => entry.give_up_refresh(),
+            Self::InTier(version) => in_tier(*version),
         }
     }
 }
@@ -144,16 +152,16 @@ impl Entry {
         Some(self.fields.value.clone())
     }
 
-    /// The value, if the region still has it and it is fresh, which counts as reading it.
+    /// The value, if the tier still has it and it is fresh, which counts as reading it. For entries of near caches.
     #[inline(always)]
-    pub fn read_shared(&self, region: &Region, now: Time) -> Option<Owned> {
+    pub fn read_near<B: Backend>(&self, backend: &B, now: Time) -> Option<Owned> {
         let terms = &self.fields.terms.times;
-        let token = self.fields.token?;
-        if !region.check(token) || now >= terms.fresh_until {
+        let version = B::Version::from(self.fields.version);
+        if !backend.stands(version) || now >= terms.fresh_until {
             return None;
         }
-        // Others may have read it meanwhile, so the region is asked.
-        if terms.idle != NEVER && !region.touch(token, terms, now) {
+        // Others may have read it meanwhile, so the backend is asked.
+        if terms.idle != NEVER && !backend.touch(version, terms, now) {
             return None;
         }
         Some(self.fields.value.clone())

@@ -1,6 +1,6 @@
 //! What goes into a region and what comes out.
 
-use crate::backend;
+use crate::backend::{self, Words};
 use crate::core::clock::Time;
 use crate::core::expiry::Terms;
 use std::io;
@@ -48,6 +48,32 @@ pub type Waited = backend::Waited<FormerOwner>;
 pub struct LeaseId {
     pub(super) cell: u32,
     pub(super) turn: u32,
+}
+
+impl From<Words> for Token {
+    #[inline(always)]
+    fn from([token, _]: Words) -> Self {
+        Self(token)
+    }
+}
+
+impl From<Token> for Words {
+    #[inline(always)]
+    fn from(token: Token) -> Self {
+        [token.0, 0]
+    }
+}
+
+impl From<Words> for LeaseId {
+    fn from([cell, turn]: Words) -> Self {
+        Self { cell: cell as u32, turn: turn as u32 }
+    }
+}
+
+impl From<LeaseId> for Words {
+    fn from(lease: LeaseId) -> Self {
+        [lease.cell.into(), lease.turn.into()]
+    }
 }
 
 /// What a caller who waits for a lease of another's has seen of it so far.

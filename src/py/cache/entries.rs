@@ -1,128 +1,19 @@
 //! What a mapping does with its cache. Its keys are those of calls with one positional argument, untyped.
 
-use crate::core::OutOfMemory;
-use crate::core::clock::{NEVER, Time, after};
-use crate::core::expiry::{Age, Terms};
+use crate::core::clock::{NEVER, Time};
+use crate::core::expiry::Age;
 use crate::core::hash::Hash;
-use crate::core::slot::SlotId;
 use crate::core::view::{Hit, Look};
 use crate::ffi::compare::Verdict;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
+use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::expiring_ops::{Found, Peek, Read, TakeOut};
-use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::{Cause, Evicted, Policy, entry};
-use crate::py::entry::EntryTerms;
-use crate::py::function::call::miss::Get;
+use crate::py::cache::ops::{Default, Get, PeekValue, SetDefault, Take};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::key::{Key, KeyKind};
 use std::sync::atomic::Ordering;
-
-/// Stores an entry unless there is one.
-struct SetDefault {
-    hash: Hash,
-    entry: Option<(Key, Owned)>,
-}
-
-enum Default {
-    /// This value is there already.
-    There(Owned),
-    /// Stored, and this has left for it. Or not stored, where there is no telling.
-    Done(Option<(Key, Owned)>),
-    NoMemory,
-}
-
-impl Action for SetDefault {
-    type Outcome = Default;
-
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Default {
-        store.mark(id);
-        Default::There(store.value(id).clone())
-    }
-
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Default {
-        let Some((key, value)) = self.entry.take() else { return Default::Done(None) };
-        match store.insert(self.hash, key, value) {
-            Ok(evicted) => Default::Done(evicted),
-            Err((key, value, OutOfMemory)) => {
-                self.entry = Some((key, value));
-                Default::NoMemory
-            }
-        }
-    }
-
-    fn undecided(&mut self) -> Default {
-        Default::Done(None)
-    }
-}
-
-/// Takes an entry out, to be given to the caller.
-struct Take;
-
-impl Action for Take {
-    type Outcome = Option<(Key, Owned)>;
-    const RARE: bool = true;
-
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
-        store.take_out(id)
-    }
-
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        None
-    }
-
-    fn undecided(&mut self) -> Self::Outcome {
-        None
-    }
-}
-
-/// The value of an entry without options, without more ado.
-struct PeekValue;
-
-impl Action for PeekValue {
-    type Outcome = Option<Owned>;
-
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Option<Owned> {
-        Some(store.value(id).clone())
-    }
-
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Option<Owned> {
-        None
-    }
-
-    fn undecided(&mut self) -> Option<Owned> {
-        None
-    }
-}
-
-/// Marks an entry as used.
-struct Mark;
-
-impl Action for Mark {
-    type Outcome = ();
-
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) {
-        store.mark(id);
-    }
-
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) {}
-
-    fn undecided(&mut self) {}
-}
-
-/// One entry of a mapping, as of some moment.
-pub struct Item {
-    /// The key.
-    pub key: Key,
-    /// The value.
-    pub value: Owned,
-    /// Whether it is marked as used.
-    pub marked: bool,
-    /// For how long it is still fresh, in nanoseconds; [`NEVER`] for ever.
-    pub left: Time,
-    /// What it weighs.
-    pub weight: u64,
-}
 
 impl Cache {
     /// The value for a key, marked as used. Counts a hit, or nothing. Reenters: `__eq__` of keys.
@@ -282,7 +173,7 @@ impl Cache {
     pub fn good_len(&self) -> Result<usize> {
         if let Some(policy) = self.policy() {
             let now = policy.options.now()?;
-            // Relaxed: changed under the lock. Who comes too late to see a change asked before it.
+            // Relaxed: changed under the lock. Who comes too late to see a change request before it.
             if policy.earliest_expiry.load(Ordering::Relaxed) <= now {
                 self.drop_expired(policy, now)?;
             }
@@ -310,71 +201,5 @@ impl Cache {
             policy.earliest_expiry.store(earliest_expiry, Ordering::Relaxed);
         });
         policy.notify_evicted(left)
-    }
-
-    /// All entries that have not expired, from the oldest to the newest, and the place of the one at which the hand stands.
-    pub fn items(&self) -> Result<(Vec<Item>, usize)> {
-        let now = self.policy().map_or(Ok(0), |policy| policy.options.now())?;
-        let mut all: Vec<(Key, Owned, bool)> = Vec::new();
-        let mut hand = 0;
-        let copied = self.store.change(|store| {
-            all.try_reserve_exact(store.len())?;
-            let mut next = store.oldest();
-            while let Some(id) = next {
-                if store.is_at_hand(id) {
-                    hand = all.len();
-                }
-                all.push((store.key(id).clone(), store.value(id).clone(), store.is_marked(id)));
-                next = store.newer(id);
-            }
-            Ok(())
-        });
-        copied.map_err(|OutOfMemory| Raised::no_memory())?;
-        if self.policy().is_none() {
-            let item = |(key, value, marked)| Item { key, value, marked, left: NEVER, weight: 0 };
-            return Ok((all.into_iter().map(item).collect(), hand));
-        }
-        let mut items = Vec::with_capacity(all.len());
-        let mut place = 0;
-        for (at, (key, object, marked)) in all.into_iter().enumerate() {
-            if at == hand {
-                place = items.len();
-            }
-            let (kept, until) = (entry(&object), entry(&object).expires());
-            if kept.age(now) != Age::Expired {
-                let left = if until == NEVER { NEVER } else { until - now };
-                items.push(Item { key, value: kept.value().clone(), marked, left, weight: kept.weight() });
-            }
-        }
-        Ok((items, place))
-    }
-
-    /// Stores what [`Cache::items`] told, in its order. Reenters: `__eq__` of keys, `on_evict`, finalizers.
-    pub fn put_item(&self, args: &CallArgs<'_>, hash: Hash, item: Item) -> Result<()> {
-        let Item { key, value, marked, left, weight } = item;
-        match self.policy() {
-            Some(policy) => {
-                let now = policy.options.now()?;
-                let until = after(now, left);
-                let times = Terms { fresh_until: until, stale_until: until, idle: NEVER };
-                let terms = EntryTerms { times, weight };
-                drop(self.keep_on_terms(policy, args, hash, &value, (terms, now), true)?);
-            }
-            None => self.keep(args, hash, (key, value), true)?,
-        }
-        if marked { self.locate(hash, args, &mut Mark) } else { Ok(()) }
-    }
-
-    /// Puts the hand to the entry of this place.
-    pub fn set_hand(&self, place: usize) {
-        self.store.change(|store| {
-            let mut id = store.oldest();
-            for _ in 0..place.min(store.len()) {
-                id = id.and_then(|id| store.newer(id));
-            }
-            if let Some(id) = id {
-                store.set_hand(id);
-            }
-        });
     }
 }

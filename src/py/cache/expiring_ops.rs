@@ -5,9 +5,10 @@ use crate::core::expiry::Age;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::ffi::Owned;
-use crate::ffi::sync::Store;
+use crate::py::cache::entry_store::Store;
+use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::{Cause, Evicted, Policy, entry};
+use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::EntryRef;
 use crate::py::key::Key;
 
@@ -36,7 +37,7 @@ pub enum Found {
 impl Action for Read<'_> {
     type Outcome = Found;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Found {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Found {
         store.mark(id);
         let object = store.value(id);
         let entry = entry(object);
@@ -59,11 +60,11 @@ impl Action for Read<'_> {
         }
     }
 
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Found {
+    fn absent(&mut self, _store: &mut Store) -> Found {
         Found::Absent
     }
 
-    fn undecided(&mut self) -> Found {
+    fn nothing(&mut self) -> Found {
         Found::Undecided
     }
 }
@@ -74,15 +75,11 @@ pub struct Peek(pub Time);
 impl Action for Peek {
     type Outcome = Option<Owned>;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Option<Owned> {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
         entry(store.value(id)).read(self.0)
     }
 
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Option<Owned> {
-        None
-    }
-
-    fn undecided(&mut self) -> Option<Owned> {
+    fn nothing(&mut self) -> Option<Owned> {
         None
     }
 }
@@ -109,9 +106,14 @@ pub struct Put<'a> {
     pub stays: Option<Owned>,
 }
 
-impl Put<'_> {
+impl<'a> Put<'a> {
+    /// Stores this key and entry.
+    pub fn new(policy: &'a Policy, hash: Hash, new: Option<(Key, Owned)>, now: Time, replace_fresh: bool) -> Self {
+        Self { policy, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false, stays: None }
+    }
+
     /// Lets the next victim go, which is not the entry that was just stored.
-    fn evict(&mut self, store: &mut Store<Key, Owned>, stored: Option<SlotId>) -> bool {
+    fn evict(&mut self, store: &mut Store, stored: Option<SlotId>) -> bool {
         let victim = match stored {
             Some(id) => store.evict_other(id),
             None => store.evict(),
@@ -124,15 +126,15 @@ impl Put<'_> {
     }
 
     /// Lets entries go until there is room for so much more weight, but not the one that was just stored.
-    fn make_room(&mut self, store: &mut Store<Key, Owned>, weight: u64, stored: Option<SlotId>) {
-        while self.policy.weight().saturating_add(weight) > self.policy.most_weight() && self.evict(store, stored) {}
+    fn make_room(&mut self, store: &mut Store, weight: u64, stored: Option<SlotId>) {
+        while self.policy.weight().saturating_add(weight) > self.policy.most_weight && self.evict(store, stored) {}
     }
 }
 
 impl Action for Put<'_> {
     type Outcome = ();
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) {
+    fn found(&mut self, store: &mut Store, id: SlotId) {
         let object = store.value(id);
         let age = entry(object).age(self.now);
         if age == Age::Fresh && !self.replace_fresh {
@@ -161,7 +163,7 @@ impl Action for Put<'_> {
         }
     }
 
-    fn absent(&mut self, store: &mut Store<Key, Owned>) {
+    fn absent(&mut self, store: &mut Store) {
         let Some((key, new)) = self.new.take() else { return };
         let (weight, until) = (entry(&new).weight(), entry(&new).expires());
         self.make_room(store, weight, None);
@@ -177,7 +179,7 @@ impl Action for Put<'_> {
         }
     }
 
-    fn undecided(&mut self) {}
+    fn nothing(&mut self) {}
 }
 
 /// Takes an entry out.
@@ -195,7 +197,7 @@ impl Action for TakeOut<'_> {
     type Outcome = (bool, Evicted);
     const RARE: bool = true;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
         let expired = entry(store.value(id)).age(self.now) == Age::Expired;
         let mut left = Vec::new();
         if let Some((key, object)) = store.take_out(id) {
@@ -205,11 +207,7 @@ impl Action for TakeOut<'_> {
         (!expired, left)
     }
 
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        (false, Vec::new())
-    }
-
-    fn undecided(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Outcome {
         (false, Vec::new())
     }
 }
@@ -220,15 +218,11 @@ pub struct IsGood(pub Time);
 impl Action for IsGood {
     type Outcome = bool;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> bool {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> bool {
         entry(store.value(id)).age(self.0) != Age::Expired
     }
 
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> bool {
-        false
-    }
-
-    fn undecided(&mut self) -> bool {
+    fn nothing(&mut self) -> bool {
         false
     }
 }

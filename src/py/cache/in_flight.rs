@@ -3,13 +3,14 @@
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
-use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
+use crate::py::cache::entry_store::Store;
 use crate::py::cache::flights::Flights;
 use crate::py::cache::lookup::Action;
 use crate::py::flight::outcome::Outcome;
-use crate::py::flight::policy::{self, Computation, Flight, Leader, Role};
+use crate::py::flight::policy;
+use crate::py::flight::policy::{Computation, Flight, Leader, Role};
 use crate::py::flight::thread::ThreadFlightRef;
 use crate::py::key::Key;
 use crate::state::State;
@@ -35,11 +36,11 @@ enum Place {
 impl Action for Join {
     type Outcome = Place;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Place {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Place {
         Place::Of(store.value(id).clone())
     }
 
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Place {
+    fn absent(&mut self, store: &mut Store) -> Place {
         let Some((key, flight)) = self.new.take() else { return Place::Unknown };
         match store.insert(self.hash, key, flight) {
             Ok(_none) => Place::Own,
@@ -50,7 +51,7 @@ impl Action for Join {
         }
     }
 
-    fn undecided(&mut self) -> Place {
+    fn nothing(&mut self) -> Place {
         Place::Unknown
     }
 }
@@ -62,15 +63,11 @@ impl Action for Detach {
     /// The flight, if it can be dropped now.
     type Outcome = Option<(Key, Owned)>;
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
         store.remove(id)
     }
 
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        None
-    }
-
-    fn undecided(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Outcome {
         None
     }
 }

@@ -7,9 +7,9 @@ use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::NO_GENERATION;
 use crate::ffi::compare::Verdict;
-use crate::ffi::sync::{LockedStore, Store};
-use crate::ffi::{CallArgs, Owned, Result};
+use crate::ffi::{CallArgs, Result};
 use crate::py::cache::Cache;
+use crate::py::cache::entry_store::{Entries, Store};
 use crate::py::key::Key;
 
 /// How often a search begins anew because keys of this very hash came while others were compared. A `__eq__` that adds
@@ -23,20 +23,24 @@ pub trait Action {
     /// Whether it takes entries out that somebody wants gone: they are dropped at once, where most of what leaves may wait.
     const RARE: bool = false;
     /// The entry is there.
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome;
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome;
     /// There is no such entry.
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Self::Outcome;
+    #[inline(always)]
+    fn absent(&mut self, _store: &mut Store) -> Self::Outcome {
+        self.nothing()
+    }
     /// It can't be told, since the keys' `__eq__` keeps changing the store.
-    fn undecided(&mut self) -> Self::Outcome;
+    fn undecided(&mut self) -> Self::Outcome {
+        self.nothing()
+    }
+    /// What comes of it where there is nothing to be done.
+    fn nothing(&mut self) -> Self::Outcome;
 }
-
-/// A store of objects under keys.
-pub type Entries = LockedStore<Key, Owned>;
 
 /// A key that is held by a reference of our own, and the slot that it was seen in.
 pub type Candidate = (Key, SlotId);
 
-fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store<Key, Owned>) -> R) -> R {
+fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store) -> R) -> R {
     if A::RARE { cache.change_rarely(work) } else { cache.change(work) }
 }
 

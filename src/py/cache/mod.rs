@@ -1,51 +1,38 @@
 //! What a cache is besides its callable: the store, and what options need. A cached function has one, and so has a mapping.
 
+pub mod capacity;
 pub mod entries;
+pub mod entry_store;
+pub mod eviction;
+pub mod expiring;
 pub mod expiring_ops;
 pub mod flights;
 pub mod in_flight;
+pub mod key_args;
 pub mod lookup;
+pub mod manage;
+pub mod ops;
 pub mod policy;
+pub mod snapshot;
+pub mod stats;
 
 use crate::core::OutOfMemory;
 use crate::ffi::dropper::Dropper;
-use crate::ffi::sync::LockedStore;
-use crate::ffi::{Owned, Raised, Result};
+use crate::ffi::{Raised, Result};
+use crate::py::cache::capacity::Bound;
+use crate::py::cache::entry_store::Entries;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::Entry;
-use crate::py::key::{Key, KeyKind};
-use crate::py::tier::near::NEAR_ENTRIES;
+use crate::py::key::KeyKind;
 use pyo3_ffi as py;
 use std::cell::UnsafeCell;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many entries a cache may hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bound {
-    /// `maxsize` 0: nothing is stored.
-    Off,
-    /// `maxsize` above 0.
-    Entries(usize),
-    /// `maxsize` None.
-    Unbounded,
-}
-
-impl Bound {
-    /// The number: 0 if nothing is stored, and nothing if there is no bound.
-    pub fn entries(self) -> Option<usize> {
-        match self {
-            Self::Off => Some(0),
-            Self::Entries(entries) => Some(entries),
-            Self::Unbounded => None,
-        }
-    }
-}
-
 /// Keeps values under keys. Hits read the first field.
 #[repr(C)]
 pub struct Cache {
-    pub(in crate::py) store: LockedStore<Key, Owned>,
+    pub(in crate::py) store: Entries,
     /// What options need, where there are any. Written by the collector alone, of garbage.
     policy: UnsafeCell<Option<Box<Policy>>>,
     pub(in crate::py) bound: Bound,
@@ -58,14 +45,17 @@ pub struct Cache {
 impl Cache {
     /// An empty one.
     pub fn new(bound: Bound, kind: KeyKind, policy: Option<Box<Policy>>) -> Result<Self> {
+        Self::with_most(bound, kind, policy, usize::MAX)
+    }
+
+    /// As [`Cache::new`], of at most so many entries, whatever the bound is.
+    pub fn with_most(bound: Bound, kind: KeyKind, policy: Option<Box<Policy>>, most: usize) -> Result<Self> {
         let capacity = match bound {
             Bound::Off => 1,
             Bound::Entries(entries) => entries,
             Bound::Unbounded => usize::MAX,
         };
-        let is_shared = policy.as_ref().is_some_and(|policy| policy.shared.is_some());
-        let capacity = if is_shared { capacity.min(NEAR_ENTRIES) } else { capacity };
-        let store = LockedStore::new(capacity).map_err(|OutOfMemory| Raised::no_memory())?;
+        let store = Entries::new(capacity.min(most)).map_err(|OutOfMemory| Raised::no_memory())?;
         Ok(Self { store, policy: UnsafeCell::new(policy), bound, kind, invalidations: AtomicU64::new(0) })
     }
 

@@ -1,22 +1,21 @@
-//! What a wrapper with options has beside, and what it does with it outside of the store.
+//! What the options of a cache ask for: keys, terms, copies, weights, and who is told of what leaves.
 
-use crate::core::clock::{self, NEVER, Time};
+use crate::core::clock;
+use crate::core::clock::{NEVER, Time};
 use crate::core::expiry::Terms;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact};
-use crate::py::cache::Bound;
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call};
+pub(in crate::py) use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::flights::Flights;
+use crate::py::cache::key_args::Ignored;
 use crate::py::completed::CompletedType;
 use crate::py::entry::{Entry, EntryTerms, EntryType};
 use crate::py::key::Key;
 use crate::py::options;
 use crate::py::options::{Clock, CopyPolicy, Options, Ttl};
-use crate::py::tier::near::NEAR_BYTES;
-use crate::py::tier::region::Shared;
 use crate::state::State;
 use pyo3_ffi as py;
-use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a wrapper with options has beside.
@@ -32,10 +31,10 @@ pub struct Policy {
     pub(in crate::py) quick: bool,
     /// What is being computed, with `single_flight`.
     pub(in crate::py) flights: Option<Flights>,
-    /// The region, with `backend="shared"`.
-    pub(in crate::py) shared: Option<Shared>,
-    /// Whether `backend="shared"` was given, also where there is no region because nothing is stored.
-    would_share: bool,
+    /// Whether `backend` was given, also where there is nothing behind because nothing is stored.
+    pub(in crate::py) has_backend: bool,
+    /// What all entries may weigh together.
+    pub(in crate::py) most_weight: u64,
     pub(in crate::py) weight: AtomicU64,
     /// No entry in the store expires before this time.
     pub(in crate::py) earliest_expiry: AtomicU64,
@@ -51,46 +50,6 @@ pub(in crate::py) struct Stats {
     pub(in crate::py) coalesced: AtomicU64,
 }
 
-/// Which arguments are left out of the key: see `tamis/_signature.py`.
-struct Ignored {
-    /// The first places that are left out, as bits.
-    mask: u64,
-    places: Vec<usize>,
-    rest_from: usize,
-    names: Owned,
-    collected_beside: Option<Owned>,
-}
-
-/// Why an entry has left.
-#[derive(Clone, std::marker::Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// For another one, to keep a bound.
-    Size,
-    /// It was too old.
-    Expired,
-    /// `cache_invalidate()`
-    Invalidated,
-    /// By a new value for the same key.
-    Replaced,
-    /// `cache_clear()`
-    Cleared,
-}
-
-impl Cause {
-    const fn text(self) -> &'static CStr {
-        match self {
-            Self::Size => c"size",
-            Self::Expired => c"expired",
-            Self::Invalidated => c"invalidated",
-            Self::Replaced => c"replaced",
-            Self::Cleared => c"cleared",
-        }
-    }
-}
-
-/// Entries that have left, to be told of and dropped outside of the borrow.
-pub type Evicted = Vec<(Key, Owned, Cause)>;
-
 /// The entry that a value in the store of a cache with options is.
 pub fn entry(object: &Owned) -> &Entry {
     // SAFETY: the values in the store of a cache with options are entries.
@@ -98,21 +57,17 @@ pub fn entry(object: &Owned) -> &Entry {
 }
 
 impl Policy {
-    /// For this function, which may be a `method` without its first parameter. Reenters: imports, the function's signature.
+    /// For this function, which may be a `method` without its first parameter. All entries may weigh `most_weight` together, if there is
+    /// such a bound besides that of the options. Reenters: imports, the function's signature.
     pub fn new(
         state: &State,
         function: Borrowed<'_>,
         method: Option<Borrowed<'_>>,
-        mut options: Options,
+        options: Options,
         given: Borrowed<'_>,
-        bound: Bound,
+        has_backend: bool,
+        most_weight: Option<u64>,
     ) -> Result<Self> {
-        let would_share = options.shared.is_some();
-        let shared = match options.shared.take() {
-            // Without entries there is nothing to share.
-            Some(shared) if bound != Bound::Off => Some(Shared::open(function, shared, given, bound)?),
-            _ => None,
-        };
         let ignored = options.ignore.as_ref().map(|names| Ignored::of(function, method, names)).transpose()?;
         let quick = options.key.is_none()
             && matches!(options.copy, CopyPolicy::No)
@@ -123,8 +78,8 @@ impl Policy {
             ignored,
             flights,
             completed_type: options.coroutine.then(|| CompletedType::of(state)),
-            shared,
-            would_share,
+            most_weight: options.weight.as_ref().map(|&(_, most)| most).or(most_weight).unwrap_or(u64::MAX),
+            has_backend,
             options,
             given: options::values::copied(given)?,
             entry_type: EntryType::of(state),
@@ -133,11 +88,6 @@ impl Policy {
             random: AtomicU64::new(std::ptr::from_ref(state) as u64 ^ function.as_ptr() as u64),
             stats: Stats::default(),
         })
-    }
-
-    /// Whether it counts what shared caches count, though there may be no region.
-    pub fn would_share(&self) -> bool {
-        self.would_share
     }
 
     /// The options as they were given.
@@ -152,19 +102,17 @@ impl Policy {
         let copy = if let CopyPolicy::By(copy) = &options.copy { Some(copy) } else { None };
         let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
         let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
-        let serializer = self.shared.iter().flat_map(Shared::held);
         [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher]
             .into_iter()
             .flatten()
-            .chain(serializer)
             .map(Owned::borrow)
     }
 
     /// Hands out all that it holds.
     pub fn take_apart(self, dropper: &mut Dropper) {
-        let Self { options, given, shared, .. } = self;
+        let Self { options, given, .. } = self;
         dropper.push(given);
-        options.into_held().chain(shared.into_iter().flat_map(Shared::into_held)).for_each(|held| dropper.push(held));
+        options.into_held().for_each(|held| dropper.push(held));
     }
 
     /// Whether arguments are left out of the key.
@@ -177,10 +125,7 @@ impl Policy {
     pub(in crate::py) fn only_place(&self, nargsf: usize, kwnames: *mut py::PyObject) -> Option<usize> {
         let count = nargsf & !py::PY_VECTORCALL_ARGUMENTS_OFFSET;
         match &self.ignored {
-            Some(ignored) if kwnames.is_null() && count < u64::BITS as usize => {
-                let kept = !ignored.mask & ((1 << count) - 1);
-                kept.is_power_of_two().then_some(kept.trailing_zeros() as usize)
-            }
+            Some(ignored) if kwnames.is_null() => ignored.only_place(count),
             _ => None,
         }
     }
@@ -356,11 +301,6 @@ impl Policy {
         self.stats.coalesced.store(0, Ordering::Relaxed);
     }
 
-    pub(in crate::py) fn most_weight(&self) -> u64 {
-        let shared = self.shared.as_ref().map(|_| NEAR_BYTES);
-        self.options.weight.as_ref().map(|&(_, most)| most).or(shared).unwrap_or(u64::MAX)
-    }
-
     /// Tells of entries that have left, and drops them: of all of them, also when being told raises. An `Exception` is reported;
     /// any other, such as KeyboardInterrupt, is the caller's in the end. Reenters: `on_evict`, finalizers, `sys.unraisablehook`.
     pub fn notify_evicted(&self, left: Evicted) -> Result<()> {
@@ -404,66 +344,5 @@ impl Policy {
     pub(in crate::py) fn weight(&self) -> u64 {
         // Relaxed: as above.
         self.weight.load(Ordering::Relaxed)
-    }
-}
-
-impl Ignored {
-    fn of(function: Borrowed<'_>, method: Option<Borrowed<'_>>, names: &Owned) -> Result<Self> {
-        let resolve = call::import(c"tamis._signature", c"ignored")?;
-        let is_method = build::boolean(method.is_some());
-        let arguments = [method.unwrap_or(function), names.borrow(), is_method.borrow()];
-        let answer = call::with(resolve.borrow(), &arguments)?;
-        let &[places, rest, names, collected_beside] = exact::tuple_items(answer.borrow()) else {
-            return Err(Raised::type_error(c"tamis._signature.ignored must return four values"));
-        };
-        let index = |object: Borrowed<'_>| {
-            // SAFETY: an int, as the function returns.
-            unsafe { py::PyLong_AsSsize_t(object.as_ptr()) }
-        };
-        let places: Vec<_> = exact::tuple_items(places).iter().map(|&place| index(place) as usize).collect();
-        // -1 becomes larger than any count.
-        let rest_from = index(rest) as usize;
-        let is_left_out = |place: &usize| *place >= rest_from || places.contains(place);
-        Ok(Self {
-            mask: (0..u64::BITS as usize).filter(is_left_out).fold(0, |mask, place| mask | 1 << place),
-            places,
-            rest_from,
-            names: names.to_owned(),
-            collected_beside: (!collected_beside.is_none()).then(|| collected_beside.to_owned()),
-        })
-    }
-
-    /// Whether the keyword argument of this name is left out. Names are exact `str` in calls that Python code makes.
-    fn leaves_out(&self, name: Borrowed<'_>) -> Result<bool> {
-        let is_in = |set: &Owned| {
-            // SAFETY: a frozenset and a live object.
-            match unsafe { py::PySet_Contains(set.as_ptr(), name.as_ptr()) } {
-                -1 => Err(Raised::by_callee()),
-                answer => Ok(answer != 0),
-            }
-        };
-        Ok(is_in(&self.names)? || matches!(&self.collected_beside, Some(known) if !is_in(known)?))
-    }
-
-    fn with_rest<R>(&self, args: &CallArgs<'_>, work: impl FnOnce(&CallArgs<'_>) -> Result<R>) -> Result<R> {
-        let kept = |&(place, _): &(usize, &Borrowed<'_>)| place < self.rest_from && !self.places.contains(&place);
-        let positional = args.positional();
-        let mut values: Vec<Borrowed<'_>> =
-            positional.iter().enumerate().filter(kept).map(|(_, &value)| value).collect();
-        let count = values.len();
-        let names = args.names();
-        let mut kept_names = Vec::new();
-        for (&name, &value) in names.iter().zip(&args.values()[positional.len()..]) {
-            if !self.leaves_out(name)? {
-                kept_names.push(name);
-                values.push(value);
-            }
-        }
-        let tuple = match args.kwnames() {
-            Some(tuple) if kept_names.len() == names.len() => Some(tuple.object().to_owned()),
-            _ if kept_names.is_empty() => None,
-            _ => Some(build::tuple(&kept_names)?),
-        };
-        work(&CallArgs::of(&values, count, tuple.as_ref().map(Owned::borrow)))
     }
 }

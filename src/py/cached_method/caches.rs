@@ -4,9 +4,8 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::dropper::Dropper;
-use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, Owned, Raised, Result};
-use crate::py::cache::lookup::Entries;
+use crate::py::cache::entry_store::{Entries, Store};
 use crate::py::function::Wrapper;
 use crate::py::key::Key;
 use std::ffi::c_int;
@@ -99,7 +98,7 @@ impl Caches {
     }
 
     /// Takes out what nobody can ask for any more.
-    fn sweep(&self, store: &mut Store<Key, Owned>) -> Vec<(Key, Owned)> {
+    fn sweep(&self, store: &mut Store) -> Vec<(Key, Owned)> {
         let mut left = Vec::new();
         let mut next = store.oldest();
         while let Some(id) = next {

@@ -4,7 +4,7 @@ use crate::core::{OutOfMemory, boxed};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact, types};
 use crate::py::bound::object::BoundMethod;
-use crate::py::cache::Bound;
+use crate::py::cache::capacity::Bound;
 use crate::py::cached_method::caches::Caches;
 use crate::py::cached_method::calls::method_vectorcall;
 use crate::py::cached_method::forget::weak_reference;

@@ -3,7 +3,7 @@
 use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
 use crate::ffi::{Borrowed, Owned, Raised, Result, thread, types};
-use crate::py::cache::Bound;
+use crate::py::cache::capacity::Bound;
 use crate::py::cached_method::caches::Caches;
 use crate::state::State;
 use pyo3_ffi as py;

@@ -6,13 +6,14 @@
 //! types is told by its type's name and the bytes that the serializer makes of it; without one, by those of the codec, with the
 //! items of sets sorted, or of `tamis/_pickled.py`.
 
-use crate::ffi::exact::{self, Exact, Int, Str};
+use crate::ffi::exact::{Exact, Int, Str};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, CallArgs, Raised, build, raise};
+use crate::ffi::{Borrowed, CallArgs, Raised, build, exact, raise};
 use crate::py::codec::encode::encode_canonical;
 use crate::py::codec::format::{parts, tag};
 use crate::py::codec::out::{Out, TooLarge};
-use crate::py::codec::pickled::{self, Serialized};
+use crate::py::codec::pickled;
+use crate::py::codec::pickled::Serialized;
 use crate::py::codec::walk::{Encoder, Policy, Step, Stop};
 use crate::py::key::KeyKind;
 use crate::state::{Serializer, State};

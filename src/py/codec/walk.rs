@@ -1,10 +1,8 @@
 //! The one walk over items that makes bytes of them, for values and for keys.
 
-use crate::ffi::exact::{
-    self, Bool, ByteArray, Bytes, Complex, Dict, Exact, Float, FrozenSet, Int, List, Set, Str, Tuple,
-};
-use crate::ffi::read::{self, AnySet};
-use crate::ffi::{Borrowed, Raised};
+use crate::ffi::exact::{Bool, ByteArray, Bytes, Complex, Dict, Exact, Float, FrozenSet, Int, List, Set, Str, Tuple};
+use crate::ffi::read::AnySet;
+use crate::ffi::{Borrowed, Raised, exact, read};
 use crate::py::codec::format::{MOST_DEPTH, tag};
 use crate::py::codec::out::{Out, TooLarge};
 

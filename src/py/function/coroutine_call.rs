@@ -4,7 +4,7 @@
 //! It is no Python coroutine around the function's own, which would cost each level of recursion one more Python frame, and more of
 //! the stack.
 
-use crate::backend::NoWait;
+use crate::backend::{Backend, Lease, NoWait, Waited};
 use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::{Bytes, Exact};
@@ -21,8 +21,11 @@ use crate::py::flight::policy::Computation;
 use crate::py::flight::task::TaskLeader;
 use crate::py::function::Wrapper;
 use crate::py::function::coroutine_stage::{KeptArgs, NEW, Stage, THROUGH, Task};
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::lease::HeldLease;
 use crate::py::tier::request::TierRequest;
-use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Waited};
+use crate::py::tier::source::{Event, Source};
+use crate::py::tier::{AnyWait, TierKind, with_tier};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::cell::Cell;
@@ -56,10 +59,10 @@ pub(in crate::py) struct CoroutineCall {
     /// What is being awaited: a reference of this call's own, or null. Changed in steps, under the lock of `held`.
     awaited: AtomicPtr<py::PyObject>,
     held: Mutex<Contents>,
-    /// The lease of the region's that it holds, with `single_flight` over processes.
-    lease: Cell<Option<(LeaseId, LeaseHolder)>>,
+    /// The lease of the tier's that it holds, with `single_flight` over processes.
+    lease: Cell<Option<HeldLease>>,
     /// What it has seen of another process's lease that it waits for.
-    waits: Cell<Option<LeaseWait>>,
+    waits: Cell<Option<AnyWait>>,
 }
 
 /// What a call holds until it is through. Nothing runs under its lock, and what is taken out is dropped behind it. Only who makes a
@@ -189,50 +192,48 @@ impl CoroutineCall {
     pub(in crate::py) fn give_up_refresh(&self) {
         let old = self.held().old.take();
         if let Some(old) = &old {
-            let shared = self.wrapper().policy().and_then(|policy| policy.shared.as_ref());
-            old.give_up_refresh(shared.map(|shared| &*shared.region));
+            old.give_up_refresh(|version| self.wrapper().give_up_in_tier(version));
         }
         thread::with_exception_aside(|| drop(old));
     }
 
-    /// Asks for the region's lease of this key. Never sleeps: this may be an event loop's thread.
+    /// Asks for the tier's lease of this key. Never sleeps: this may be an event loop's thread.
     pub(in crate::py) fn lease(&self) -> Result<LeaseAnswer> {
+        let Some((policy, tier)) = self.wrapper().behind() else { return Ok(LeaseAnswer::Nobodys) };
+        with_tier!(tier, |tier| self.lease_behind(self.wrapper().tiered(policy, tier)))
+    }
+
+    fn lease_behind<S: TierKind>(&self, cache: TieredCache<'_, S>) -> Result<LeaseAnswer> {
         let who = self.state()?.threads.current()?;
-        let mut lease = self.ask_for_lease(None)?;
-        if let Some(Lease::Theirs(id)) = lease {
-            let mut wait = self.waits.take().filter(|wait| wait.lease() == id).unwrap_or_else(|| LeaseWait::new(id));
-            match self.look_at_lease(&mut wait) {
-                Waited::OwnerGone(gone) => lease = self.ask_for_lease(Some(gone))?,
+        let ask = |gone| self.with_request(cache, |request| Ok(request.lease(gone, &NoWait)));
+        let backend = cache.tier.backend();
+        let mut lease = ask(None)?;
+        if let Lease::Theirs(id) = lease {
+            let known = self.waits.take().and_then(S::own_wait).filter(|(waited, _)| *waited == id);
+            let mut wait = known.map_or_else(|| backend.begin_wait(id), |(_, wait)| wait);
+            match backend.look_at_lease(&mut wait) {
+                Waited::OwnerGone(gone) => lease = ask(Some(gone))?,
                 Waited::Enough => return Ok(LeaseAnswer::Nobodys),
-                Waited::Over | Waited::StillRunning => self.waits.set(Some(wait)),
+                Waited::Over | Waited::StillRunning => self.waits.set(Some(S::any_wait(id, wait))),
             }
         }
         Ok(match lease {
-            Some(Lease::Mine(lease)) => {
-                self.lease.set(Some((lease, LeaseHolder::begin(who))));
+            Lease::Mine(lease) => {
+                self.lease.set(Some((lease.into(), LeaseHolder::begin(who))));
                 LeaseAnswer::Own
             }
-            Some(Lease::Theirs(_)) => LeaseAnswer::Anothers,
-            Some(Lease::Busy) => LeaseAnswer::Busy,
-            Some(Lease::Full | Lease::Ours(_)) | None => LeaseAnswer::Nobodys,
+            Lease::Theirs(_) => LeaseAnswer::Anothers,
+            Lease::Busy => LeaseAnswer::Busy,
+            Lease::Full | Lease::Ours(_) => LeaseAnswer::Nobodys,
         })
-    }
-
-    fn ask_for_lease(&self, gone: Option<FormerOwner>) -> Result<Option<Lease>> {
-        self.with_request(|request| Ok(request.lease(gone, &NoWait)))
-    }
-
-    fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
-        let shared = self.wrapper().policy().and_then(|policy| policy.shared.as_ref());
-        shared.map_or(Waited::Over, |shared| shared.region.look_at_lease(wait))
     }
 
     /// Gives the lease back, if it has one.
     pub(in crate::py) fn end_lease(&self) {
         if let Some((lease, _holder)) = self.lease.take()
-            && let Some(shared) = self.wrapper().policy().and_then(|policy| policy.shared.as_ref())
+            && let Some(tier) = self.wrapper().tier()
         {
-            shared.region.end_lease(lease);
+            tier.end_lease(lease);
         }
     }
 
@@ -249,16 +250,16 @@ impl CoroutineCall {
         self.wrapper().policy().ok_or_else(|| Raised::type_error(c"this cache is no cache of a coroutine function"))
     }
 
-    /// Runs `work` on the call, if its cache is shared: its key is the one positional argument then.
-    fn with_request<R>(&self, work: impl FnOnce(&TierRequest<'_>) -> Result<R>) -> Result<Option<R>> {
-        let policy = self.policy()?;
-        let Some(shared) = &policy.shared else { return Ok(None) };
-        let state = self.state()?;
+    /// Runs `work` on the call of a cache with a tier: its key is the one positional argument then.
+    fn with_request<S: Source, R>(
+        &self,
+        cache: TieredCache<'_, S>,
+        work: impl FnOnce(&TierRequest<'_, S>) -> Result<R>,
+    ) -> Result<R> {
         self.with_key_args(|key_args| {
             let key = key_args.single().and_then(Exact::<Bytes>::of);
-            let Some(key) = key else { unreachable!("made by call_coroutine_shared") };
-            let key = key.content().to_vec();
-            work(&TierRequest::of_key(self.wrapper(), policy, shared, state, key_args, key)).map(Some)
+            let Some(key) = key else { unreachable!("made by `Wrapper::coroutine_of`") };
+            work(&cache.request_of_key(key_args, key.content().to_vec())?)
         })
     }
 
@@ -280,10 +281,16 @@ impl CoroutineCall {
     /// and as [`coroutine_object::refuse_awaited`].
     pub(in crate::py) fn store(&self, value: &Owned, replace: bool) -> Result<()> {
         coroutine_object::refuse_awaited(value.borrow())?;
-        let policy = self.policy()?;
-        if self.with_request(|request| request.keep_computed(value, replace))?.is_some() {
-            return Ok(());
+        if let Some((policy, tier)) = self.wrapper().behind() {
+            let lease = self.lease.take();
+            let words = lease.as_ref().map(|(lease, _holder)| *lease);
+            self.lease.set(lease);
+            return with_tier!(tier, |tier| {
+                let cache = self.wrapper().tiered(policy, tier);
+                self.with_request(cache, |request| request.keep_computed(value, replace, words.map(Into::into)))
+            });
         }
+        let policy = self.policy()?;
         self.with_key_args(|key_args| self.wrapper().keep_computed(policy, key_args, self.hash, value, replace))
     }
 
@@ -297,8 +304,10 @@ impl CoroutineCall {
 
 impl Computation for CoroutineCall {
     fn look_again(&self) -> Result<Option<Owned>> {
-        if let Some(answer) = self.with_request(|request| request.peek())? {
-            return Ok(answer);
+        if let Some((policy, tier)) = self.wrapper().behind() {
+            return with_tier!(tier, |tier| {
+                self.with_request(self.wrapper().tiered(policy, tier), |request| request.peek())
+            });
         }
         let policy = self.policy()?;
         let now = policy.options.now()?;
@@ -314,26 +323,25 @@ impl Computation for CoroutineCall {
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {
-        match self.with_request(|request| request.landed(&value))? {
-            Some(value) => Ok(value),
-            None => self.policy()?.copied(value),
-        }
+        let Some((policy, tier)) = self.wrapper().behind() else { return self.policy()?.copied(value) };
+        with_tier!(tier, |tier| {
+            self.with_request(self.wrapper().tiered(policy, tier), |request| request.landed(&value))
+        })
     }
 
     fn count(&self, hit: bool) {
-        // Without a policy the collector has taken the cache apart.
-        let Some(policy) = self.wrapper().policy() else { return };
-        match (&policy.shared, hit) {
-            (Some(shared), _) => shared.count(hit),
+        match (self.wrapper().tier(), hit) {
+            (Some(tier), hit) => tier.count(if hit { Event::Hit } else { Event::Miss }),
             (None, true) => self.wrapper().store.count_hit(),
             (None, false) => self.wrapper().store.count_miss(),
         }
     }
 
     fn count_coalesced(&self) {
+        // Without a policy the collector has taken the cache apart.
         let Some(policy) = self.wrapper().policy() else { return };
-        match &policy.shared {
-            Some(shared) => shared.count_coalesced(),
+        match self.wrapper().tier() {
+            Some(tier) => tier.count(Event::Coalesced),
             None => policy.count_coalesced(),
         }
     }

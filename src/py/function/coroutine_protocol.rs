@@ -2,10 +2,12 @@
 //! ask of a coroutine, after `types.CoroutineType` (Objects/genobject.c).
 
 use crate::ffi::compat::recursion::check_stack;
-use crate::ffi::coroutine::{self, Step};
-use crate::ffi::method_table::{self, Receiver, Table};
+use crate::ffi::coroutine::Step;
+use crate::ffi::method_table::{Receiver, Table};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, compat, raise, thread, to_slot, types};
+use crate::ffi::{
+    Borrowed, Owned, Raised, Result, build, call, compat, coroutine, method_table, raise, thread, to_slot, types,
+};
 use crate::py::completed;
 use crate::py::function::coroutine_attributes::{ATTRIBUTES, named};
 use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};

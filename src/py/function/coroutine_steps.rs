@@ -6,7 +6,8 @@ use crate::ffi::{CallArgs, Owned, Raised, Result, build, call, coroutine, thread
 use crate::py::cache::flights::Flights;
 use crate::py::cache::in_flight::Joined;
 use crate::py::flight::outcome::Outcome;
-use crate::py::flight::policy::{self, Computation, Leader, Role};
+use crate::py::flight::policy;
+use crate::py::flight::policy::{Computation, Leader, Role};
 use crate::py::flight::task::{Follow, TaskFlightRef, TaskLeader, TaskWait};
 use crate::py::function::coroutine_call::{CoroutineCall, LeaseAnswer};
 use crate::py::function::coroutine_stage::{BEGUN, LeasePause, Stage, Task};

@@ -1,25 +1,23 @@
 //! The wrapper's methods.
 
-use crate::core::OutOfMemory;
-use crate::core::slot::SlotId;
-use crate::ffi::build::{self, set_item};
+use crate::ffi::build::set_item;
 use crate::ffi::method_table::{Table, methods, with_arguments, with_one_argument, without_arguments};
-use crate::ffi::sync::Store;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
+use crate::py::cache::capacity::Bound;
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::Policy;
-use crate::py::cache::{Bound, Cache};
+use crate::py::cache::stats::Counts;
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Next, in_parts};
 use crate::py::key::Key;
-use crate::py::tier::region::Shared;
-use crate::py::{cache_info, coroutine_object, libraries, unhashable};
+use crate::py::tier::stats::with_own_counts;
+use crate::py::tier::{Tier, with_tier};
+use crate::py::{coroutine_object, libraries};
 use crate::shm::RegionStats;
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::sync::atomic::Ordering;
 
 /// `lru_cache_wrapper.__doc__`
 pub const DOC: &CStr = c"A function with a cache, as lru_cache() and cache() make it.\n\n\
@@ -31,90 +29,19 @@ pub const COROUTINE_DOC: &CStr =
     c"A coroutine function with a cache of awaited results, as lru_cache() and cache() make it.\n\n\
     It has what lru_cache_wrapper has. cache_put() takes a result, and cache_refresh() is to be awaited.";
 
-/// Tells whether there is an entry, and leaves it alone.
-struct Contains;
-
-impl Action for Contains {
-    type Outcome = bool;
-
-    fn found(&mut self, _store: &mut Store<Key, Owned>, _id: SlotId) -> bool {
-        true
-    }
-
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> bool {
-        false
-    }
-
-    fn undecided(&mut self) -> bool {
-        false
-    }
-}
-
-/// Takes an entry out.
-struct Invalidate;
-
-impl Action for Invalidate {
-    /// Whether it was there, and the entry, if that can be dropped now.
-    type Outcome = (bool, Option<(Key, Owned)>);
-    const RARE: bool = true;
-
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
-        (true, store.remove(id))
-    }
-
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        (false, None)
-    }
-
-    fn undecided(&mut self) -> Self::Outcome {
-        (false, None)
-    }
-}
-
-impl Cache {
-    /// Whether there is an entry. Reenters: `__hash__` and `__eq__` of arguments.
-    pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
-        if self.bound == Bound::Off {
-            return Ok(false);
-        }
-        if let Some(policy) = self.policy() {
-            return self.contains_expiring(policy, args);
-        }
-        let hash = unhashable::hash(None, args, args, self.kind)?;
-        self.locate(hash, args, &mut Contains)
-    }
-
-    /// Drops an entry, and tells whether it was there. Reenters: `__hash__` and `__eq__` of arguments, finalizers of the entry.
-    pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
-        if self.bound == Bound::Off {
-            return Ok(false);
-        }
-        if let Some(policy) = self.policy() {
-            return self.invalidate_expiring(policy, args);
-        }
-        let hash = unhashable::hash(None, args, args, self.kind)?;
-        let (was_there, entry) = self.locate(hash, args, &mut Invalidate)?;
-        if was_there {
-            self.invalidated();
-        }
-        drop(entry);
-        Ok(was_there)
-    }
-}
-
 impl Wrapper {
-    /// [`Cache::contains`], or what the region says.
+    /// [`Cache::contains`], or what the tier says.
     pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
-        match self.policy_shared() {
-            Some((policy, shared)) => self.contains_shared(policy, shared, args),
+        match self.behind() {
+            Some((policy, tier)) => with_tier!(tier, |tier| self.tiered(policy, tier).contains(args)),
             None => self.cache.contains(args),
         }
     }
 
-    /// [`Cache::invalidate`], or the same in the region.
+    /// [`Cache::invalidate`], or the same in the tier.
     pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
-        match self.policy_shared() {
-            Some((policy, shared)) => self.invalidate_shared(policy, shared, args),
+        match self.behind() {
+            Some((policy, tier)) => with_tier!(tier, |tier| self.tiered(policy, tier).invalidate(args)),
             None => self.cache.invalidate(args),
         }
     }
@@ -125,8 +52,8 @@ impl Wrapper {
         if self.bound == Bound::Off {
             return Ok(());
         }
-        if let Some((policy, shared)) = self.policy_shared() {
-            return self.put_shared(policy, shared, args, value);
+        if let Some((policy, tier)) = self.behind() {
+            return with_tier!(tier, |tier| self.tiered(policy, tier).put(args, value));
         }
         if let Some(policy) = self.policy() {
             return self.put_expiring(policy, args, value);
@@ -136,102 +63,37 @@ impl Wrapper {
     }
 }
 
-impl Cache {
-    /// Drops all entries and counts from zero again. Reenters: finalizers of the entries, `on_evict`.
+impl Wrapper {
+    /// Drops all entries, those of the tier too, and counts from zero again. Reenters: finalizers of the entries, `on_evict`.
     pub fn clear(&self) -> Result<()> {
-        if let Some(shared) = self.shared() {
-            shared.clear()?;
-        }
-        let mut left = Vec::new();
-        let before = |store: &mut Store<Key, Owned>| {
-            if let Some(policy) = self.policy() {
-                policy.empty(store, &mut left);
-            }
-        };
-        let contents = self.store.clear(before).map_err(|OutOfMemory| Raised::no_memory())?;
-        // Relaxed: a number alone.
-        self.invalidations.store(0, Ordering::Relaxed);
-        let Some(policy) = self.policy() else {
-            contents.for_each(drop);
-            return Ok(());
-        };
-        policy.reset_stats();
-        policy.cleared();
-        contents.for_each(drop);
-        policy.notify_evicted(left)
+        self.tier().map_or(Ok(()), Tier::clear)?;
+        self.cache.clear()
     }
 
-    fn shared(&self) -> Option<&Shared> {
-        self.policy()?.shared.as_ref()
-    }
-
-    /// Its options and its region, if it has one.
-    #[inline]
-    pub(in crate::py) fn policy_shared(&self) -> Option<(&Policy, &Shared)> {
-        let policy = self.policy()?;
-        Some((policy, policy.shared.as_ref()?))
-    }
-
-    /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
-    pub fn most_entries(&self) -> Option<usize> {
-        self.bound.entries()
-    }
-
-    /// `maxsize`, as it is told.
-    pub fn maxsize(&self) -> Result<Owned> {
-        self.most_entries().map_or_else(|| Ok(build::none()), |most| build::count(most as u64))
-    }
-
-    /// Reenters on first use: an import.
+    /// `CacheInfo`. Reenters on first use: an import.
     pub fn info(&self, state: &State) -> Result<Owned> {
-        let (hits, misses, entries) = match self.shared() {
-            Some(shared) => shared.counts(),
-            None => {
-                let (hits, misses, entries, _) = self.store.counts();
-                (hits, misses, entries as u64)
-            }
-        };
-        cache_info::cache_info(
-            state,
-            [build::count(hits)?, build::count(misses)?, self.maxsize()?, build::count(entries)?],
-        )
+        match self.tier() {
+            Some(tier) => self.cache.info_of(state, tier.summary()),
+            None => self.cache.info(state),
+        }
     }
 
-    /// All that is counted of every cache, by name.
-    pub fn counts(&self) -> [(&'static CStr, u64); 9] {
-        if let Some(shared) = self.shared() {
-            return crate::py::tier::region::common_counts(&shared.region.stats());
-        }
-        let (hits, misses, entries, evictions) = self.store.counts();
-        let [expirations, stale_hits, coalesced, weight] = self.policy().map_or([0; 4], Policy::stats);
-        // Relaxed: a number alone.
-        let invalidations = self.invalidations.load(Ordering::Relaxed);
-        [
-            (c"hits", hits),
-            (c"misses", misses),
-            (c"evictions", evictions),
-            (c"expirations", expirations),
-            (c"invalidations", invalidations),
-            (c"stale_hits", stale_hits),
-            (c"coalesced", coalesced),
-            (c"currsize", entries as u64),
-            (c"weight", weight),
-        ]
+    /// All that is counted of every cache.
+    pub fn counts(&self) -> Counts {
+        self.tier().map_or_else(|| self.cache.counts(), Tier::counts)
     }
 
     /// A dict of all that is counted.
     pub fn stats(&self) -> Result<Owned> {
-        match self.shared() {
-            Some(shared) => shared.stats(),
-            None if self.policy().is_some_and(Policy::would_share) => {
-                crate::py::tier::region::with_own_counts(&self.counts(), &RegionStats::default())
+        match self.tier() {
+            Some(tier) => tier.stats(),
+            None if self.policy().is_some_and(|policy| policy.has_backend) => {
+                with_own_counts(&self.cache.counts(), &RegionStats::default())
             }
-            None => counts(&self.counts()),
+            None => self.cache.stats(),
         }
     }
-}
 
-impl Wrapper {
     fn parameters(&self, state: &State) -> Result<Owned> {
         // SAFETY: written by the collector alone, once nobody else reaches this.
         let typed = unsafe { &*self.typed_given.get() };
@@ -256,15 +118,6 @@ pub fn parameters(
         }
     }
     Ok(parameters)
-}
-
-/// A dict of numbers under their names.
-pub(in crate::py) fn counts(counts: &[(&CStr, u64)]) -> Result<Owned> {
-    let dict = build::dict()?;
-    for &(name, value) in counts {
-        set_item(&dict, build::interned(name)?.borrow(), build::count(value)?.borrow())?;
-    }
-    Ok(dict)
 }
 
 /// `cache_put(value, /, *args, **kwargs)`. Reenters: as [`Wrapper::put`].

@@ -10,6 +10,7 @@ pub mod coroutine_steps;
 pub mod methods;
 pub mod peek;
 
+use crate::backend::Words;
 use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::compat::recursion::Level;
@@ -20,10 +21,15 @@ use crate::ffi::{
 };
 use crate::py::bound::binding::callable_tp_descr_get;
 use crate::py::bound::object::BoundMethod;
+use crate::py::cache::Cache;
+use crate::py::cache::capacity::Bound;
 use crate::py::cache::policy::Policy;
-use crate::py::cache::{Bound, Cache};
 use crate::py::key::KeyKind;
 use crate::py::options::Options;
+use crate::py::tier::Tier;
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::near::{NEAR_BYTES, NEAR_ENTRIES};
+use crate::py::tier::source::Tiered;
 use crate::py::{coroutine_object, unhashable};
 use crate::state::State;
 use attributes::{ATTRIBUTES, is_coroutine_function, update_wrapper};
@@ -56,6 +62,8 @@ pub struct Parts {
     function: UnsafeCell<Owned>,
     /// `typed` as it was given, for `cache_parameters`. As `function`, None in the end.
     typed_given: UnsafeCell<Owned>,
+    /// What stands behind the cache, which is a near cache then. Written by the collector alone, of garbage.
+    tier: UnsafeCell<Option<Box<Tier>>>,
 }
 
 impl Deref for Parts {
@@ -74,6 +82,10 @@ impl Deref for Wrapper {
     fn deref(&self) -> &Parts {
         &self.parts
     }
+}
+
+fn in_box<T>(value: T) -> Result<Box<T>> {
+    boxed(value).map_err(|OutOfMemory| Raised::no_memory())
 }
 
 /// The one instance whose cache a wrapper is. The function is then the method on it, weakly bound.
@@ -121,23 +133,25 @@ impl Wrapper {
             // As above, and where calls nest too deep for an import.
             [&state.leading, &state.wake, &state.awaiting].into_iter().try_for_each(|name| name.get().map(drop))?;
         }
-        let policy = match Options::parse(given, coroutine)? {
-            Some(options) => {
-                let method = instance.as_ref().map(|instance| instance.method);
-                let policy = Policy::new(state, function, method, options, given, bound)?;
-                Some(boxed(policy).map_err(|OutOfMemory| Raised::no_memory())?)
-            }
-            None => None,
-        };
+        let (mut policy, mut tier) = (None, None);
+        if let Some(mut options) = Options::parse(given, coroutine)? {
+            let method = instance.as_ref().map(|instance| instance.method);
+            let has_backend = options.shared.is_some();
+            tier = Tier::open(function, &mut options, given, bound)?.map(in_box).transpose()?;
+            let near_bytes = tier.as_ref().map(|_| NEAR_BYTES);
+            policy = Some(in_box(Policy::new(state, function, method, options, given, has_backend, near_bytes)?)?);
+        }
+        let most = if tier.is_some() { NEAR_ENTRIES } else { usize::MAX };
         let vectorcall = policy
             .as_ref()
-            .and_then(|policy| Self::expiring_function(policy, bound))
+            .and_then(|policy| Self::expiring_function(policy, tier.as_deref(), bound))
             .unwrap_or_else(|| call::plain::function_for(bound, is_typed));
         let parts = Parts {
-            cache: Cache::new(bound, KeyKind::of_calls(is_typed), policy)?,
+            cache: Cache::with_most(bound, KeyKind::of_calls(is_typed), policy, most)?,
             instance: instance.map(|instance| instance.reference),
             function: UnsafeCell::new(function.to_owned()),
             typed_given: UnsafeCell::new(typed.to_owned()),
+            tier: UnsafeCell::new(tier),
         };
         let kind = if coroutine { &state.types.coroutine_function } else { &state.types.function };
         // SAFETY: a ready type of ours, whose instances own nothing where they are zero.
@@ -154,7 +168,7 @@ impl Wrapper {
         unsafe { place.write(parts) };
         update_wrapper(state, object.borrow(), function, coroutine)?;
         // SAFETY: a whole wrapper, held here.
-        if let Some((policy, _region)) = unsafe { Self::of(object.as_ptr()) }.policy_shared() {
+        if let Some((policy, _tier)) = unsafe { Self::of(object.as_ptr()) }.behind() {
             let claim = calls::import(c"tamis._names", c"claim")?;
             calls::with(claim.borrow(), &[object.borrow(), function, policy.given()])?;
         }
@@ -178,6 +192,32 @@ impl Wrapper {
         let function = unsafe { *this.vectorcall.get() };
         // SAFETY: its own function, and arguments as it expects them.
         unsafe { function(object.as_ptr(), args, positional, kwnames) }
+    }
+
+    /// Its options and what stands behind it, if something does.
+    #[inline(always)]
+    pub(in crate::py) fn behind(&self) -> Option<(&Policy, &Tier)> {
+        // SAFETY: see the field: nobody uses garbage meanwhile.
+        let tier = unsafe { &*self.tier.get() }.as_deref()?;
+        Some((self.policy()?, tier))
+    }
+
+    /// What stands behind it, if something does.
+    pub(in crate::py) fn tier(&self) -> Option<&Tier> {
+        self.behind().map(|(_policy, tier)| tier)
+    }
+
+    /// Gives back the claim to make a stale entry of the tier anew.
+    pub(in crate::py) fn give_up_in_tier(&self, version: Words) {
+        if let Some(tier) = self.tier() {
+            tier.give_up_refresh(version);
+        }
+    }
+
+    /// The cache with its tier, for a call.
+    #[inline(always)]
+    pub(in crate::py) fn tiered<'a, S>(&'a self, policy: &'a Policy, tier: &'a Tiered<S>) -> TieredCache<'a, S> {
+        TieredCache { owner: self.as_object(), near: &self.cache, policy, tier }
     }
 
     /// Itself, if threads that call it may make it shared, which may make it immortal: not the cache of one instance.
@@ -370,7 +410,12 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     // An instance shows its type (since 3.9).
     match visit(this.as_object().type_ptr().cast()) {
         0 => match this.visit(visit) {
-            0 => [function, typed_given, dict].into_iter().map(visit).find(|&stop| stop != 0).unwrap_or(0),
+            0 => [function, typed_given, dict]
+                .into_iter()
+                .chain(this.tier().into_iter().flat_map(Tier::held).map(Owned::as_ptr))
+                .map(visit)
+                .find(|&stop| stop != 0)
+                .unwrap_or(0),
             stop => stop,
         },
         stop => stop,
@@ -386,6 +431,8 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // From here on it is a plain cache, for finalizers that still call it.
     // SAFETY: nobody is inside a call of garbage.
     let policy = contents.as_ref().and_then(|_| unsafe { this.take_policy() });
+    // SAFETY: as above.
+    let tier = policy.as_ref().and_then(|_| unsafe { this.tier.get().replace(None) });
     if policy.is_some() {
         // SAFETY: as above.
         unsafe { this.vectorcall.get().write(call::plain::function_for(this.bound, this.kind.is_typed())) };
@@ -402,6 +449,7 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     if let Some(policy) = policy {
         policy.take_apart(&mut dropper);
     }
+    tier.into_iter().flat_map(|tier| tier.into_held()).for_each(|held| dropper.push(held));
     dropper.push(function);
     dropper.push(typed_given);
     // SAFETY: the wrapper's own reference, or null.
@@ -430,6 +478,7 @@ unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     thread::with_exception_aside(|| {
         let mut dropper = Dropper::new();
         parts.cache.take_apart(&mut dropper);
+        parts.tier.into_inner().into_iter().flat_map(|tier| tier.into_held()).for_each(|held| dropper.push(held));
         dropper.push(parts.function.into_inner());
         dropper.push(parts.typed_given.into_inner());
         parts.instance.into_iter().for_each(|reference| dropper.push(reference));

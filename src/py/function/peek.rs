@@ -3,12 +3,13 @@
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
-use crate::py::cache::Bound;
+use crate::py::cache::capacity::Bound;
 use crate::py::cache::expiring_ops::{Found, Read};
+use crate::py::cache::ops::Get;
 use crate::py::cache::policy::{Policy, entry};
-use crate::py::function::call::miss::Get;
 use crate::py::function::{Wrapper, methods};
 use crate::py::key::Key;
+use crate::py::tier::with_tier;
 
 impl Wrapper {
     /// The wrapper that this object is, if it is one.
@@ -29,8 +30,8 @@ impl Wrapper {
     /// Reenters: `__hash__` and `__eq__` of arguments; `key`, `clock` and `copy`.
     pub fn lookup(&self, args: &CallArgs<'_>) -> Result<Option<Owned>> {
         let _alive = self.keep_alive();
-        if let Some((policy, shared)) = self.policy_shared() {
-            return self.lookup_shared(policy, shared, args);
+        if let Some((policy, tier)) = self.behind() {
+            return with_tier!(tier, |tier| self.tiered(policy, tier).lookup(args));
         }
         let found = match self.policy() {
             _ if self.bound == Bound::Off => None,

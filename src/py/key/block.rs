@@ -1,9 +1,9 @@
 //! The key of a call of any shape: a piece of memory of our own that holds the arguments.
 
-use crate::ffi::compare::{self, Verdict};
-use crate::ffi::exact::{self, Exact};
+use crate::ffi::compare::Verdict;
+use crate::ffi::exact::Exact;
 use crate::ffi::sync::SharedCount;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, compare, exact};
 use crate::py::key::kind::KeyKind;
 use crate::py::key::shape::Shape;
 use pyo3_ffi as py;

@@ -1,9 +1,10 @@
 //! A key: a pointer with marks.
 
-use crate::ffi::compare::{self, Verdict};
-use crate::ffi::exact::{self, Exact, Int};
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, build};
-use crate::py::key::block::{self, Block};
+use crate::ffi::compare::Verdict;
+use crate::ffi::exact::{Exact, Int};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, compare, exact};
+use crate::py::key::block;
+use crate::py::key::block::Block;
 use crate::py::key::kind::KeyKind;
 use crate::py::key::shape::Shape;
 use pyo3_ffi as py;

@@ -4,9 +4,10 @@ use crate::core::clock::NEVER;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, exact, read};
-use crate::py::cache::entries::Item;
+use crate::py::cache::Cache;
+use crate::py::cache::capacity::Bound;
 use crate::py::cache::policy::Policy;
-use crate::py::cache::{Bound, Cache};
+use crate::py::cache::snapshot::Item;
 use crate::py::key::{Key, KeyKind};
 use crate::py::mapping::object::Mapping;
 use crate::py::options::Options;
@@ -126,7 +127,7 @@ impl Mapping {
         let bound = bound_of(maxsize.borrow())?;
         let policy = match Options::parse(given.borrow(), false)? {
             Some(options) => {
-                let policy = Policy::new(self.state()?, self.as_object(), None, options, given.borrow(), bound)?;
+                let policy = Policy::new(self.state()?, self.as_object(), None, options, given.borrow(), false, None)?;
                 Some(boxed(policy).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,

@@ -1,6 +1,7 @@
 //! The values of options: numbers, spans of time and names, and what callables among the options answer.
 
-use crate::core::clock::{self, NEVER, Time};
+use crate::core::clock;
+use crate::core::clock::{NEVER, Time};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact, read};
 use pyo3_ffi as py;

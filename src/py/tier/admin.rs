@@ -3,11 +3,13 @@
 //! A directory is a `str`, or None for the user's own in `/dev/shm`; a region is named by its file there.
 
 use crate::core::clock::{NEVER, Time};
-use crate::ffi::exact::{self, Exact, Int};
+use crate::ffi::exact::{Exact, Int};
 use crate::ffi::method_table::{methods, with_arguments};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, clock, read, thread};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, clock, exact, read, thread};
 use crate::py::codec;
-use crate::py::tier::region::{Detached, all_counts, busy, raised_for};
+use crate::py::tier::errors::{busy, raised_for};
+use crate::py::tier::source::Detached;
+use crate::py::tier::stats::all_counts;
 use crate::shm::{EntryInfo, OpenError, Region, RegionInfo, RegionState, RegionSummary};
 use pyo3_ffi as py;
 use std::ffi::CStr;

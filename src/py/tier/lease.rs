@@ -1,7 +1,7 @@
 //! Single flight over threads and processes: first a flight of this process's threads, whose leader then asks for a lease of
-//! the region's.
+//! the tier's.
 
-use crate::backend::Wait;
+use crate::backend::{Backend, Lease, Wait, Waited, Words};
 use crate::ffi::{CallArgs, Owned, Result, compat, thread};
 use crate::py::cache::flights::Flights;
 use crate::py::cache::in_flight::LedFlight;
@@ -9,9 +9,9 @@ use crate::py::flight::deadlock::LeaseHolder;
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::key;
 use crate::py::key::KeyKind;
-use crate::py::tier::region::Detached;
-use crate::py::tier::request::{Look, TierRequest, When};
-use crate::shm::{FormerOwner, Lease, LeaseId, LeaseWait, Region, Waited};
+use crate::py::tier::clock::When;
+use crate::py::tier::request::{Look, TierRequest};
+use crate::py::tier::source::{Detached, Event, Source};
 use crate::state::threads::Threads;
 use std::cell::Cell;
 use std::time::Duration;
@@ -21,45 +21,52 @@ const SLICE: Duration = Duration::from_millis(50);
 /// After so long a greenlet looks for the first time, and then after twice that, up to [`SLICE`].
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
-/// What a call of a shared cache computes, under a lease of the region's.
-struct LeasedComputation<'a> {
-    request: &'a TierRequest<'a>,
-    /// The region's lease, once this call has it.
-    lease: Cell<Option<(LeaseId, LeaseHolder)>>,
+/// A call that is computed by one caller of all processes.
+struct LeasedComputation<'a, S: Source> {
+    request: &'a TierRequest<'a, S>,
+    /// The tier's lease, once this call has it.
+    lease: Cell<Option<HeldLease>>,
 }
 
-/// What a call of a shared cache does about a flight, and the lease that it has as its leader.
-type LeasedRole = (Role<LedFlight>, Option<(LeaseId, LeaseHolder)>);
+/// A lease of a tier's, while its thread has it.
+pub type HeldLease = (Words, LeaseHolder);
 
-impl TierRequest<'_> {
-    /// Asks for the region's lease of this key, which `gone` has no more.
-    pub fn lease(&self, gone: Option<FormerOwner>, wait: &dyn Wait) -> Lease {
-        self.shared.region.lease(self.hash(), gone, wait)
+/// What a call does about a flight, and the lease that it has as its leader.
+type LeasedRole = (Role<LedFlight>, Option<HeldLease>);
+
+impl<S: Source> TierRequest<'_, S> {
+    /// Asks for the tier's lease of this key, which `gone` has no more.
+    pub fn lease(
+        &self,
+        gone: Option<<S::Backend as Backend>::FormerOwner>,
+        wait: &dyn Wait,
+    ) -> Lease<<S::Backend as Backend>::Lease> {
+        self.cache.tier.backend().lease(self.bytes.request(), gone, wait)
     }
 
-    /// What another caller has computed, as this one is to get it: a copy of its own, if the region has it. Reenters: as
+    /// What another caller has computed, as this one is to get it: a copy of its own, if the tier has it. Reenters: as
     /// [`TierRequest::look`], `copy`.
     pub fn landed(&self, value: &Owned) -> Result<Owned> {
-        match self.look(When::of(self.policy)?)? {
-            Look::Fresh(copy) => self.policy.copied(copy),
-            Look::Stale(..) | Look::Absent => self.policy.copied(value.clone()),
+        match self.look(When::of(self.cache.policy)?)? {
+            Look::Fresh(copy) => self.cache.policy.copied(copy),
+            Look::Stale(..) | Look::Absent => self.cache.policy.copied(value.clone()),
         }
     }
 
     /// Begins a flight, or waits for who computes. Reenters: signal handlers, pickle or the serializer, `copy`.
-    pub(in crate::py) fn fly(&self, flights: &Flights) -> Result<LeasedRole> {
-        // The region's keys tell apart what Python's `==` does not, and the other way round.
+    pub fn fly(&self, flights: &Flights) -> Result<LeasedRole> {
+        // The tier's keys tell apart what Python's `==` does not, and the other way round.
         let key = self.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
         let hash = key::hash::hash(&key_args, KeyKind::Call)?;
         let computation = LeasedComputation { request: self, lease: Cell::new(None) };
-        let role = self.wrapper.fly(flights, &key_args, hash, &computation)?;
+        let role = self.cache.near.fly(flights, &key_args, hash, &computation)?;
         Ok((role, computation.lease.take()))
     }
 }
 
-impl Computation for LeasedComputation<'_> {
+impl<S: Source> Computation for LeasedComputation<'_, S> {
     fn look_again(&self) -> Result<Option<Owned>> {
         self.request.peek()
     }
@@ -69,8 +76,7 @@ impl Computation for LeasedComputation<'_> {
         if let Some(value) = self.look_again()? {
             return Ok(Some(value));
         }
-        let shared = self.request.shared;
-        let region = &*shared.region;
+        let tier = self.request.cache.tier;
         let threads = &self.request.state.threads;
         let who = threads.current()?;
         let mut gone = None;
@@ -81,8 +87,8 @@ impl Computation for LeasedComputation<'_> {
                     let holder = LeaseHolder::begin(who);
                     let found = self.look_again();
                     match found {
-                        Ok(None) => self.lease.set(Some((lease, holder))),
-                        Ok(Some(_)) | Err(_) => region.end_lease(lease),
+                        Ok(None) => self.lease.set(Some((lease.into(), holder))),
+                        Ok(Some(_)) | Err(_) => tier.backend().end_lease(lease),
                     }
                     return found;
                 }
@@ -90,13 +96,13 @@ impl Computation for LeasedComputation<'_> {
                 Lease::Theirs(_) | Lease::Ours(_) if LeaseHolder::is(who) || compat::is_finalizing() => {
                     return Ok(None);
                 }
-                // Ours: another cached function has the region too.
-                Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(threads, region, lease)? {
+                // Ours: another cached function has the same entries too.
+                Lease::Theirs(lease) | Lease::Ours(lease) => match wait_for(threads, tier.backend(), lease)? {
                     // It has ended in an error, or in a value that is not stored, or it is not to be waited for any longer.
                     Waited::Over | Waited::StillRunning | Waited::Enough => {
                         let found = self.look_again()?;
                         if found.is_some() {
-                            shared.count_coalesced();
+                            tier.count(Event::Coalesced);
                         }
                         return Ok(found);
                     }
@@ -107,7 +113,7 @@ impl Computation for LeasedComputation<'_> {
     }
 
     fn hand_out(&self, value: Owned) -> Result<Owned> {
-        self.request.policy.copied(value)
+        self.request.cache.policy.copied(value)
     }
 
     fn share(&self, value: Owned) -> Result<Owned> {
@@ -115,23 +121,23 @@ impl Computation for LeasedComputation<'_> {
     }
 
     fn count(&self, hit: bool) {
-        self.request.shared.count(hit);
+        self.request.cache.tier.count(if hit { Event::Hit } else { Event::Miss });
     }
 
     fn count_coalesced(&self) {
-        self.request.shared.count_coalesced();
+        self.request.cache.tier.count(Event::Coalesced);
     }
 }
 
 /// Waits until the lease ends, or its owner is not to be waited for. Reenters: signal handlers and other greenlets, which may
 /// raise.
-fn wait_for(threads: &Threads, region: &Region, lease: LeaseId) -> Result<Waited> {
-    let mut wait = LeaseWait::new(lease);
+fn wait_for<B: Backend>(threads: &Threads, backend: &B, lease: B::Lease) -> Result<Waited<B::FormerOwner>> {
+    let mut wait = backend.begin_wait(lease);
     if let Some(lock) = threads.lock()? {
         let mut nap = SHORTEST_NAP;
         // Nobody releases the lock: the other greenlets go on for so long.
         loop {
-            match region.look_at_lease(&mut wait) {
+            match backend.look_at_lease(&mut wait) {
                 Waited::StillRunning if !compat::is_finalizing() => {}
                 waited => return Ok(waited),
             }
@@ -142,7 +148,7 @@ fn wait_for(threads: &Threads, region: &Region, lease: LeaseId) -> Result<Waited
         }
     }
     loop {
-        match thread::detached(|| region.wait_lease(&mut wait, SLICE)) {
+        match thread::detached(|| backend.wait_lease(&mut wait, SLICE)) {
             Waited::StillRunning if !compat::is_finalizing() => thread::check_signals()?,
             waited => return Ok(waited),
         }

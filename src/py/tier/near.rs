@@ -1,23 +1,23 @@
-//! The near cache: objects that the region has as bytes.
+//! The near cache: objects that a tier has as bytes.
 
+use crate::backend::{Backend, FoundEntry};
 use crate::core::clock::{NEVER, Time};
 use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
-use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, exact};
+use crate::py::cache::entry_store::Store;
 use crate::py::cache::expiring_ops::Put;
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::EntryTerms;
-use crate::py::function::Wrapper;
 use crate::py::key;
 use crate::py::key::{Key, KeyKind};
 use crate::py::options::Clock;
-use crate::py::tier::region::Shared;
-use crate::shm::{Region, Token};
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::source::Source;
 
 /// How many objects the near cache of one wrapper holds at most.
 pub const NEAR_ENTRIES: usize = 4096;
@@ -45,21 +45,21 @@ pub fn hash(key_args: &CallArgs<'_>, kind: KeyKind) -> Result<Option<Hash>> {
     Ok(None)
 }
 
-/// Reads an entry, or takes it out if the region has it no more.
-struct Read<'a> {
+/// Reads an entry, or takes it out if the tier has it no more.
+struct Read<'a, B> {
     policy: &'a Policy,
-    region: &'a Region,
+    backend: &'a B,
     now: Time,
 }
 
-impl Action for Read<'_> {
+impl<B: Backend> Action for Read<'_, B> {
     /// The value, and what is to be dropped.
     type Outcome = (Option<Owned>, Option<(Key, Owned)>);
 
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
         store.mark(id);
         let object = store.value(id);
-        match entry(object).read_shared(self.region, self.now) {
+        match entry(object).read_near(self.backend, self.now) {
             Some(value) => (Some(value), None),
             None => {
                 self.policy.forget_weight(object);
@@ -68,67 +68,47 @@ impl Action for Read<'_> {
         }
     }
 
-    fn absent(&mut self, _store: &mut Store<Key, Owned>) -> Self::Outcome {
-        (None, None)
-    }
-
-    fn undecided(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Outcome {
         (None, None)
     }
 }
 
-impl Wrapper {
-    /// The value that the near cache has for these arguments, if the region still has it too.
-    pub(in crate::py) fn near_value(
-        &self,
-        policy: &Policy,
-        shared: &Shared,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        now: Time,
-    ) -> Result<Option<Owned>> {
-        let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-        let region = &*shared.region;
-        match self.store.find_with(hash, same, |object| entry(object).read_shared(region, now)) {
+impl<S: Source> TieredCache<'_, S> {
+    /// The value that the near cache has for these arguments, if the tier still has it too. Reenters: `clock`.
+    pub fn near_value(&self, key_args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+        let now = self.policy.options.now()?;
+        let (policy, backend) = (self.policy, self.tier.backend());
+        let same = |key: &Key| key.compare(key_args, self.near.kind) == Verdict::Same;
+        match self.near.store.find_with(hash, same, |object| entry(object).read_near(backend, now)) {
             Hit::Value(value) => return Ok(Some(value)),
             Hit::Absent(_) => return Ok(None),
             Hit::Unsure(_) => {}
         }
-        let (value, gone) = self.locate(hash, key_args, &mut Read { policy, region, now })?;
+        let (value, gone) = self.near.locate(hash, key_args, &mut Read { policy, backend, now })?;
         drop(gone);
         Ok(value)
     }
 
-    /// Puts a value into the near cache, that the region has under this token, in so many bytes.
-    pub(in crate::py) fn keep_near(
+    /// Puts a value into the near cache that the tier has as this entry, in so many bytes.
+    pub fn keep_near(
         &self,
-        policy: &Policy,
         key_args: &CallArgs<'_>,
         hash: Hash,
         value: &Owned,
-        (token, terms): (Token, Terms),
+        found: FoundEntry<<S::Backend as Backend>::Version>,
         size: usize,
     ) -> Result<()> {
-        // A wrapper without a clock has not made these terms, and can't keep them.
-        if matches!(policy.options.clock, Clock::Unused) && terms != Terms::NONE || size as u64 > NEAR_BYTES / 4 {
+        let (policy, times) = (self.policy, found.terms);
+        // A cache without a clock has not made these terms, and can't keep them.
+        if matches!(policy.options.clock, Clock::Unused) && times != Terms::NONE || size as u64 > NEAR_BYTES / 4 {
             return Ok(());
         }
-        let terms = EntryTerms { times: terms, weight: size as u64 };
-        let object = policy.entry_type.create(value.clone(), terms, 0, Some(token))?.into_object();
-        let new = Some((Key::new(key_args, self.kind)?, object));
-        let mut put = Put {
-            policy,
-            hash,
-            new,
-            now: NEVER,
-            replace_fresh: true,
-            left: Vec::new(),
-            spare: None,
-            no_memory: false,
-            stays: None,
-        };
-        let outcome = self.locate(hash, key_args, &mut put);
-        // Without memory the region has it all the same.
+        let terms = EntryTerms { times, weight: size as u64 };
+        let object = policy.entry_type.create_near(value.clone(), terms, found.version.into())?.into_object();
+        let new = Some((Key::new(key_args, self.near.kind)?, object));
+        let mut put = Put::new(policy, hash, new, NEVER, true);
+        let outcome = self.near.locate(hash, key_args, &mut put);
+        // Without memory the tier has it all the same.
         drop(put);
         outcome
     }

@@ -1,196 +1,135 @@
-//! One call of a shared cache, known by its key's bytes.
+//! One call of a cache with a tier, known by its key's bytes.
 
-use crate::backend::{Busy, Now};
+use crate::backend::{Backend, Lookup, Now, Stored};
 use crate::core::clock::Time;
 use crate::core::expiry::Terms;
 use crate::core::hash::Hash;
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, clock as clocks};
-use crate::py::cache::policy::Policy;
+use crate::ffi::{CallArgs, Owned, Result, build};
 use crate::py::codec;
 use crate::py::codec::decode::Decoded;
 use crate::py::codec::encode::Encoded;
-use crate::py::entry::{EntryTerms, StaleEntry};
-use crate::py::flight::policy::Role;
-use crate::py::function::Wrapper;
-use crate::py::function::call::parts::{Begun, Keep, Next, Owed};
-use crate::py::options::Clock;
+use crate::py::entry::EntryTerms;
+use crate::py::tier::buffers::Buffers;
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::clock::When;
 use crate::py::tier::near;
-use crate::py::tier::region::{Detached, Shared, busy};
-use crate::shm::{Lookup, Stored, Token};
+use crate::py::tier::source::{Detached, Event, Source};
 use crate::state::State;
-use std::cell::{Cell, RefCell, RefMut};
-use std::mem::ManuallyDrop;
 
-/// Bytes that are used again, up to this capacity.
-const KEPT_CAPACITY: usize = 64 << 10;
-
-/// Memory for the bytes of a key and of a value.
-#[derive(Default)]
-struct Scratch {
-    key: Vec<u8>,
-    /// Of the key, in the region.
-    hash: u64,
-    value: RefCell<Vec<u8>>,
-}
-
-thread_local! {
-    static SPARE: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
-}
-
-/// A thread's scratch memory, given back for the next call. A call inside of a call has its own.
-pub struct Buffers(ManuallyDrop<Box<Scratch>>);
-
-impl Buffers {
-    #[inline(always)]
-    fn take() -> Self {
-        // At the exit of a process that embeds Python, C may call after the thread's own storage is gone.
-        Self(ManuallyDrop::new(SPARE.try_with(Cell::take).unwrap_or_default().unwrap_or_default()))
-    }
-
-    /// Memory for a value, empty. Whoever has it encodes or decodes one value, and comes here again for none of the same call.
-    #[inline(always)]
-    fn value(&self) -> RefMut<'_, Vec<u8>> {
-        let mut bytes = self.0.value.borrow_mut();
-        bytes.clear();
-        bytes
-    }
-}
-
-impl Drop for Buffers {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: taken once, here.
-        let mut scratch = unsafe { ManuallyDrop::take(&mut self.0) };
-        if scratch.key.capacity() <= KEPT_CAPACITY && scratch.value.get_mut().capacity() <= KEPT_CAPACITY {
-            scratch.key.clear();
-            let _none_any_more = SPARE.try_with(|spare| spare.set(Some(scratch)));
-        }
-    }
-}
-
-/// The time now, of the clock that all processes go by.
-#[derive(Clone, Copy)]
-pub enum When {
-    /// Nobody has looked yet: others may have stored entries that expire, or not.
-    Coarse,
-    /// It was looked up.
-    At(Time),
-}
-
-impl When {
-    /// Reenters: `clock`.
-    #[inline(always)]
-    pub fn of(policy: &Policy) -> Result<Self> {
-        match policy.options.clock {
-            Clock::Unused => Ok(Self::Coarse),
-            _ => policy.options.now().map(Self::At),
-        }
-    }
-}
-
-impl Now for When {
-    #[inline(always)]
-    fn now(&self) -> Time {
-        match *self {
-            Self::Coarse => clocks::coarse(),
-            Self::At(time) => time,
-        }
-    }
-}
+type Version<S> = <<S as Source>::Backend as Backend>::Version;
+type Lease<S> = <<S as Source>::Backend as Backend>::Lease;
 
 /// One call, known by its key.
-pub struct TierRequest<'a> {
-    pub(in crate::py) wrapper: &'a Wrapper,
-    pub(in crate::py) policy: &'a Policy,
-    pub(in crate::py) shared: &'a Shared,
-    pub(in crate::py) state: &'a State,
+pub struct TierRequest<'a, S> {
+    /// The cache that is called.
+    pub cache: TieredCache<'a, S>,
+    /// The module's.
+    pub state: &'a State,
     /// What makes the key.
     key_args: &'a CallArgs<'a>,
     /// Its hash in the near cache, if that may hold it.
     near: Option<Hash>,
-    bytes: Buffers,
+    /// The key's bytes.
+    pub bytes: Buffers,
 }
 
-/// What the region has.
-pub enum Look {
+/// What the tier has.
+pub enum Look<V> {
     /// To be returned.
     Fresh(Owned),
     /// To be returned, and made anew by whoever claims this.
-    Stale(Owned, Token),
+    Stale(Owned, V),
     /// Nothing, or nothing that can be read.
     Absent,
 }
 
-impl<'a> TierRequest<'a> {
-    /// The call of these arguments. None if the key takes more bytes than a region has. Reenters: pickle or the serializer,
-    /// for arguments that are not of built-in types.
+/// What comes of a call.
+pub enum Answer<V> {
+    /// This value, of which the caller gets a copy where the options say so.
+    Value(Owned),
+    /// The function is to be called: for a stale entry, if there is one, which this call has claimed.
+    Compute(Option<V>),
+}
+
+impl<'a, S: Source> TieredCache<'a, S> {
+    /// The call of these arguments. None if the key takes more bytes than there may be. Reenters: pickle or the serializer, for
+    /// arguments that are not of built-in types.
     #[inline(always)]
-    pub fn new(
-        wrapper: &'a Wrapper,
-        policy: &'a Policy,
-        shared: &'a Shared,
-        key_args: &'a CallArgs<'a>,
-        near: Option<Hash>,
-    ) -> Result<Option<Self>> {
-        let state = State::of_instance(wrapper.as_object())?;
+    pub fn request(self, key_args: &'a CallArgs<'a>, near: Option<Hash>) -> Result<Option<TierRequest<'a, S>>> {
+        let state = self.state()?;
         let mut bytes = Buffers::take();
-        let serializer = shared.serializer.as_ref();
-        if !codec::keys::encode_call(state, serializer, key_args, wrapper.kind, &mut bytes.0.key, shared.most)? {
+        let (serializer, kind) = (self.tier.serializer.as_ref(), self.near.kind);
+        if !codec::keys::encode_call(state, serializer, key_args, kind, bytes.key_mut(), self.tier.most)? {
             return Ok(None);
         }
-        bytes.0.hash = shared.region.hash(&bytes.0.key);
-        Ok(Some(Self { wrapper, policy, shared, state, key_args, near, bytes }))
+        bytes.set_hash(self.tier.backend().hash(bytes.request().key));
+        Ok(Some(TierRequest { cache: self, state, key_args, near, bytes }))
     }
 
     /// The call whose key has these bytes.
-    pub fn of_key(
-        wrapper: &'a Wrapper,
-        policy: &'a Policy,
-        shared: &'a Shared,
-        state: &'a State,
-        key_args: &'a CallArgs<'a>,
-        key: Vec<u8>,
-    ) -> Self {
-        let hash = shared.region.hash(&key);
-        let bytes = Buffers(ManuallyDrop::new(Box::new(Scratch { key, hash, ..Scratch::default() })));
-        Self { wrapper, policy, shared, state, key_args, near: None, bytes }
+    pub fn request_of_key(self, key_args: &'a CallArgs<'a>, key: Vec<u8>) -> Result<TierRequest<'a, S>> {
+        let hash = self.tier.backend().hash(&key);
+        self.request_of_bytes(key_args, Buffers::of_key(key, hash))
     }
 
-    /// Its hash in the region.
+    /// The call whose key lies in these buffers, with its hash.
+    pub fn request_of_bytes(self, key_args: &'a CallArgs<'a>, bytes: Buffers) -> Result<TierRequest<'a, S>> {
+        Ok(TierRequest { cache: self, state: self.state()?, key_args, near: None, bytes })
+    }
+
+    /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as
+    /// [`TieredCache::request`].
+    pub fn with_request<R>(
+        self,
+        args: &CallArgs<'_>,
+        work: impl FnOnce(Option<TierRequest<'_, S>>) -> Result<R>,
+    ) -> Result<R> {
+        self.policy.with_key_args(args, |key_args| {
+            let near = near::hash(key_args, self.near.kind)?;
+            let request = self.request(key_args, near)?;
+            if request.is_none() {
+                self.tier.count(Event::Oversize);
+            }
+            work(request)
+        })
+    }
+}
+
+impl<S: Source> TierRequest<'_, S> {
     #[inline(always)]
-    pub(in crate::py) fn hash(&self) -> u64 {
-        self.bytes.0.hash
+    fn backend(&self) -> &S::Backend {
+        self.cache.tier.backend()
     }
 
     /// The key as an object, for what goes by objects: flights.
     pub fn key_object(&self) -> Result<Owned> {
-        build::bytes(&self.bytes.0.key)
+        build::bytes(self.bytes.request().key)
     }
 
-    /// What the region has. Reenters: pickle or the serializer, where they have made the value.
+    /// What the tier has. Reenters: pickle or the serializer, where they have made the value.
     #[inline(always)]
-    pub fn look(&self, now: When) -> Result<Look> {
-        if self.shared.region.lacks(self.hash()) {
+    pub fn look(&self, now: When) -> Result<Look<Version<S>>> {
+        if self.backend().lacks(self.bytes.request().hash) {
             return Ok(Look::Absent);
         }
         self.look_closely(now)
     }
 
     #[inline(never)]
-    fn look_closely(&self, now: When) -> Result<Look> {
+    fn look_closely(&self, now: When) -> Result<Look<Version<S>>> {
         let bytes = &mut *self.bytes.value();
-        let (found, fresh) = match self.shared.region.lookup(self.hash(), &self.bytes.0.key, now, bytes) {
-            Lookup::Absent => return Ok(Look::Absent),
-            Lookup::Fresh(found) => (found, true),
-            Lookup::Stale(found) => (found, false),
+        let (found, fresh) = match self.backend().get(self.bytes.request(), now, bytes) {
+            // Who does not answer has nothing for this call.
+            Ok(Lookup::Absent) | Err(_) => return Ok(Look::Absent),
+            Ok(Lookup::Fresh(found)) => (found, true),
+            Ok(Lookup::Stale(found)) => (found, false),
         };
-        match codec::decode::decode(self.state, self.shared.serializer.as_ref(), bytes)? {
+        match codec::decode::decode(self.state, self.cache.tier.serializer.as_ref(), bytes)? {
             Decoded::Damaged => Ok(Look::Absent),
             Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.version)),
             Decoded::Value(value, immutable) => {
                 if let (true, Some(hash)) = (immutable, self.near) {
-                    let (token, size) = ((found.version, found.terms), bytes.len());
-                    self.wrapper.keep_near(self.policy, self.key_args, hash, &value, token, size)?;
+                    self.cache.keep_near(self.key_args, hash, &value, found, bytes.len())?;
                 }
                 Ok(Look::Fresh(value))
             }
@@ -199,249 +138,115 @@ impl<'a> TierRequest<'a> {
 
     /// The value that is fresh now, which counts as a hit. Reenters: as [`TierRequest::look`].
     pub fn peek(&self) -> Result<Option<Owned>> {
-        match self.look(When::of(self.policy)?)? {
+        match self.look(When::of(self.cache.policy)?)? {
             Look::Fresh(value) => {
-                self.shared.count(true);
+                self.cache.tier.count(Event::Hit);
                 Ok(Some(value))
             }
             Look::Stale(..) | Look::Absent => Ok(None),
         }
     }
 
-    /// Whether the region has it.
+    /// Whether the tier has it.
     pub fn is_there(&self) -> Result<bool> {
-        Ok(self.shared.region.contains(self.hash(), &self.bytes.0.key, When::of(self.policy)?.now()))
+        let now = When::of(self.cache.policy)?.now();
+        self.backend().contains(self.bytes.request(), now).map_err(S::raised)
     }
 
     /// Drops the entry. True if there was one that was good.
     pub fn drop_entry(&self) -> Result<bool> {
         let good = self.is_there()?;
-        let was_there = self.shared.region.remove_entry(self.hash(), &self.bytes.0.key, &Detached).map_err(busy)?;
+        let was_there = self.backend().remove(self.bytes.request(), &Detached).map_err(S::raised)?;
         Ok(good && was_there)
     }
 
     /// Stores a value that the caller has, if it has bytes and they fit. Reenters: `ttl`, pickle or the serializer, filters of
     /// warnings.
     pub fn keep(&self, value: &Owned) -> Result<()> {
-        match self.policy.options.expires() {
-            true => self.keep_on(value, self.policy.terms(value.borrow())?),
-            false => self.keep_for(value, &Terms::NONE, When::Coarse),
+        match self.cache.policy.options.expires() {
+            true => self.keep_on(value, self.cache.policy.terms(value.borrow())?, None),
+            false => self.keep_for(value, &Terms::NONE, When::Coarse, None),
         }
     }
 
-    /// Stores a value that was computed. If `ttl` fails, that is reported, and the value is not stored; what it was to `replace` is
-    /// out of date. Reenters: as [`TierRequest::keep`], `sys.unraisablehook`.
+    /// Stores a value that was computed, under this lease if there is one. If `ttl` fails, that is reported, and the value is not
+    /// stored; what it was to `replace` is out of date. Reenters: as [`TierRequest::keep`], `sys.unraisablehook`.
     #[inline(always)]
-    pub fn keep_computed(&self, value: &Owned, replace: bool) -> Result<()> {
-        if !self.policy.options.expires() {
-            return self.keep_for(value, &Terms::NONE, When::Coarse);
+    pub fn keep_computed(&self, value: &Owned, replace: bool, lease: Option<Lease<S>>) -> Result<()> {
+        let policy = self.cache.policy;
+        if !policy.options.expires() {
+            return self.keep_for(value, &Terms::NONE, When::Coarse, lease);
         }
-        match self.policy.terms_of_computed(value.borrow())? {
-            Some(terms) => self.keep_on(value, terms),
+        match policy.terms_of_computed(value.borrow())? {
+            Some(terms) => self.keep_on(value, terms, lease),
             None if replace => self.forget_older(),
             None => Ok(()),
         }
     }
 
     #[inline(always)]
-    fn keep_on(&self, value: &Owned, (terms, now): (EntryTerms, Time)) -> Result<()> {
-        self.keep_for(value, &terms.times, When::At(now))
+    fn keep_on(&self, value: &Owned, (terms, now): (EntryTerms, Time), lease: Option<Lease<S>>) -> Result<()> {
+        self.keep_for(value, &terms.times, When::At(now), lease)
     }
 
     /// Reenters: pickle or the serializer, filters of warnings.
-    fn keep_for(&self, value: &Owned, terms: &Terms, now: When) -> Result<()> {
+    fn keep_for(&self, value: &Owned, terms: &Terms, now: When, lease: Option<Lease<S>>) -> Result<()> {
         let bytes = &mut *self.bytes.value();
-        let (serializer, region) = (self.shared.serializer.as_ref(), &*self.shared.region);
-        match codec::encode::encode(self.state, serializer, value.borrow(), bytes, self.shared.most)? {
+        let tier = self.cache.tier;
+        match codec::encode::encode(self.state, tier.serializer.as_ref(), value.borrow(), bytes, tier.most)? {
             // What it returns goes into the near cache with the first hit, if there ever is one.
-            Encoded::Done => match region.store(self.hash(), &self.bytes.0.key, bytes, terms, now, &Detached) {
-                // Without the lock it is not stored, and nobody's call fails for it.
-                Ok(Stored::Done(_) | Stored::Superseded) | Err(Busy) => Ok(()),
+            Encoded::Done => match self.backend().put(self.bytes.request(), bytes, terms, now, lease, &Detached) {
+                // Where it can't be stored now it is not, and nobody's call fails for it.
+                Ok(Stored::Done(_) | Stored::Superseded) | Err(_) => Ok(()),
                 Ok(Stored::TooLarge) => self.is_oversize(),
             },
             Encoded::TooLarge => self.is_oversize(),
             Encoded::Unserializable(exception) => {
-                self.shared.tally(|counters| &counters.unserializable);
+                tier.count(Event::Unserializable);
                 self.forget_older()?;
-                self.shared.warn(exception.borrow())
+                tier.warn(exception.borrow())
             }
         }
     }
 
     fn is_oversize(&self) -> Result<()> {
-        self.shared.tally(|counters| &counters.oversize);
+        self.cache.tier.count(Event::Oversize);
         self.forget_older()
     }
 
     /// What was stored before is out of date.
     fn forget_older(&self) -> Result<()> {
         if self.is_there()? {
-            // Without the lock it stays until it expires or is evicted.
-            let _gone_or_busy = self.shared.region.remove_entry(self.hash(), &self.bytes.0.key, &Detached);
+            // Where it can't be removed now it stays until it expires or is evicted.
+            let _gone_or_not = self.backend().remove(self.bytes.request(), &Detached);
         }
         Ok(())
     }
 
-    /// What the call returns, or that its function is to be called. Reenters: as [`TierRequest::look`], `copy`; with `single_flight` it may wait
-    /// for another thread or process.
+    /// What comes of the call. Counts a hit. Reenters: as [`TierRequest::look`].
     #[inline(always)]
-    pub fn answer(self) -> Result<Next> {
-        let now = When::of(self.policy)?;
-        let old = match self.look(now)? {
+    pub fn answer(&self) -> Result<Answer<Version<S>>> {
+        let now = When::of(self.cache.policy)?;
+        match self.look(now)? {
             Look::Fresh(value) => {
-                self.shared.count(true);
-                return self.policy.copied(value).map(Next::Return);
+                self.cache.tier.count(Event::Hit);
+                Ok(Answer::Value(value))
             }
-            Look::Stale(value, token) => {
-                if !self.claims(token, now) {
-                    return self.policy.copied(value).map(Next::Return);
-                }
-                Some(StaleEntry::InRegion(token))
-            }
-            Look::Absent => None,
-        };
-        let mut owed = Owed { old, ..Owed::default() };
-        if let (Some(flights), None) = (&self.policy.flights, &owed.old) {
-            match self.fly(flights)? {
-                (Role::Leader(flight), lease) => (owed.flight, owed.lease) = (Some(flight), lease),
-                (Role::Alone, _) => {}
-                (Role::Answered(value), _) => return Ok(Next::Return(value)),
-            }
+            Look::Stale(value, version) => Ok(match self.claims(version, now) {
+                true => Answer::Compute(Some(version)),
+                false => Answer::Value(value),
+            }),
+            Look::Absent => Ok(Answer::Compute(None)),
         }
-        self.shared.count(false);
-        Ok(Next::Call(self.begun(owed.boxed(), Keep::New)))
-    }
-
-    fn begun(self, owed: Option<Box<Owed>>, keep: Keep) -> Begun {
-        Begun { hash: Hash::of(0), made: None, bytes: Some(self.bytes), owed, keep }
     }
 
     /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.
-    pub(in crate::py) fn claims(&self, token: Token, now: When) -> bool {
-        if self.shared.region.begin_refresh(token, now.now()) {
+    fn claims(&self, version: Version<S>, now: When) -> bool {
+        if self.backend().claim_refresh(version, now.now()) {
             return true;
         }
-        self.shared.tally(|counters| &counters.stale_hits);
-        self.shared.count(true);
+        self.cache.tier.count(Event::StaleHit);
+        self.cache.tier.count(Event::Hit);
         false
     }
-}
-
-impl Wrapper {
-    /// Runs `work` on the call of these arguments; without it if its key is too large. Reenters: `key`, and as [`TierRequest::new`].
-    pub(in crate::py) fn with_request<R>(
-        &self,
-        policy: &Policy,
-        shared: &Shared,
-        args: &CallArgs<'_>,
-        work: impl FnOnce(Option<TierRequest<'_>>) -> Result<R>,
-    ) -> Result<R> {
-        policy.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.kind)?;
-            let request = TierRequest::new(self, policy, shared, key_args, near)?;
-            if request.is_none() {
-                shared.tally(|counters| &counters.oversize);
-            }
-            work(request)
-        })
-    }
-
-    /// Reenters: `key`, options, pickle or the serializer, and as [`TierRequest::answer`].
-    pub(in crate::py) fn begin_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Next> {
-        policy.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.kind)?;
-            if let Some(hash) = near {
-                let now = policy.options.now()?;
-                if let Some(value) = self.near_value(policy, shared, key_args, hash, now)? {
-                    shared.count(true);
-                    return policy.copied(value).map(Next::Return);
-                }
-            }
-            match TierRequest::new(self, policy, shared, key_args, near)? {
-                Some(request) => request.answer(),
-                None => Ok(begin_unkeyed(shared)),
-            }
-        })
-    }
-
-    /// As [`Wrapper::begin_shared`], where the arguments are the key, whose hash the near cache does not have.
-    #[inline(always)]
-    pub(in crate::py) fn begin_absent(
-        &self,
-        policy: &Policy,
-        shared: &Shared,
-        args: &CallArgs<'_>,
-        hash: Hash,
-    ) -> Result<Next> {
-        match TierRequest::new(self, policy, shared, args, Some(hash))? {
-            Some(request) => request.answer(),
-            None => Ok(begin_unkeyed(shared)),
-        }
-    }
-
-    /// Stores a computed value under a key that has these bytes. Reenters: as [`TierRequest::keep_computed`].
-    pub fn store_in_region(
-        &self,
-        policy: &Policy,
-        shared: &Shared,
-        bytes: Buffers,
-        value: &Owned,
-        replace: bool,
-    ) -> Result<()> {
-        let state = State::of_instance(self.as_object())?;
-        let key_args = CallArgs::of_positional(&[]);
-        let request = TierRequest { wrapper: self, policy, shared, state, key_args: &key_args, near: None, bytes };
-        request.keep_computed(value, replace)
-    }
-
-    /// What a call would return without computing it. Counts a hit or a miss. Reenters: `key`, `copy`, pickle or the serializer.
-    pub fn lookup_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Option<Owned>> {
-        let found = self.with_request(policy, shared, args, |request| match request {
-            Some(request) => match request.look(When::of(policy)?)? {
-                Look::Fresh(value) => Ok(Some(value)),
-                Look::Stale(value, _token) => {
-                    shared.tally(|counters| &counters.stale_hits);
-                    Ok(Some(value))
-                }
-                Look::Absent => Ok(None),
-            },
-            None => Ok(None),
-        })?;
-        shared.count(found.is_some());
-        found.map(|value| policy.copied(value)).transpose()
-    }
-
-    /// `cache_contains`. Reenters: `key`, pickle or the serializer.
-    pub fn contains_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
-        self.with_request(policy, shared, args, |request| request.map_or(Ok(false), |request| request.is_there()))
-    }
-
-    /// `cache_invalidate`. Reenters: as [`Wrapper::contains_shared`].
-    pub fn invalidate_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<bool> {
-        self.with_request(policy, shared, args, |request| request.map_or(Ok(false), |request| request.drop_entry()))
-    }
-
-    /// `cache_put`. Reenters: as [`TierRequest::keep`], `key`.
-    pub fn put_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
-        self.with_request(policy, shared, args, |request| {
-            request.map_or(Ok(()), |request| request.keep(&Borrowed::to_owned(value)))
-        })
-    }
-
-    /// The first part of `cache_refresh`. Reenters: `key`, and as [`TierRequest::new`].
-    pub fn begin_refresh_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Begun> {
-        self.with_request(policy, shared, args, |request| {
-            Ok(match request {
-                Some(request) => request.begun(None, Keep::Any),
-                None => Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Not },
-            })
-        })
-    }
-}
-
-/// A call whose key is too large.
-fn begin_unkeyed(shared: &Shared) -> Next {
-    shared.count(false);
-    shared.tally(|counters| &counters.oversize);
-    Next::Call(Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Never })
 }

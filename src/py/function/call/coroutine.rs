@@ -13,9 +13,10 @@ use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};
 use crate::py::function::coroutine_stage::Task;
 use crate::py::key;
 use crate::py::key::{Key, KeyKind};
-use crate::py::tier::near;
-use crate::py::tier::region::Shared;
-use crate::py::tier::request::{Look, TierRequest, When};
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::request::{Answer, TierRequest};
+use crate::py::tier::source::{Event, Source};
+use crate::py::tier::{near, with_tier};
 use crate::state::State;
 use pyo3_ffi as py;
 
@@ -39,8 +40,8 @@ pub unsafe extern "C" fn coroutine_vectorcall(
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(policy) = self.policy() else { unreachable!("this function is for wrappers with options") };
-        if let Some(shared) = &policy.shared {
-            return self.call_coroutine_shared(policy, shared, args);
+        if let Some(tier) = self.tier() {
+            return with_tier!(tier, |tier| self.call_behind(self.tiered(policy, tier), args));
         }
         policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
@@ -67,8 +68,8 @@ impl Wrapper {
 
     /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
     pub fn refresh_coroutine(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<Owned> {
-        if let Some(shared) = &policy.shared {
-            return self.refresh_coroutine_shared(policy, shared, args);
+        if let Some(tier) = self.tier() {
+            return with_tier!(tier, |tier| self.refresh_behind(self.tiered(policy, tier), args));
         }
         policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
@@ -89,64 +90,54 @@ impl Wrapper {
         Coroutine::create(state, CoroutineCall::new(self, task, (args, key_args), hash, old)?)
     }
 
-    /// A call of a coroutine function. Reenters: as [`Wrapper::call_shared`], but for the function.
-    fn call_coroutine_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
+    /// A call of a coroutine function with a tier. Reenters: options, pickle or the serializer.
+    fn call_behind<S: Source>(&self, cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Owned> {
+        let policy = cache.policy;
         policy.with_key_args(args, |key_args| {
-            let near = near::hash(key_args, self.kind)?;
-            if let Some(hash) = near {
-                let now = policy.options.now()?;
-                if let Some(value) = self.near_value(policy, shared, key_args, hash, now)? {
-                    shared.count(true);
-                    return policy.wrap(&policy.copied(value)?);
-                }
+            let near = near::hash(key_args, cache.near.kind)?;
+            if let Some(hash) = near
+                && let Some(value) = cache.near_value(key_args, hash)?
+            {
+                cache.tier.count(Event::Hit);
+                return policy.wrap(&policy.copied(value)?);
             }
-            match TierRequest::new(self, policy, shared, key_args, near)? {
-                Some(request) => request.answer_coroutine(args),
+            match cache.request(key_args, near)? {
+                Some(request) => match request.answer()? {
+                    Answer::Value(value) => policy.wrap(&policy.copied(value)?),
+                    Answer::Compute(version) => {
+                        let old = version.map(|version| StaleEntry::InTier(version.into()));
+                        self.coroutine_of(&request, Task::Run, args, old)
+                    }
+                },
                 None => {
-                    shared.count(false);
-                    shared.tally(|counters| &counters.oversize);
+                    cache.tier.count(Event::Miss);
+                    cache.tier.count(Event::Oversize);
                     self.call_function(args)
                 }
             }
         })
     }
 
-    /// `cache_refresh` of a coroutine function: a coroutine. Reenters: as a call.
-    fn refresh_coroutine_shared(&self, policy: &Policy, shared: &Shared, args: &CallArgs<'_>) -> Result<Owned> {
-        self.with_request(policy, shared, args, |request| match request {
-            Some(request) => request.coroutine(Task::Refresh, args, None),
+    /// `cache_refresh` of a coroutine function with a tier: a coroutine. Reenters: as a call.
+    fn refresh_behind<S: Source>(&self, cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Owned> {
+        cache.with_request(args, |request| match request {
+            Some(request) => self.coroutine_of(&request, Task::Refresh, args, None),
             None => self.call_function(args),
         })
     }
-}
-
-impl TierRequest<'_> {
-    /// What the call of a coroutine function returns: a coroutine that is through, or one that computes. Reenters: options,
-    /// and as [`TierRequest::look`].
-    fn answer_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
-        let now = When::of(self.policy)?;
-        let stale = match self.look(now)? {
-            Look::Fresh(value) => {
-                self.shared.count(true);
-                return self.policy.wrap(&self.policy.copied(value)?);
-            }
-            Look::Stale(value, token) => {
-                if !self.claims(token, now) {
-                    return self.policy.wrap(&self.policy.copied(value)?);
-                }
-                Some(StaleEntry::InRegion(token))
-            }
-            Look::Absent => None,
-        };
-        self.coroutine(Task::Run, args, stale)
-    }
 
     /// A coroutine that computes. It goes by the key's bytes as its one argument.
-    fn coroutine(&self, task: Task, args: &CallArgs<'_>, stale: Option<StaleEntry>) -> Result<Owned> {
-        let key = self.key_object()?;
+    fn coroutine_of<S: Source>(
+        &self,
+        request: &TierRequest<'_, S>,
+        task: Task,
+        args: &CallArgs<'_>,
+        old: Option<StaleEntry>,
+    ) -> Result<Owned> {
+        let key = request.key_object()?;
         let values = [key.borrow()];
         let key_args = CallArgs::of_positional(&values);
         let hash = key::hash::hash(&key_args, KeyKind::Call)?;
-        self.wrapper.coroutine(task, args, &key_args, hash, stale)
+        self.coroutine(task, args, &key_args, hash, old)
     }
 }

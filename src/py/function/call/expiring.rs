@@ -1,17 +1,17 @@
 //! Calls of caches with options. They share the store and its searches with the plain ones; each value lies in an entry
 //! with its terms.
 
-use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
 use crate::ffi::exact::{Exact, Int, Str};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, clock as clocks, thread, to_slot};
-use crate::py::cache::expiring_ops::{Found, IsGood, Peek, Put, Read, TakeOut};
-use crate::py::cache::policy::{Cause, Policy, entry};
-use crate::py::cache::{Bound, Cache};
-use crate::py::entry::{EntryTerms, StaleEntry};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, thread, to_slot};
+use crate::py::cache::Cache;
+use crate::py::cache::capacity::Bound;
+use crate::py::cache::expiring_ops::{Found, Peek, Read};
+use crate::py::cache::policy::{Policy, entry};
+use crate::py::entry::StaleEntry;
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::Wrapper;
 use crate::py::function::call::coroutine::coroutine_vectorcall;
@@ -20,7 +20,7 @@ use crate::py::function::call::plain::is_single;
 use crate::py::function::call::tiered;
 use crate::py::key::Key;
 use crate::py::options::{Clock, CopyPolicy};
-use crate::py::unhashable;
+use crate::py::tier::Tier;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 
@@ -226,11 +226,11 @@ impl Wrapper {
                 Ok(Role::Leader(flight)) => owed.flight = Some(flight),
                 Ok(Role::Alone) => {}
                 Ok(Role::Answered(value)) => {
-                    owed.give_up_refresh(policy);
+                    owed.give_up_refresh(None);
                     return Ok(Next::Return(value));
                 }
                 Err(raised) => {
-                    owed.give_up_refresh(policy);
+                    owed.give_up_refresh(None);
                     return Err(raised);
                 }
             }
@@ -240,118 +240,9 @@ impl Wrapper {
     }
 }
 
-impl Cache {
-    /// Stores a value that was computed, unless it can't be told on which terms: that is reported, and no matter of who wants the
-    /// value. Reenters: as [`Cache::keep_expiring`], `sys.unraisablehook`.
-    pub fn keep_computed(
-        &self,
-        policy: &Policy,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        value: &Owned,
-        replace_fresh: bool,
-    ) -> Result<()> {
-        if self.bound == Bound::Off {
-            return Ok(());
-        }
-        match policy.terms_of_computed(value.borrow())? {
-            Some(terms) => self.keep_on_terms(policy, key_args, hash, value, terms, replace_fresh).map(drop),
-            // The clock may be what failed: as of its beginning, nothing has expired.
-            None if replace_fresh => self.drop_older(policy, key_args, hash, 0),
-            // What is there stays until it is too old, as where the computation fails.
-            None => Ok(()),
-        }
-    }
-
-    /// What was stored before a value that is not stored is out of date. Reenters: `__eq__` of keys, `on_evict`, finalizers.
-    fn drop_older(&self, policy: &Policy, key_args: &CallArgs<'_>, hash: Hash, now: Time) -> Result<()> {
-        let (_, left) = self.locate(hash, key_args, &mut TakeOut { policy, now, cause: Cause::Replaced })?;
-        policy.notify_evicted(left)
-    }
-
-    /// Stores a value that the caller has. Reenters: `ttl`, `weigher`, `clock`, `__eq__` of keys, `on_evict`, finalizers of what
-    /// leaves.
-    pub fn keep_expiring(
-        &self,
-        policy: &Policy,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        value: &Owned,
-        replace_fresh: bool,
-    ) -> Result<()> {
-        if self.bound == Bound::Off {
-            return Ok(());
-        }
-        let (terms, now) = policy.terms(value.borrow())?;
-        self.keep_on_terms(policy, key_args, hash, value, (terms, now), replace_fresh).map(drop)
-    }
-
-    /// Stores a value on these terms, as of now, or tells which one stays. Reenters: `__eq__` of keys, `on_evict`, finalizers of
-    /// what leaves.
-    pub fn keep_on_terms(
-        &self,
-        policy: &Policy,
-        key_args: &CallArgs<'_>,
-        hash: Hash,
-        value: &Owned,
-        (terms, now): (EntryTerms, Time),
-        replace_fresh: bool,
-    ) -> Result<Option<Owned>> {
-        if terms.weight > policy.most_weight() {
-            return self.drop_older(policy, key_args, hash, now).map(|()| None);
-        }
-        let object = policy.entry_type.create(policy.wrap(value)?, terms, now, None)?.into_object();
-        let new = Some((Key::new(key_args, self.kind)?, object));
-        let left = Vec::new();
-        let mut put = Put { policy, hash, new, now, replace_fresh, left, spare: None, no_memory: false, stays: None };
-        let outcome = self.locate(hash, key_args, &mut put);
-        let Put { left, no_memory, new, spare, stays, .. } = put;
-        drop((new, spare));
-        // Where the search failed, nothing has left.
-        outcome?;
-        policy.notify_evicted(left)?;
-        if no_memory { Err(Raised::no_memory()) } else { Ok(stays) }
-    }
-
-    /// `cache_contains` with options. Reenters: `key`, `clock`, `__hash__` and `__eq__` of arguments.
-    pub fn contains_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<bool> {
-        policy.with_key_args(args, |key_args| {
-            let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            self.locate(hash, key_args, &mut IsGood(policy.options.now()?))
-        })
-    }
-
-    /// `cache_invalidate` with options. Reenters: as [`Cache::contains_expiring`], `on_evict`, finalizers.
-    pub fn invalidate_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<bool> {
-        policy.with_key_args(args, |key_args| {
-            let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            let now = policy.options.now()?;
-            // First, so that nobody who comes now gets a result of before.
-            self.detach_flight(policy.flights.as_ref(), key_args, hash)?;
-            let (good, left) = self.locate(hash, key_args, &mut TakeOut { policy, now, cause: Cause::Invalidated })?;
-            if good {
-                self.invalidated();
-            }
-            policy.notify_evicted(left)?;
-            Ok(good)
-        })
-    }
-
-    /// `cache_put` with options. The caller has the value, so with `copy` a copy is stored. Reenters: as
-    /// [`Cache::keep_expiring`], `key`, `copy`, `__hash__` of arguments.
-    pub fn put_expiring(&self, policy: &Policy, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
-        policy.with_key_args(args, |key_args| {
-            let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            let value = policy.copied(value.to_owned())?;
-            self.detach_flight(policy.flights.as_ref(), key_args, hash)?;
-            self.keep_expiring(policy, key_args, hash, &value, true)
-        })
-    }
-}
-
 impl Wrapper {
     /// The vectorcall function of a wrapper with options.
-    pub fn expiring_function(policy: &Policy, bound: Bound) -> Option<py::vectorcallfunc> {
+    pub fn expiring_function(policy: &Policy, tier: Option<&Tier>, bound: Bound) -> Option<py::vectorcallfunc> {
         if bound == Bound::Off && policy.flights.is_none() {
             return match (&policy.options.copy, policy.options.coroutine) {
                 (CopyPolicy::No, _) => None,
@@ -359,8 +250,12 @@ impl Wrapper {
                 (CopyPolicy::By(_), true) => Some(coroutine_vectorcall),
             };
         }
-        if policy.shared.is_some() {
-            return Some(if policy.options.coroutine { coroutine_vectorcall } else { tiered::function_for(policy) });
+        if let Some(tier) = tier {
+            return Some(if policy.options.coroutine {
+                coroutine_vectorcall
+            } else {
+                tiered::function_for(policy, tier)
+            });
         }
         Some(match (policy.options.coroutine, policy.ignores()) {
             (true, true) => clocked_function::<true, true>(policy),

@@ -1,13 +1,12 @@
 //! The way of a call that the hit path has not decided: an entry to be looked at more closely, or a miss.
 
-use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Look;
-use crate::ffi::sync::Store;
 use crate::ffi::{CallArgs, Owned, Raised, Result, to_slot};
+use crate::py::cache::capacity::Bound;
 use crate::py::cache::lookup::{Action, Candidate};
-use crate::py::cache::{Bound, Cache};
+use crate::py::cache::ops::Get;
 use crate::py::function::Wrapper;
 use crate::py::key::{Key, KeyKind};
 use pyo3_ffi as py;
@@ -259,79 +258,6 @@ pub unsafe extern "C" fn uncached_vectorcall(
     unsafe { this.call_in_place(args, nargsf, kwnames) }
 }
 
-/// Reads an entry as a call does.
-pub struct Get;
-
-impl Action for Get {
-    /// The value, or the generation in which there was none.
-    type Outcome = std::result::Result<Owned, Option<u64>>;
-
-    #[inline(always)]
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Self::Outcome {
-        store.mark(id);
-        Ok(store.value(id).clone())
-    }
-
-    #[inline(always)]
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Self::Outcome {
-        Err(Some(store.generation()))
-    }
-
-    fn undecided(&mut self) -> Self::Outcome {
-        Err(None)
-    }
-}
-
-/// Stores a new entry, or treats the one that is there already as `replace` says.
-struct Keep {
-    hash: Hash,
-    entry: Option<(Key, Owned)>,
-    replace: bool,
-}
-
-/// What left the store for a new entry, to be dropped outside, or that there was no memory.
-type Displaced = std::result::Result<Option<(Option<Key>, Option<Owned>)>, OutOfMemory>;
-
-impl Action for Keep {
-    type Outcome = Displaced;
-
-    #[inline(always)]
-    fn found(&mut self, store: &mut Store<Key, Owned>, id: SlotId) -> Displaced {
-        if !self.replace {
-            return Ok(None);
-        }
-        store.mark(id);
-        let Some((key, value)) = self.entry.take() else {
-            return Ok(None);
-        };
-        match store.replace(id, value, Key::duplicate) {
-            Ok((_, old)) => Ok(Some((Some(key), old))),
-            Err((value, error)) => {
-                self.entry = Some((key, value));
-                Err(error)
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn absent(&mut self, store: &mut Store<Key, Owned>) -> Displaced {
-        let Some((key, value)) = self.entry.take() else {
-            return Ok(None);
-        };
-        match store.insert(self.hash, key, value) {
-            Ok(evicted) => Ok(evicted.map(|(key, value)| (Some(key), Some(value)))),
-            Err((key, value, error)) => {
-                self.entry = Some((key, value));
-                Err(error)
-            }
-        }
-    }
-
-    fn undecided(&mut self) -> Displaced {
-        Ok(None)
-    }
-}
-
 impl Wrapper {
     /// The whole search. Counts a hit. Reenters: `__eq__` of arguments.
     #[inline(never)]
@@ -374,19 +300,5 @@ impl Wrapper {
             Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
         }
         Ok(value)
-    }
-}
-
-impl Cache {
-    /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
-    #[inline(never)]
-    pub fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {
-        match self.locate(hash, args, &mut Keep { hash, entry: Some(entry), replace })? {
-            Ok(left) => {
-                drop(left);
-                Ok(())
-            }
-            Err(OutOfMemory) => Err(Raised::no_memory()),
-        }
     }
 }

@@ -4,17 +4,20 @@
 //! function that does all that comes before, which has returned when the function is called; the call itself, from a small frame;
 //! and a function that does all that comes after. What the last has to know of the first is [`Begun`].
 
+use crate::backend::Words;
 use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, thread, to_slot};
-use crate::py::cache::Bound;
+use crate::py::cache::capacity::Bound;
 use crate::py::cache::in_flight::LedFlight;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::StaleEntry;
-use crate::py::flight::deadlock::LeaseHolder;
 use crate::py::function::Wrapper;
 use crate::py::key::Key;
-use crate::py::tier::request::Buffers;
-use crate::shm::LeaseId;
+use crate::py::tier::buffers::Buffers;
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::lease::HeldLease;
+use crate::py::tier::source::Source;
+use crate::py::tier::{Tier, with_tier};
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -41,7 +44,7 @@ pub struct Begun {
     pub hash: Hash,
     /// What the option `key` has returned, if there is one.
     pub made: Option<Owned>,
-    /// The key in a region.
+    /// The key, as a tier has it.
     pub bytes: Option<Buffers>,
     /// What others expect of this call.
     pub owed: Option<Box<Owed>>,
@@ -56,8 +59,8 @@ pub struct Owed {
     pub old: Option<StaleEntry>,
     /// The flight that it leads.
     pub flight: Option<LedFlight>,
-    /// The lease of the region's that it holds.
-    pub lease: Option<(LeaseId, LeaseHolder)>,
+    /// The lease of the tier's that it holds.
+    pub lease: Option<HeldLease>,
 }
 
 impl Owed {
@@ -76,31 +79,31 @@ impl Owed {
 
     /// If a stale entry is still there, because of an error or because the result was not stored, another caller is to try. Reenters:
     /// finalizers.
-    pub fn give_up_refresh(&mut self, policy: &Policy) {
+    pub fn give_up_refresh(&mut self, tier: Option<&Tier>) {
         let old = self.old.take();
         if let Some(old) = &old {
-            old.give_up_refresh(policy.shared.as_ref().map(|shared| &*shared.region));
+            old.give_up_refresh(|version| tier.into_iter().for_each(|tier| tier.give_up_refresh(version)));
         }
         // The exception that is set, if any, is the caller's.
         thread::with_exception_aside(|| drop(old));
     }
 
     /// Gives all that is owed, with this result, and returns it. Reenters: finalizers, and where greenlets wait, their library.
-    pub fn settle(&mut self, policy: &Policy, result: Result<Owned>) -> Result<Owned> {
-        self.give_up_refresh(policy);
+    pub fn settle(&mut self, policy: &Policy, tier: Option<&Tier>, result: Result<Owned>) -> Result<Owned> {
+        self.give_up_refresh(tier);
         // Before the flight, so that a caller of this process whom it wakes finds no lease of its own.
-        self.end_lease(policy);
+        self.end_lease(tier);
         match (self.flight.take(), &policy.flights) {
             (Some(flight), Some(flights)) => flight.land(flights, result),
             _ => result,
         }
     }
 
-    fn end_lease(&mut self, policy: &Policy) {
-        if let Some((lease, _holder)) = self.lease.take()
-            && let Some(shared) = &policy.shared
+    fn end_lease(&mut self, tier: Option<&Tier>) {
+        if let Some((lease, _holding)) = self.lease.take()
+            && let Some(tier) = tier
         {
-            shared.region.end_lease(lease);
+            tier.end_lease(lease);
         }
     }
 }
@@ -191,8 +194,11 @@ impl Wrapper {
             let value = self.unless_coroutine(value)?;
             if keep != Keep::Not && owed.as_ref().is_none_or(|owed| owed.may_store(policy)) {
                 let replace = keep == Keep::Any;
-                match (&policy.shared, bytes) {
-                    (Some(shared), Some(bytes)) => self.store_in_region(policy, shared, bytes, &value, replace),
+                match (self.tier(), bytes) {
+                    (Some(tier), Some(bytes)) => {
+                        let lease = owed.as_ref().and_then(|owed| owed.lease.as_ref()).map(|(lease, _holding)| *lease);
+                        with_tier!(tier, |tier| keep_behind(self.tiered(policy, tier), bytes, &value, replace, lease))
+                    }
                     _ => policy.with_made(made.as_ref(), args, |key_args| {
                         self.keep_computed(policy, key_args, hash, &value, replace)
                     }),
@@ -201,7 +207,7 @@ impl Wrapper {
             Ok(value)
         });
         let result = match owed {
-            Some(mut owed) => owed.settle(policy, stored),
+            Some(mut owed) => owed.settle(policy, self.tier(), stored),
             None => stored,
         };
         thread::with_exception_aside(|| drop(made));
@@ -226,8 +232,10 @@ impl Wrapper {
         match self.policy() {
             _ if keep == Keep::Never => Ok(Next::Call(begun(Hash::of(0)))),
             Some(policy) if policy.options.coroutine => self.refresh_coroutine(policy, args).map(Next::Return),
-            Some(policy) => match &policy.shared {
-                Some(shared) => self.begin_refresh_shared(policy, shared, args).map(Next::Call),
+            Some(policy) => match self.tier() {
+                Some(tier) => {
+                    with_tier!(tier, |tier| begin_refresh_behind(self.tiered(policy, tier), args)).map(Next::Call)
+                }
                 None => {
                     let made = policy.make_key(args)?;
                     let hash = policy.with_made(made.as_ref(), args, |key_args| self.hash_of(args, key_args))?;
@@ -238,4 +246,26 @@ impl Wrapper {
             None => Ok(Next::Call(begun(self.hash_of(args, args)?))),
         }
     }
+}
+
+/// Stores a computed value under a key that has these bytes. Reenters: `ttl`, pickle or the serializer, filters of warnings,
+/// `sys.unraisablehook`.
+fn keep_behind<S: Source>(
+    cache: TieredCache<'_, S>,
+    bytes: Buffers,
+    value: &Owned,
+    replace: bool,
+    lease: Option<Words>,
+) -> Result<()> {
+    let no_args = CallArgs::of_positional(&[]);
+    cache.request_of_bytes(&no_args, bytes)?.keep_computed(value, replace, lease.map(Into::into))
+}
+
+/// The first part of `cache_refresh` with a tier. Reenters: `key`, pickle or the serializer.
+fn begin_refresh_behind<S: Source>(cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Begun> {
+    cache.with_request(args, |request| {
+        let keep = if request.is_some() { Keep::Any } else { Keep::Not };
+        let bytes = request.map(|request| request.bytes);
+        Ok(Begun { hash: Hash::of(0), made: None, bytes, owed: None, keep })
+    })
 }

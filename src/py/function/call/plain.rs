@@ -6,10 +6,10 @@
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::{Hit, Look};
-use crate::ffi::compare::{self, Verdict};
-use crate::ffi::exact::{self, Exact, Int, Str, Tuple};
-use crate::ffi::{Borrowed, CallArgs, Owned, hash};
-use crate::py::cache::Bound;
+use crate::ffi::compare::Verdict;
+use crate::ffi::exact::{Exact, Int, Str, Tuple};
+use crate::ffi::{Borrowed, CallArgs, Owned, compare, exact, hash};
+use crate::py::cache::capacity::Bound;
 use crate::py::function::Wrapper;
 use crate::py::function::call::miss::{
     miss_any, miss_int, miss_single, resolve_any, resolve_single, uncached_vectorcall,

@@ -4,14 +4,19 @@ use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::exact::{Exact, Int, Str};
-use crate::ffi::{Borrowed, CallArgs, clock as clocks};
+use crate::ffi::{Borrowed, CallArgs, Result, clock as clocks};
 use crate::py::cache::policy::{Policy, entry};
+use crate::py::entry::StaleEntry;
+use crate::py::flight::policy::Role;
 use crate::py::function::Wrapper;
-use crate::py::function::call::parts::{Begun, Next, in_parts};
+use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
 use crate::py::key::Key;
 use crate::py::options::Clock;
-use crate::py::tier::region::Shared;
+use crate::py::tier::cache::TieredCache;
+use crate::py::tier::request::{Answer, TierRequest};
+use crate::py::tier::source::{Event, Source, Tiered};
+use crate::py::tier::{Tier, TierKind, near, with_tier};
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -22,19 +27,23 @@ const COARSE_CLOCK: u8 = 1;
 const EXACT_CLOCK: u8 = 2;
 
 /// The vectorcall function of a shared cache.
-pub fn function_for(policy: &Policy) -> py::vectorcallfunc {
+pub fn function_for(policy: &Policy, tier: &Tier) -> py::vectorcallfunc {
+    with_tier!(tier, |tier| function_of_kind(policy, tier))
+}
+
+fn function_of_kind<S: TierKind>(policy: &Policy, _of_kind: &Tiered<S>) -> py::vectorcallfunc {
     match policy.options.clock {
         _ if !policy.quick || policy.ignores() => shared_vectorcall,
-        Clock::Unused => quick_vectorcall::<NO_CLOCK>,
-        Clock::Coarse => quick_vectorcall::<COARSE_CLOCK>,
-        Clock::Exact => quick_vectorcall::<EXACT_CLOCK>,
+        Clock::Unused => quick_vectorcall::<S, NO_CLOCK>,
+        Clock::Coarse => quick_vectorcall::<S, COARSE_CLOCK>,
+        Clock::Exact => quick_vectorcall::<S, EXACT_CLOCK>,
         Clock::Given(_) => shared_vectorcall,
     }
 }
 
 /// The hit path: one argument, a small natural number or the very `str` that is stored, whose value lies in the near cache and
-/// stands in the region. All else goes on to [`shared_vectorcall`]. Reenters: as that.
-unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
+/// stands in the tier. All else goes on to [`shared_vectorcall`]. Reenters: as that.
+unsafe extern "C" fn quick_vectorcall<S: TierKind, const CLOCK: u8>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -45,16 +54,14 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
         let argument = unsafe { Borrowed::first_of(args) };
         // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
         let this = unsafe { Wrapper::of(callable) };
-        if let Some(policy) = this.policy()
-            && let Some(shared) = &policy.shared
-        {
-            let region = &*shared.region;
+        if let Some(tier) = this.tier().and_then(S::of) {
+            let backend = tier.backend();
             let now = match CLOCK {
                 COARSE_CLOCK => clocks::coarse(),
                 EXACT_CLOCK => clocks::exact(),
                 _ => 0,
             };
-            let take = |object: &_| entry(object).read_shared(region, now);
+            let take = |object: &_| entry(object).read_near(backend, now);
             let (mut hash, mut found) = (Hash::of(0), Hit::Unsure(SlotId::NONE));
             if let Some(int) = Exact::<Int>::of(argument) {
                 if let Some(value) = int.small_natural() {
@@ -67,11 +74,11 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
             }
             match found {
                 Hit::Value(value) => {
-                    shared.count(true);
+                    tier.count(Event::Hit);
                     return value.into_ptr();
                 }
                 // SAFETY: one argument, as this function got it, of this hash.
-                Hit::Absent(_) => return unsafe { absent_vectorcall(callable, args, hash) },
+                Hit::Absent(_) => return unsafe { absent_vectorcall::<S>(callable, args, hash) },
                 Hit::Unsure(_) => {}
             }
         }
@@ -82,19 +89,19 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8>(
 
 /// A call with one argument of this hash, which the near cache has not. Reenters: as [`shared_vectorcall`].
 #[inline(never)]
-unsafe extern "C" fn absent_vectorcall(
+unsafe extern "C" fn absent_vectorcall<S: TierKind>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     hash: Hash,
 ) -> *mut py::PyObject {
     // SAFETY: this function's own arguments: one positional argument.
-    let begin = |begun: &mut _| unsafe { begin_absent(callable, args, hash, begun) };
+    let begin = |begun: &mut _| unsafe { begin_absent::<S>(callable, args, hash, begun) };
     // SAFETY: this function's own arguments.
     unsafe { in_parts(callable, args, 1, ptr::null_mut(), begin) }
 }
 
 #[inline(never)]
-unsafe fn begin_absent(
+unsafe fn begin_absent<S: TierKind>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     hash: Hash,
@@ -103,8 +110,9 @@ unsafe fn begin_absent(
     // SAFETY: one positional argument, held by the caller.
     let args = unsafe { CallArgs::new(args, 1, ptr::null_mut()) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
-    let (this, policy, shared) = unsafe { parts(callable) };
-    Next::to_slot(this.begin_absent(policy, shared, &args, hash), begun)
+    let (this, policy, tier) = unsafe { parts(callable) };
+    let Some(tier) = S::of(tier) else { unreachable!("this function is for tiers of this kind") };
+    Next::to_slot(begin_behind(this.tiered(policy, tier), &args, Some(hash)), begun)
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
@@ -132,19 +140,66 @@ unsafe fn begin_shared(
     // SAFETY: vectorcall's own arguments, during the call.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
-    let (this, policy, shared) = unsafe { parts(callable) };
-    Next::to_slot(this.begin_shared(policy, shared, &args), begun)
+    let (this, policy, tier) = unsafe { parts(callable) };
+    Next::to_slot(with_tier!(tier, |tier| begin(this.tiered(policy, tier), &args)), begun)
 }
 
-/// The wrapper, its options and its region, for a call that is no hit of the near cache.
+/// The wrapper, its options and its tier, for a call that is no hit of the near cache.
 ///
 /// # Safety
 /// The object is a wrapper of a shared cache, held by the caller.
 #[inline(always)]
-unsafe fn parts<'a>(callable: *mut py::PyObject) -> (&'a Wrapper, &'a Policy, &'a Shared) {
+unsafe fn parts<'a>(callable: *mut py::PyObject) -> (&'a Wrapper, &'a Policy, &'a Tier) {
     // SAFETY: as the caller says.
     let this = unsafe { Wrapper::of(callable) };
-    let Some((policy, shared)) = this.policy_shared() else { unreachable!("this function is for shared caches") };
+    let Some((policy, tier)) = this.behind() else { unreachable!("this function is for shared caches") };
     this.store.register_thread(this.owner());
-    (this, policy, shared)
+    (this, policy, tier)
+}
+
+/// Reenters: `key`, options, pickle or the serializer; with `single_flight` it may wait for another thread or process.
+fn begin<S: Source>(cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Next> {
+    cache.policy.with_key_args(args, |key_args| {
+        let near = near::hash(key_args, cache.near.kind)?;
+        if let Some(hash) = near
+            && let Some(value) = cache.near_value(key_args, hash)?
+        {
+            cache.tier.count(Event::Hit);
+            return cache.policy.copied(value).map(Next::Return);
+        }
+        begin_behind(cache, key_args, near)
+    })
+}
+
+/// As [`begin`], where the near cache has no such entry. Reenters: as that.
+#[inline(always)]
+fn begin_behind<S: Source>(cache: TieredCache<'_, S>, key_args: &CallArgs<'_>, near: Option<Hash>) -> Result<Next> {
+    match cache.request(key_args, near)? {
+        Some(request) => begin_request(request),
+        None => {
+            cache.tier.count(Event::Miss);
+            cache.tier.count(Event::Oversize);
+            Ok(Next::Call(Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Never }))
+        }
+    }
+}
+
+#[inline(always)]
+fn begin_request<S: Source>(request: TierRequest<'_, S>) -> Result<Next> {
+    let (policy, tier) = (request.cache.policy, request.cache.tier);
+    let old = match request.answer()? {
+        Answer::Value(value) => return policy.copied(value).map(Next::Return),
+        Answer::Compute(version) => version.map(|version| StaleEntry::InTier(version.into())),
+    };
+    let mut owed = Owed { old, ..Owed::default() };
+    if let (Some(flights), None) = (&policy.flights, &owed.old) {
+        match request.fly(flights)? {
+            (Role::Leader(flight), lease) => (owed.flight, owed.lease) = (Some(flight), lease),
+            (Role::Alone, _) => {}
+            (Role::Answered(value), _) => return Ok(Next::Return(value)),
+        }
+    }
+    tier.count(Event::Miss);
+    let bytes = Some(request.bytes);
+    Ok(Next::Call(Begun { hash: Hash::of(0), made: None, bytes, owed: owed.boxed(), keep: Keep::New }))
 }
