@@ -4,7 +4,6 @@ use crate::ffi::build::set_item;
 use crate::ffi::method_table::{Table, methods, with_arguments, with_one_argument, without_arguments};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
 use crate::py::cache::capacity::Bound;
-use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::Policy;
 use crate::py::cache::stats::Counts;
 use crate::py::function::Wrapper;
