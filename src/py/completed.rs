@@ -210,6 +210,9 @@ unsafe extern "C" fn completed_close(_object: *mut py::PyObject, _: *mut py::PyO
 }
 
 /// `__class__`: that of coroutines, for who asks by `isinstance`, as `inspect.iscoroutine` does. `type()` tells the truth.
+///
+/// # Safety
+/// It has no conditions: it looks at no argument.
 pub unsafe extern "C" fn class(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     let class = &raw mut py::PyCoro_Type;
     // SAFETY: a static type of CPython's.

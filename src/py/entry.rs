@@ -66,7 +66,7 @@ impl EntryType {
     }
 
     /// The entry that this object is, if it is one.
-    pub fn from_object(&self, object: Owned) -> Option<EntryRef> {
+    pub fn entry_of(&self, object: Owned) -> Option<EntryRef> {
         (object.borrow().type_ptr().cast() == self.0.as_ptr()).then_some(EntryRef(object))
     }
 }

@@ -49,7 +49,7 @@ impl Action for Read<'_> {
             Age::Stale if entry.begin_refresh() => {
                 entry.touch(self.now);
                 // It is one.
-                self.policy.entry_type.from_object(object.clone()).map_or(Found::Absent, Found::Refresh)
+                self.policy.entry_type.entry_of(object.clone()).map_or(Found::Absent, Found::Refresh)
             }
             Age::Stale => {
                 entry.touch(self.now);

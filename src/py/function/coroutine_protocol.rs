@@ -48,7 +48,11 @@ impl CoroutineCall {
     /// Where nothing is awaited, or that has ended with `code` and what lies in `place`: makes a step. `PYGEN_NEXT` if there is
     /// something to be awaited now.
     ///
-    /// Not a part of [`advance`], whose frame lies on the stack while what is awaited runs.
+    /// Not a part of [`coroutine_am_send`], whose frame lies on the stack while what is awaited runs.
+    ///
+    /// # Safety
+    /// `place` is a place for the result. Where the code is `PYGEN_RETURN` it has a new reference, where it is `PYGEN_ERROR` an exception
+    /// is set. `sent` is null or a live object.
     #[inline(never)]
     unsafe fn step_in_place(
         &self,

@@ -21,6 +21,9 @@ use crate::state::State;
 use pyo3_ffi as py;
 
 /// A call of a cached coroutine function. Reenters: options, `__hash__` and `__eq__` of arguments.
+///
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper with options.
 #[inline(never)]
 pub unsafe extern "C" fn coroutine_vectorcall(
     callable: *mut py::PyObject,
