@@ -5,7 +5,7 @@ use crate::ffi::method_table::{Table, definition, getter};
 use crate::ffi::{Borrowed, Owned, Result, build, call, compat, exact, raise, to_slot, types};
 use crate::state::State;
 use pyo3_ffi as py;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -245,18 +245,24 @@ static ATTRIBUTES: Table<py::PyGetSetDef, 7> = Table::new([
 static METHODS: Table<py::PyMethodDef, 3> =
     Table::new(coroutine_methods(completed_send, completed_throw, completed_close));
 
-/// The methods that a coroutine has.
+/// The methods that a coroutine has, with what CPython says of its own.
 pub const fn coroutine_methods(
     send: py::PyCFunction,
     throw: py::PyCFunctionFast,
     close: py::PyCFunction,
 ) -> [py::PyMethodDef; 3] {
     [
-        definition(c"send", py::PyMethodDefPointer { PyCFunction: send }, py::METH_O, None),
-        definition(c"throw", py::PyMethodDefPointer { PyCFunctionFast: throw }, py::METH_FASTCALL, None),
-        definition(c"close", py::PyMethodDefPointer { PyCFunction: close }, py::METH_NOARGS, None),
+        definition(c"send", py::PyMethodDefPointer { PyCFunction: send }, py::METH_O, Some(SEND)),
+        definition(c"throw", py::PyMethodDefPointer { PyCFunctionFast: throw }, py::METH_FASTCALL, Some(THROW)),
+        definition(c"close", py::PyMethodDefPointer { PyCFunction: close }, py::METH_NOARGS, Some(CLOSE)),
     ]
 }
+
+const SEND: &CStr = c"send(arg) -> send 'arg' into the coroutine, return what it yields next or raise StopIteration.";
+const THROW: &CStr =
+    c"throw(value)\nthrow(type[,value[,tb]])\n\nRaise an exception in the coroutine, return what it yields next \
+    or raise StopIteration.";
+const CLOSE: &CStr = c"close() -> raise GeneratorExit inside the coroutine.";
 
 /// Makes the type, for one interpreter.
 pub fn make_type(module: Borrowed<'_>) -> Result<Owned> {

@@ -233,3 +233,18 @@ def test_a_coroutine_of_a_method_keeps_its_instance_until_it_is_through():
         assert gone() is None
 
     run(main())
+
+
+def test_coroutines_of_misses_and_hits_say_what_their_methods_do():
+    @cache
+    async def f(x):
+        return x
+
+    miss = f(1)
+    assert run(miss) == 1
+    hit = f(1)
+    assert type(hit) is not type(miss)
+    for coroutine in (miss, hit):
+        for method in ("send", "throw", "close", "__await__"):
+            assert getattr(coroutine, method).__doc__, (coroutine, method)
+    hit.close()
