@@ -9,17 +9,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["docs/contributing.md"]
+PAGES = "docs/contributing.md", "docs/architecture.md"
 # Made by commands, or of another program.
 ELSEWHERE = {"build/", "dist/", "build/site", "NAME.gz", "/proc/PID/maps"}
 FOLDERS = ".ci", ".github", "bench", "docs", "examples", "include", "src", "tests"
 _BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"[\w/]+\.(?:rs|pyi?)\b")
 _PATH = re.compile(r"`([\w.*+/-]+/[\w.*+/-]*|[\w.*+-]+\.(?:rs|py|pyi|md|toml|lock|h|c|txt|supp|yml))`")
 
 
 def paths_in(page: str) -> set[str]:
-    """Return what stands in backquotes and has a slash or the ending of a file, with two parts of a path or more."""
+    """Return what stands in backquotes and has a slash or the ending of a file."""
     return set(_PATH.findall(_BLOCK.sub("", page))) - ELSEWHERE
+
+
+def files_in_maps(page: str) -> set[str]:
+    """Return the names of source files in the page's blocks: maps of folders."""
+    return {name for block in _BLOCK.findall(page) for name in _FILE.findall(block)}
 
 
 def files() -> list[str]:
@@ -36,7 +42,8 @@ def is_there(path: str, names: list[str]) -> bool:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_a_page_names_are_there(page):
-    named = paths_in((ROOT / page).read_text(encoding="utf-8"))
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = paths_in(text) | files_in_maps(text)
     assert len(named) > 20
     names = files()
     missing = sorted(path for path in named if not is_there(path, names))
@@ -49,6 +56,7 @@ def test_a_file_that_was_renamed_is_missed():
         "ffi/sync",
         "hit.rs",
     }
+    assert files_in_maps("`src/yes.rs`\n```\nno.rs  a file   _core.pyi\n```\n") == {"no.rs", "_core.pyi"}
     names = ["src/core/sieve.rs", "src/core", "src/ffi/sync", "src/ffi", "src"]
     assert is_there("src/core/sieve.rs", names)
     assert is_there("ffi/sync/", names)
