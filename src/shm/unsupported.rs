@@ -67,51 +67,6 @@ impl Region {
     pub fn line(&self, _user: LineUser) -> &Line {
         match self.0 {}
     }
-    pub fn hash(&self, _key: &[u8]) -> u64 {
-        match self.0 {}
-    }
-    pub fn lookup(&self, _hash: u64, _key: &[u8], _now: impl Now, _value: &mut Vec<u8>) -> Lookup {
-        match self.0 {}
-    }
-    pub fn check(&self, _token: Token) -> bool {
-        match self.0 {}
-    }
-    pub fn lacks(&self, _hash: u64) -> bool {
-        match self.0 {}
-    }
-    pub fn touch(&self, _token: Token, _terms: &Terms, _now: Time) -> bool {
-        match self.0 {}
-    }
-    pub fn contains(&self, _hash: u64, _key: &[u8], _now: Time) -> bool {
-        match self.0 {}
-    }
-    pub fn store(&self, _: u64, _: &[u8], _: &[u8], _: &Terms, _: impl Now, _: &dyn Wait) -> Result<Stored, Busy> {
-        match self.0 {}
-    }
-    pub fn remove_entry(&self, _hash: u64, _key: &[u8], _wait: &dyn Wait) -> Result<bool, Busy> {
-        match self.0 {}
-    }
-    pub fn clear(&self, _wait: &dyn Wait) -> Result<(), Busy> {
-        match self.0 {}
-    }
-    pub fn begin_refresh(&self, _token: Token, _now: Time) -> bool {
-        match self.0 {}
-    }
-    pub fn give_up_refresh(&self, _token: Token) {
-        match self.0 {}
-    }
-    pub fn lease(&self, _hash: u64, _former: Option<FormerOwner>, _wait: &dyn Wait) -> Lease {
-        match self.0 {}
-    }
-    pub fn end_lease(&self, _lease: LeaseId) {
-        match self.0 {}
-    }
-    pub fn wait_lease(&self, _wait: &mut LeaseWait, _at_most: Duration) -> Waited {
-        match self.0 {}
-    }
-    pub fn look_at_lease(&self, _wait: &mut LeaseWait) -> Waited {
-        match self.0 {}
-    }
     pub fn stats(&self) -> RegionStats {
         match self.0 {}
     }

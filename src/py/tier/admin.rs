@@ -2,6 +2,7 @@
 //!
 //! A directory is a `str`, or None for the user's own in `/dev/shm`; a region is named by its file there.
 
+use crate::backend::Backend;
 use crate::core::clock::{NEVER, Time};
 use crate::ffi::exact::{Exact, Int};
 use crate::ffi::method_table::{methods, with_arguments};

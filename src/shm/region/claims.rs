@@ -15,7 +15,7 @@ const LOOK_CLOSELY_AFTER: Time = 500_000_000;
 impl Region {
     /// True for one caller of all processes, who makes the stale entry anew and calls [`Self::give_up_refresh`] in the end, also where it
     /// has stored. What a process had claimed that ended, became another program or is stopped, another gets.
-    pub fn begin_refresh(&self, token: Token, now: Time) -> bool {
+    pub(in crate::shm) fn begin_refresh(&self, token: Token, now: Time) -> bool {
         let Some(slot) = self.space.slot(self.space.id(token.0)) else { return false };
         let own = Identity::own();
         // Relaxed, here and below: the claim alone counts.
@@ -56,7 +56,7 @@ impl Region {
     }
 
     /// Gives a claim back.
-    pub fn give_up_refresh(&self, token: Token) {
+    pub(in crate::shm) fn give_up_refresh(&self, token: Token) {
         let mut claims = self.claims.lock();
         if claims.has_refresh(token.0)
             && let Some(slot) = self.space.slot(self.space.id(token.0))

@@ -61,38 +61,38 @@ impl Region {
 
     /// The hash of a key, keyed with the region's random seed: what all others take.
     #[inline]
-    pub fn hash(&self, key: &[u8]) -> u64 {
+    pub(in crate::shm) fn hash(&self, key: &[u8]) -> u64 {
         digest(self.space.seed, key)
     }
 
     /// Looks for the key, copies its value out, and marks it as visited. Takes no lock, and is bounded in tries. What is in
     /// `value` goes.
     #[inline]
-    pub fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
+    pub(in crate::shm) fn lookup(&self, hash: u64, key: &[u8], now: impl Now, value: &mut Vec<u8>) -> Lookup {
         self.space.lookup(hash, key, now, value)
     }
 
     /// Whether no entry has this hash. False also where that can't be told at once.
     #[inline(always)]
-    pub fn lacks(&self, hash: u64) -> bool {
+    pub(in crate::shm) fn lacks(&self, hash: u64) -> bool {
         self.space.lacks(hash)
     }
 
     /// Whether the entry still stands as it was found; marks it as visited. One load and one comparison.
     #[inline(always)]
-    pub fn check(&self, token: Token) -> bool {
+    pub(in crate::shm) fn check(&self, token: Token) -> bool {
         self.space.check(token)
     }
 
     /// For entries with a bound on idleness, after [`Self::check`]: notes when the entry was read. False: it had been idle for
     /// too long, or is too old, and is gone.
     #[inline]
-    pub fn touch(&self, token: Token, terms: &Terms, now: Time) -> bool {
+    pub(in crate::shm) fn touch(&self, token: Token, terms: &Terms, now: Time) -> bool {
         self.space.touch(token, terms, now)
     }
 
     /// Whether the key is there, fresh or stale. Marks nothing.
-    pub fn contains(&self, hash: u64, key: &[u8], now: Time) -> bool {
+    pub(in crate::shm) fn contains(&self, hash: u64, key: &[u8], now: Time) -> bool {
         self.space.contains(hash, key, now)
     }
 
@@ -125,7 +125,7 @@ impl Region {
 
     /// Stores, and evicts what it must. The hash is [`Self::hash`]'s.
     #[inline]
-    pub fn store(
+    pub(in crate::shm) fn store(
         &self,
         hash: u64,
         key: &[u8],
@@ -139,7 +139,7 @@ impl Region {
     }
 
     /// Drops one entry. True: it was there, expired or not.
-    pub fn remove_entry(&self, hash: u64, key: &[u8], wait: &dyn Wait) -> Result<bool, Busy> {
+    pub(in crate::shm) fn remove_entry(&self, hash: u64, key: &[u8], wait: &dyn Wait) -> Result<bool, Busy> {
         self.change(wait, |table| {
             let Some(id) = table.find(table.head(hash), hash, key)? else { return Ok(false) };
             table.take_out(id)?;
@@ -149,7 +149,7 @@ impl Region {
     }
 
     /// Drops all entries, and zeroes the counts.
-    pub fn clear(&self, wait: &dyn Wait) -> Result<(), Busy> {
+    pub(in crate::shm) fn clear(&self, wait: &dyn Wait) -> Result<(), Busy> {
         self.change(wait, |table| {
             table.clear()?;
             for at in state::EVICTIONS..=state::RECOVERIES {
@@ -172,22 +172,22 @@ impl Region {
     }
 
     /// Asks who computes the value of keys of this hash. `former` was found to have it no more.
-    pub fn lease(&self, hash: u64, former: Option<FormerOwner>, wait: &dyn Wait) -> Lease {
+    pub(in crate::shm) fn lease(&self, hash: u64, former: Option<FormerOwner>, wait: &dyn Wait) -> Lease {
         self.change(wait, |_| Ok(self.leases().take(hash, former))).unwrap_or(Lease::Busy)
     }
 
     /// Ends a lease that is [`Lease::Mine`], and wakes who waits for it.
-    pub fn end_lease(&self, lease: LeaseId) {
+    pub(in crate::shm) fn end_lease(&self, lease: LeaseId) {
         self.leases().end(lease);
     }
 
     /// Sleeps until a lease ends, or for so long: call it detached.
-    pub fn wait_lease(&self, wait: &mut LeaseWait, at_most: Duration) -> Waited {
+    pub(in crate::shm) fn wait_lease(&self, wait: &mut LeaseWait, at_most: Duration) -> Waited {
         self.leases().wait(wait, at_most)
     }
 
     /// [`Self::wait_lease`] without a sleep.
-    pub fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
+    pub(in crate::shm) fn look_at_lease(&self, wait: &mut LeaseWait) -> Waited {
         self.leases().look(wait)
     }
 

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use tamis::backend::{Busy, Lease, Lookup};
+use tamis::backend::{Backend, Busy, Lease, Lookup, Request};
 use tamis::core::expiry::Terms;
 use tamis::shm::{RegionConfig, Region, Stored};
 
@@ -32,7 +32,7 @@ fn value(number: u8) -> Vec<u8> {
 fn put(region: &Region, number: u8) -> Result<Stored, Busy> {
     let (key, value) = (key(number), value(number));
     let terms = if number % 3 == 0 { Terms { fresh_until: 10, ..Terms::NONE } } else { Terms::NONE };
-    region.store(region.hash(&key), &key, &value, &terms, 5, &())
+    region.put(Request { hash: region.hash(&key), key: &key }, &value, &terms, 5, None, &())
 }
 
 fn home() -> &'static Home {
@@ -50,18 +50,18 @@ fn home() -> &'static Home {
 fn operate(region: &Region, operation: u16) {
     let number = (operation >> 4) as u8 % 60;
     let key = key(number);
-    let hash = region.hash(&key);
+    let request = Request { hash: region.hash(&key), key: &key };
     match operation % 10 {
         0..4 => {
             let mut found = Vec::new();
-            if let Lookup::Fresh(_) | Lookup::Stale(_) = region.lookup(hash, &key, 5, &mut found) {
+            if let Ok(Lookup::Fresh(_) | Lookup::Stale(_)) = region.get(request, 5, &mut found) {
                 assert_eq!(found, value(number), "a damaged value passed its check");
             }
         }
         4..7 => drop(put(region, number)),
-        7 => drop(region.remove_entry(hash, &key, &())),
+        7 => drop(region.remove(request, &())),
         8 => {
-            if let Lease::Mine(lease) = region.lease(hash, None, &()) {
+            if let Lease::Mine(lease) = region.lease(request, None, &()) {
                 region.end_lease(lease);
             }
         }
