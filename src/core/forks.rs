@@ -29,17 +29,19 @@ pub fn prepare() {
 
 /// Has `handler` run in the children of forks from now on, in the order of these calls. It may run more than once in each, where
 /// threads of several interpreters call this at the same time: no lock is waited for here, which such a fork could leave locked.
+/// No other thread runs in a child then, and the handler may rely on that.
 pub fn in_children(registered: &AtomicBool, handler: unsafe extern "C" fn()) {
     // Acquire: pairs with the Release below. Who sees it set may fork.
     if !registered.load(Ordering::Acquire) {
-        // SAFETY: a function of ours, which stays loaded, as extension modules do.
+        // SAFETY: a function of ours, which stays loaded, as extension modules do; it is called in children of forks alone, each of
+        // which has one thread.
         unsafe { libc::pthread_atfork(None, None, Some(handler)) };
         registered.store(true, Ordering::Release);
     }
 }
 
 /// There is one thread in a child.
-unsafe extern "C" fn after_fork_in_child() {
+extern "C" fn after_fork_in_child() {
     // Relaxed: there is no other thread yet.
     PROCESS.fetch_add(1, Ordering::Relaxed);
 }

@@ -19,22 +19,30 @@ const _: () = assert!(LINE_CLEARED + COUNTERS <= PROCESS_COUNTERS);
 
 /// A line, as some interpreters of this process count there.
 pub struct Line {
-    /// In the region's map. Null before it was claimed.
+    /// In the map of the region that this is part of; line 0 before another one is claimed.
     counters: AtomicPtr<Counters>,
     /// Whether one interpreter of one process has it.
     alone: AtomicBool,
+    claimed: AtomicBool,
+}
+
+/// The counters of a line, in the region's map.
+fn counters_of(space: &Space, line: usize) -> *mut Counters {
+    space.process(line)[PROCESS_COUNTERS..].as_ptr().cast::<Counters>().cast_mut()
 }
 
 impl Line {
-    const fn unclaimed() -> Self {
-        Self { counters: AtomicPtr::new(std::ptr::null_mut()), alone: AtomicBool::new(false) }
+    fn unclaimed(space: &Space) -> Self {
+        let counters = AtomicPtr::new(counters_of(space, 0));
+        Self { counters, alone: AtomicBool::new(false), claimed: AtomicBool::new(false) }
     }
 
     /// Its counters.
     #[inline(always)]
     pub fn counters(&self) -> &Counters {
         // Relaxed: it leads into the map, which stood before.
-        // SAFETY: users are given lines that were claimed. They lie in the map, which is made of atomics alone and aligned.
+        // SAFETY: a line of the map, as `Line::unclaimed` and `Lines::claim` have it, which are made of atomics alone and aligned. The
+        // region that this is part of keeps the map.
         unsafe { &*self.counters.load(Ordering::Relaxed) }
     }
 
@@ -52,7 +60,8 @@ impl Line {
     }
 
     fn is_claimed(&self) -> bool {
-        !self.counters.load(Ordering::Relaxed).is_null()
+        // Relaxed: as in `Lines::join`.
+        self.claimed.load(Ordering::Relaxed)
     }
 }
 
@@ -67,7 +76,8 @@ pub struct Lines {
 impl Lines {
     /// Takes the first line, by which others see that this process has the region open.
     pub fn new(space: &Space) -> Self {
-        let lines = Self { lines: [Line::unclaimed(), Line::unclaimed()], first: AtomicU64::new(0) };
+        let lines = [Line::unclaimed(space), Line::unclaimed(space)];
+        let lines = Self { lines, first: AtomicU64::new(0) };
         lines.claim(space, LineUser(false));
         lines
     }
@@ -107,21 +117,21 @@ impl Lines {
         let own = Identity::own().0;
         let len = space.geometry.processes_len;
         let other = self.of(LineUser(!user.0)).counters.load(Ordering::Relaxed);
-        let counters_of = |line: usize| space.process(line)[PROCESS_COUNTERS..].as_ptr().cast::<Counters>().cast_mut();
         // Line 0 is for those who find none.
         let lines = || (0..len - 1).map(|at| 1 + (at + own as usize % (len - 1)) % (len - 1));
         let claim = |line: usize, ask: bool| {
             let owner = &space.process(line)[LINE_OWNER];
             // Relaxed: a number, no message.
             let seen = owner.load(Ordering::Relaxed);
-            let own_and_idle = seen == own && counters_of(line) != other;
+            let own_and_idle = seen == own && counters_of(space, line) != other;
             let free = seen == 0 || own_and_idle || ask && !Identity(seen).lives();
             free && owner.compare_exchange(seen, own, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         };
         let find = |ask| Some(own).filter(|&own| own != 0).and_then(|_| lines().find(|&line| claim(line, ask)));
         let line = find(false).or_else(|| find(true)).unwrap_or(0);
         // Relaxed: it leads into the map, which stood before.
-        self.of(user).counters.store(counters_of(line), Ordering::Relaxed);
+        self.of(user).counters.store(counters_of(space, line), Ordering::Relaxed);
+        self.of(user).claimed.store(true, Ordering::Relaxed);
         self.of(user).alone.store(line != 0 && !user.0, Ordering::Relaxed);
     }
 
@@ -129,8 +139,7 @@ impl Lines {
     pub fn give_back(&self, space: &Space) {
         let own = Identity::own().0;
         for line in 1..space.geometry.processes_len {
-            let words = space.process(line);
-            let counters = words[PROCESS_COUNTERS..].as_ptr().cast::<Counters>().cast_mut();
+            let (words, counters) = (space.process(line), counters_of(space, line));
             if self.lines.iter().any(|line| line.counters.load(Ordering::Relaxed) == counters) {
                 // Relaxed: a number, no message.
                 let _ = words[LINE_OWNER].compare_exchange(own, 0, Ordering::Relaxed, Ordering::Relaxed);
