@@ -1,8 +1,9 @@
 //! The module `tamis._core`: initialised in phases (PEP 489), with all its state in the module, so that each
 //! interpreter of a process has its own.
 
+use crate::ffi::method_table::{Table, methods, with_one_argument};
 use crate::ffi::sync::{self, FREE_THREADED};
-use crate::ffi::{Borrowed, Owned, Raised, Result, build, clock, compat, layouts, to_slot};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, clock, compat, layouts};
 use crate::py::{capsule, codec, decorators, tier::admin, types};
 use crate::state::{self, MODULE_NAME, State};
 use pyo3_ffi as py;
@@ -16,8 +17,11 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
 };
 
 /// The memory that CPython keeps for the state, which holds null until `module_exec` is through. Null before it was made.
-fn state_place(module: *mut py::PyObject) -> *mut *mut State {
-    // SAFETY: a live object; null if it is no module of ours.
+///
+/// # Safety
+/// A module that was made from [`DEFINITION`], as the slots of that get it. Others are for [`State::of_module`].
+unsafe fn state_place(module: *mut py::PyObject) -> *mut *mut State {
+    // SAFETY: a module of ours.
     unsafe { py::PyModule_GetState(module) }.cast()
 }
 
@@ -34,7 +38,8 @@ unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
         Ok(state)
     });
     let Ok(state) = filled else { return -1 };
-    let place = state_place(module);
+    // SAFETY: the slot's own argument.
+    let place = unsafe { state_place(module) };
     // SAFETY: the memory is there before the exec slots run.
     unsafe { place.write(Box::into_raw(Box::new(state))) };
     0
@@ -81,8 +86,10 @@ fn build_facts() -> Result<Owned> {
 }
 
 unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
-    // SAFETY: a module of ours, whose memory holds null or a `State`; before it was made there is none.
-    let Some(&state) = (unsafe { state_place(module).as_ref() }) else { return 0 };
+    // SAFETY: the slot's own argument.
+    let place = unsafe { state_place(module) };
+    // SAFETY: the memory of the state, which holds null or a `State`; before it was made there is none.
+    let Some(&state) = (unsafe { place.as_ref() }) else { return 0 };
     // SAFETY: as above.
     let Some(state) = (unsafe { state.as_ref() }) else { return 0 };
     // SAFETY: the collector's own function and argument, and a live object.
@@ -90,7 +97,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
 }
 
 unsafe extern "C" fn module_free(module: *mut c_void) {
-    let place = state_place(module.cast());
+    // SAFETY: the slot's own argument.
+    let place = unsafe { state_place(module.cast()) };
     if place.is_null() {
         return;
     }
@@ -109,31 +117,25 @@ struct Tables<T>(std::cell::UnsafeCell<T>);
 // SAFETY: Rust code never looks inside after the tables were made.
 unsafe impl<T> Sync for Tables<T> {}
 
-unsafe extern "C" fn on_death(module: *mut py::PyObject, callable: *mut py::PyObject) -> *mut py::PyObject {
-    // SAFETY: a function of the module gets it as its self.
-    let state = State::of_module(unsafe { Borrowed::from_ptr(module) });
-    // SAFETY: the one argument of a function called with METH_O.
-    let callable = unsafe { Borrowed::from_ptr(callable) };
-    to_slot(state.map(|state| {
+methods! {
+    Borrowed<'_>:
+    on_death = |module; callable| State::of_module(module).map(|state| {
         state.set_on_death((!callable.is_none()).then(|| callable.to_owned()));
         build::none()
-    }))
+    });
 }
 
-const ON_DEATH: py::PyMethodDef = py::PyMethodDef {
-    ml_name: c"_on_death".as_ptr(),
-    ml_meth: py::PyMethodDefPointer { PyCFunction: on_death },
-    ml_flags: py::METH_O,
-    ml_doc: c"Have a callable told of each cached function that dies: its id, and its last cache_stats().".as_ptr(),
-};
+const ON_DEATH: py::PyMethodDef = with_one_argument(
+    c"_on_death",
+    on_death,
+    c"Have a callable told of each cached function that dies: its id, and its last cache_stats().",
+);
 
-static FUNCTIONS: Tables<[py::PyMethodDef; 14]> = {
+static FUNCTIONS: Table<py::PyMethodDef, 13> = {
     let [lru_cache, cache, cached_method] = decorators::FUNCTIONS;
     let [dumps, canonical, loads, key, call] = codec::functions::FUNCTIONS;
     let [list, entries, clear, remove] = admin::FUNCTIONS;
-    // SAFETY: a table of C pointers and numbers, for which zero ends the list.
-    let end = unsafe { std::mem::zeroed() };
-    Tables(std::cell::UnsafeCell::new([
+    Table::new([
         lru_cache,
         cache,
         cached_method,
@@ -147,8 +149,7 @@ static FUNCTIONS: Tables<[py::PyMethodDef; 14]> = {
         entries,
         clear,
         remove,
-        end,
-    ]))
+    ])
 };
 
 const SLOT_COUNT: usize = compat::MODULE_SLOTS.len() + 2;
@@ -170,7 +171,7 @@ static DEFINITION: Tables<py::PyModuleDef> = Tables(std::cell::UnsafeCell::new(p
     m_name: MODULE_NAME.as_ptr(),
     m_doc: c"The compiled part of tamis.".as_ptr(),
     m_size: size_of::<*mut State>() as py::Py_ssize_t,
-    m_methods: FUNCTIONS.0.get().cast(),
+    m_methods: FUNCTIONS.as_ptr(),
     m_slots: SLOTS.0.get().cast(),
     m_traverse: Some(module_traverse),
     m_clear: None,

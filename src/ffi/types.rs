@@ -1,5 +1,6 @@
 //! Types of ours, and their instances.
 
+use super::thread::with_exception_aside;
 use super::{Borrowed, Owned, Result};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -94,6 +95,22 @@ pub unsafe fn free_untracked(object: *mut py::PyObject) -> Owned {
     unsafe { py::PyObject_GC_Del(object.cast()) };
     // SAFETY: an object of a heap type holds a reference to its type.
     unsafe { Owned::from_ptr(kind.cast()) }
+}
+
+/// `tp_dealloc` of types that the collector knows and whose instances can be weakly referenced: clears the references to the object,
+/// has `drop_fields` drop what it holds, and frees it. Reenters: callbacks of weak references, while the object is still whole, and
+/// as `drop_fields` does.
+///
+/// # Safety
+/// No reference to the object is left. After `drop_fields` nothing in it needs a drop but the reference to its type.
+pub unsafe fn dealloc_referenced(object: *mut py::PyObject, drop_fields: impl FnOnce()) {
+    // SAFETY: an object that the collector knows, whether it tracks it or not.
+    unsafe { py::PyObject_GC_UnTrack(object.cast()) };
+    // SAFETY: a whole object.
+    unsafe { py::PyObject_ClearWeakRefs(object) };
+    with_exception_aside(drop_fields);
+    // SAFETY: as the caller says.
+    drop(unsafe { free_untracked(object) });
 }
 
 /// An instance of a [`plain_type`], with its fields at such an offset. Runs no Python code.

@@ -2,7 +2,7 @@
 //!
 //! One table serves all interpreters of the process: it holds nothing that belongs to one of them.
 
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, to_slot};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, to_slot, to_status};
 use crate::py::decorators;
 use crate::py::function::Wrapper;
 use crate::state;
@@ -121,21 +121,16 @@ fn to_truth(result: Result<bool>) -> c_int {
     result.map_or_else(|_raised| -1, c_int::from)
 }
 
-/// What C gets for a success and an exception.
-fn to_status(result: Result<()>) -> c_int {
-    result.map_or_else(|_raised| -1, |()| 0)
-}
-
 unsafe extern "C" fn make(callable: *mut py::PyObject, options: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a live object, as the header asks.
     let callable = unsafe { Borrowed::from_ptr(callable) };
     // SAFETY: null or a live object, as the header asks.
     let options = (!options.is_null()).then(|| unsafe { Borrowed::from_ptr(options) });
-    to_slot(made(callable, options))
+    to_slot(make_cache(callable, options))
 }
 
 /// Reenters: as [`decorators::around`], and an import where the interpreter has not imported tamis yet.
-fn made(callable: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> {
+fn make_cache(callable: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<Owned> {
     if let Some(options) = options
         // SAFETY: a live object.
         && unsafe { py::PyDict_Check(options.as_ptr()) } == 0

@@ -1,12 +1,12 @@
 //! `lru_cache` and `cache`.
 
-use crate::ffi::method_table::{Table, methods, with_one_argument};
+use crate::ffi::method_table::{Table, methods, with_arguments, with_one_argument};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact, read};
 use crate::py::cache::capacity::Bound;
 use crate::py::cached_method::object::CachedMethod;
 use crate::py::function::Wrapper;
-use crate::py::options;
+use crate::py::options::{self, Options};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::ffi::CStr;
@@ -19,7 +19,7 @@ const OWN_NAMES: [&CStr; 2] = [c"maxsize", c"typed"];
 
 /// The options of one decoration.
 #[derive(Clone)]
-struct Options {
+struct Decoration {
     bound: Bound,
     /// As it was given.
     typed: Owned,
@@ -29,7 +29,7 @@ struct Options {
     per_instance: bool,
 }
 
-impl Options {
+impl Decoration {
     fn new(bound: Bound) -> Result<Self> {
         Ok(Self { bound, typed: build::boolean(false), others: options::values::empty()?, per_instance: false })
     }
@@ -61,7 +61,7 @@ impl Options {
             return call::with(kind.borrow(), &[made.borrow()]);
         }
         if self.per_instance {
-            CachedMethod::check_options(options::Options::parse(self.others.borrow(), false)?.as_ref())?;
+            CachedMethod::check_options(Options::parse(self.others.borrow(), false)?.as_ref())?;
         }
         if !function.is_callable() {
             CachedMethod::refuse_descriptor("the first argument must be callable", function)?;
@@ -82,11 +82,11 @@ impl Options {
     fn into_decorator(self, module: Borrowed<'_>) -> Result<Owned> {
         let maxsize = match self.bound {
             Bound::Unbounded => build::none(),
-            Bound::Off => size(0)?,
-            Bound::Entries(entries) => size(entries)?,
+            Bound::Off => build::count(0)?,
+            Bound::Entries(entries) => build::count(entries as u64)?,
         };
         // Now, so that what is wrong with them is said where they stand.
-        let parsed = options::Options::parse(self.others.borrow(), false)?;
+        let parsed = Options::parse(self.others.borrow(), false)?;
         if self.per_instance {
             CachedMethod::check_options(parsed.as_ref())?;
         }
@@ -97,19 +97,11 @@ impl Options {
             self.others.borrow(),
             build::boolean(self.per_instance).borrow(),
         ])?;
-        let definition = DECORATING.as_ptr();
         // SAFETY: a static definition, which C only reads; a new reference or null.
-        let pointer = unsafe { py::PyCFunction_NewEx(definition, bundle.as_ptr(), ptr::null_mut()) };
+        let pointer = unsafe { py::PyCFunction_NewEx(DECORATING.as_ptr(), bundle.as_ptr(), ptr::null_mut()) };
         // SAFETY: a new reference, or null with an exception set.
         unsafe { Owned::from_call(pointer) }
     }
-}
-
-fn size(entries: usize) -> Result<Owned> {
-    // SAFETY: returns a new reference or null.
-    let pointer = unsafe { py::PyLong_FromSize_t(entries) };
-    // SAFETY: a new reference, or null with an exception set.
-    unsafe { Owned::from_call(pointer) }
 }
 
 /// `maxsize` as functools takes it: an int, negative for 0, or None; and whatever else is an int to Python, such as those of numpy.
@@ -201,7 +193,7 @@ pub fn around(module: Borrowed<'_>, function: Borrowed<'_>, options: Option<Borr
 
 /// What `lru_cache` was called with, and what was given for `maxsize`, which may be the function. Reenters: iteration over
 /// `ignore`.
-fn lru_cache_options<'a>(args: &CallArgs<'a>, per_instance: bool) -> Result<(Options, Option<Borrowed<'a>>)> {
+fn lru_cache_options<'a>(args: &CallArgs<'a>, per_instance: bool) -> Result<(Decoration, Option<Borrowed<'a>>)> {
     let (mut maxsize, mut typed) = match *args.positional() {
         [] => (None, None),
         [maxsize] => (Some(maxsize), None),
@@ -217,7 +209,7 @@ fn lru_cache_options<'a>(args: &CallArgs<'a>, per_instance: bool) -> Result<(Opt
         }
     };
     let function = if per_instance { c"cached_method" } else { c"lru_cache" };
-    let mut options = Options { per_instance, ..Options::new(Bound::Entries(DEFAULT_MAXSIZE))? };
+    let mut options = Decoration { per_instance, ..Decoration::new(Bound::Entries(DEFAULT_MAXSIZE))? };
     each_option(args, function, |name, value| {
         if name != c"maxsize" && name != c"typed" {
             return options.take(name, value);
@@ -262,7 +254,7 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
             return Err(Raised::type_error(c"cache() takes at most 1 positional argument: the function"));
         }
     };
-    let mut options = Options::new(Bound::Unbounded)?;
+    let mut options = Decoration::new(Bound::Unbounded)?;
     each_option(args, c"cache", |name, value| {
         if name != c"maxsize" && name != c"typed" {
             return options.take(name, value);
@@ -281,22 +273,22 @@ fn cache(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     }
 }
 
+/// What [`Decoration::into_decorator`] makes: wraps the function. Reenters: as that does.
+fn decorate_with(bundle: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
+    let &[module, maxsize, typed, others, per_instance] = exact::tuple_items(bundle) else {
+        return Err(Raised::type_error(c"a decorator of tamis is called on its own options"));
+    };
+    let bound = bound_of(maxsize)?.unwrap_or(Bound::Unbounded);
+    let per_instance = per_instance.is_true()?;
+    Decoration { bound, typed: typed.to_owned(), others: others.to_owned(), per_instance }.decorate(module, function)
+}
+
 methods! {
     Borrowed<'_>:
     lru_cache_fastcall = |module, args| lru_cache(module, &args);
     cache_fastcall = |module, args| cache(module, &args);
     cached_method_fastcall = |module, args| cached_method(module, &args);
-    decorating_function = |bundle; function| decorate(bundle, function);
-}
-
-/// What a decorator with options does. The bundle is the self that `into_decorator` gave, a tuple.
-fn decorate(bundle: Borrowed<'_>, function: Borrowed<'_>) -> Result<Owned> {
-    let &[module, maxsize, typed, others, per_instance] = exact::tuple_items(bundle) else {
-        unreachable!("made by into_decorator")
-    };
-    let bound = bound_of(maxsize)?.unwrap_or(Bound::Unbounded);
-    let per_instance = per_instance.is_true()?;
-    Options { bound, typed: typed.to_owned(), others: others.to_owned(), per_instance }.decorate(module, function)
+    decorating_function = |bundle; function| decorate_with(bundle, function);
 }
 
 static DECORATING: Table<py::PyMethodDef, 1> = Table::new([with_one_argument(
@@ -307,11 +299,10 @@ static DECORATING: Table<py::PyMethodDef, 1> = Table::new([with_one_argument(
 
 /// The module's functions.
 pub const FUNCTIONS: [py::PyMethodDef; 3] = [
-    py::PyMethodDef {
-        ml_name: c"lru_cache".as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: lru_cache_fastcall },
-        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: c"lru_cache($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
+    with_arguments(
+        c"lru_cache",
+        lru_cache_fastcall,
+        c"lru_cache($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
             ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
             backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of up to maxsize calls, with SIEVE eviction.\n\n\
@@ -333,29 +324,24 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             clock: a callable () -> seconds in the place of the monotonic clock.\n\
             backend: 'memory', or 'shared' for one cache of all processes; then also name, path, max_bytes and\n\
             serializer.\n\n\
-            Takes the place of functools.lru_cache. The arguments must be hashable."
-            .as_ptr(),
-    },
-    py::PyMethodDef {
-        ml_name: c"cache".as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: cache_fastcall },
-        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: c"cache($module, user_function=None, /, *, maxsize=None, typed=False, ttl=None, tti=None, jitter=None, \
+            Takes the place of functools.lru_cache. The arguments must be hashable.",
+    ),
+    with_arguments(
+        c"cache",
+        cache_fastcall,
+        c"cache($module, user_function=None, /, *, maxsize=None, typed=False, ttl=None, tti=None, jitter=None, \
             stale=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, \
             clock=None, backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
-            Takes the place of functools.cache, and takes lru_cache's options besides."
-            .as_ptr(),
-    },
-    py::PyMethodDef {
-        ml_name: c"cached_method".as_ptr(),
-        ml_meth: py::PyMethodDefPointer { PyCFunctionFastWithKeywords: cached_method_fastcall },
-        ml_flags: py::METH_FASTCALL | py::METH_KEYWORDS,
-        ml_doc: c"cached_method($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
+            Takes the place of functools.cache, and takes lru_cache's options besides.",
+    ),
+    with_arguments(
+        c"cached_method",
+        cached_method_fastcall,
+        c"cached_method($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
             ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
             backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator for methods, with one cache for each instance, which is freed with it.\n\n\
-            Takes lru_cache's arguments. Instances need not be hashable, and are not kept alive."
-            .as_ptr(),
-    },
+            Takes lru_cache's arguments. Instances need not be hashable, and are not kept alive.",
+    ),
 ];

@@ -4,7 +4,7 @@
 //! comes from the module `functools`. The libraries that then do something with a cache of their own are told of ours by
 //! `tamis/_libraries.py`, once they are imported.
 
-use crate::ffi::method_table::without_arguments;
+use crate::ffi::method_table::{methods, without_arguments};
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, read, to_slot};
 use crate::state::State;
 use pyo3_ffi as py;
@@ -62,13 +62,7 @@ pub const ATTRIBUTES: [py::PyGetSetDef; 2] = [
     },
 ];
 
-/// `__dir__()`: object's own goes by `__class__`. Reenters: attributes of the type.
-unsafe extern "C" fn dir(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
-    // SAFETY: the method's own argument.
-    let this = unsafe { Borrowed::from_ptr(object) };
-    to_slot(names_of(this))
-}
-
+/// `dir(object)`: object's own goes by `__class__`. Reenters: attributes of the type.
 fn names_of(this: Borrowed<'_>) -> Result<Owned> {
     // SAFETY: a live object's type; a new list or null.
     let pointer = unsafe { py::PyObject_Dir(kind_of(this).as_ptr()) };
@@ -91,20 +85,23 @@ fn names_of(this: Borrowed<'_>) -> Result<Owned> {
     unsafe { Owned::from_call(pointer) }
 }
 
-/// `__reduce__()`: by reference, which is to say the qualified name. Reenters: as `Libraries::tell`.
+/// What pickle stores: a reference, which is to say the qualified name. Reenters: as `Libraries::tell`.
 ///
-/// A library that is told only now has got the type's own way of pickling behind its back: the object itself, once more, goes that way.
-unsafe extern "C" fn reduce(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
-    // SAFETY: the method's own argument.
-    let this = unsafe { Borrowed::from_ptr(object) };
-    let _alive = this.to_owned();
-    to_slot(State::of_instance(this).and_then(|state| {
-        if !state.libraries.tell() {
-            return this.attr(state.names.qualname.borrow());
-        }
-        let same = call::import(c"tamis._libraries", c"same")?;
-        build::tuple(&[same.borrow(), build::tuple(&[this])?.borrow()])
-    }))
+/// A library that is told only now has looked up the type's own way of pickling before: it is given the object itself once more, to be
+/// pickled that way.
+fn reduced(this: Borrowed<'_>) -> Result<Owned> {
+    let state = State::of_instance(this)?;
+    if !state.libraries.tell() {
+        return this.attr(state.names.qualname.borrow());
+    }
+    let same = call::import(c"tamis._libraries", c"same")?;
+    build::tuple(&[same.borrow(), build::tuple(&[this])?.borrow()])
+}
+
+methods! {
+    Borrowed<'_>:
+    dir = |this| names_of(this);
+    reduce = |this| reduced(this);
 }
 
 /// Methods of cached functions and cached methods.

@@ -2,7 +2,7 @@
 
 use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
-use crate::ffi::{Borrowed, Owned, Raised, Result, thread, types};
+use crate::ffi::{Borrowed, Owned, Raised, Result, types};
 use crate::py::cache::capacity::Bound;
 use crate::py::cached_method::caches::Caches;
 use crate::state::State;
@@ -129,14 +129,10 @@ pub(super) unsafe extern "C" fn method_tp_clear(object: *mut py::PyObject) -> c_
 }
 
 pub(super) unsafe extern "C" fn method_tp_dealloc(object: *mut py::PyObject) {
-    // SAFETY: an object that the collector tracks, on its way out.
-    unsafe { py::PyObject_GC_UnTrack(object.cast()) };
-    // SAFETY: a live object. Callbacks may run, while it is whole but for its weak references.
-    unsafe { py::PyObject_ClearWeakRefs(object) };
-    thread::with_exception_aside(|| {
+    let clear = || {
         // SAFETY: a method, to which no reference is left.
         unsafe { method_tp_clear(object) };
-    });
-    // SAFETY: no reference is left, the collector does not know it any more, and nothing is in it.
-    drop(unsafe { types::free_untracked(object) });
+    };
+    // SAFETY: as above. What `method_tp_clear` leaves behind needs no drop.
+    unsafe { types::dealloc_referenced(object, clear) };
 }

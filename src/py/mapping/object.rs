@@ -3,7 +3,7 @@
 use crate::core::hash::Hash;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::method_table::Receiver;
-use crate::ffi::{Borrowed, CallArgs, Raised, Result, thread, to_slot, types};
+use crate::ffi::{Borrowed, CallArgs, Raised, Result, to_slot, types};
 use crate::py::cache::Cache;
 use crate::py::cache::flights::Flights;
 use crate::py::key;
@@ -138,15 +138,14 @@ pub(super) unsafe extern "C" fn mapping_tp_new(
 ) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     let kind = unsafe { Borrowed::from_ptr(kind.cast()) };
-    // SAFETY: a ready type, this one or a subclass, whose instances own nothing where they are zero.
-    let object = unsafe { types::allocate(kind) };
-    to_slot(object.map(|object| {
+    // SAFETY: a ready type, this one or a subclass, of whose fresh instance nobody else knows.
+    let made = unsafe { types::allocate(kind) };
+    to_slot(made.inspect(|object| {
         let this = object.as_ptr().cast::<Mapping>();
-        // SAFETY: a fresh object of this type, which nobody else knows yet.
+        // SAFETY: an object of this type.
         let place = unsafe { &raw mut (*this).parts };
         // SAFETY: as above. The other fields are zero, as they should be.
         unsafe { place.write(UnsafeCell::new(Parts::new())) };
-        object
     }))
 }
 
@@ -182,14 +181,10 @@ pub(super) unsafe extern "C" fn mapping_tp_clear(object: *mut py::PyObject) -> c
 }
 
 pub(super) unsafe extern "C" fn mapping_tp_dealloc(object: *mut py::PyObject) {
-    // SAFETY: an object that the collector tracks, on its way out.
-    unsafe { py::PyObject_GC_UnTrack(object.cast()) };
-    // SAFETY: a live object. Callbacks may run, while it is whole but for its weak references.
-    unsafe { py::PyObject_ClearWeakRefs(object) };
-    thread::with_exception_aside(|| {
-        // SAFETY: a mapping, to which no reference is left. What it leaves behind needs no drop.
+    let clear = || {
+        // SAFETY: a mapping, to which no reference is left.
         unsafe { mapping_tp_clear(object) };
-    });
-    // SAFETY: no reference is left, the collector does not know it any more, and nothing is in it.
-    drop(unsafe { types::free_untracked(object) });
+    };
+    // SAFETY: as above. What `mapping_tp_clear` leaves behind needs no drop.
+    unsafe { types::dealloc_referenced(object, clear) };
 }
