@@ -126,7 +126,7 @@ def test_cache_that_outlives_its_instance_says_so():
     assert cached(1) == 2
     del a
     gc.collect()
-    with pytest.raises(ReferenceError, match="instance of this cache is gone"):
+    with pytest.raises(ReferenceError, match="instance of this cache no longer exists"):
         cached(2)
 
 

@@ -194,11 +194,11 @@ def test_cache_of_one_instance_looks_like_the_method_without_the_instance():
     del owner
     gc.collect()
     for gone in (cached, function, cached.cache_refresh):
-        with pytest.raises(ReferenceError, match="instance of this cache is gone"):
+        with pytest.raises(ReferenceError, match="instance of this cache no longer exists"):
             gone(2)
     with pytest.raises(ReferenceError):
         function.__self__  # noqa: B018
-    assert "of an instance that is gone" in repr(function)
+    assert "of an instance that no longer exists" in repr(function)
     assert cached(1) == [1]
     assert cached.cache_info().hits == 3
 
@@ -260,5 +260,5 @@ def test_cache_of_one_instance_of_a_coroutine_method_is_a_coroutine_function():
     assert cached.__name__ == "get"
     del owner
     gc.collect()
-    with pytest.raises(ReferenceError, match="instance of this cache is gone"):
+    with pytest.raises(ReferenceError, match="instance of this cache no longer exists"):
         asyncio.run(cached(2))

@@ -88,13 +88,13 @@ impl BoundMethod {
         Ok(names)
     }
 
-    /// What it is, where the instance is gone. Reenters: `__repr__` of the function.
+    /// `repr(method)` where the instance no longer exists. Reenters: `__repr__` of the function.
     fn without_instance(&self, raised: Raised) -> Result<Owned> {
         drop(raised.take());
         // SAFETY: the format takes one live object; a new reference or null.
         let text = unsafe {
             py::PyUnicode_FromFormat(
-                c"<bound method %R of an instance that is gone>".as_ptr(),
+                c"<bound method %R of an instance that no longer exists>".as_ptr(),
                 self.function().as_ptr(),
             )
         };
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn bound_tp_hash(object: *mut py::PyObject) -> py::Py_hash
     // SAFETY: the slot's own argument.
     let this = unsafe { BoundMethod::of(object) };
     if this.fields.weak {
-        // It is equal to itself alone, and its instance may be gone.
+        // It is equal to itself alone, and its instance may no longer exist.
         return (object.addr() >> 4) as py::Py_hash_t;
     }
     this.as_plain().and_then(|plain| plain.borrow().hash()).unwrap_or(-1)

@@ -1,4 +1,4 @@
-//! What a cached function becomes on an instance: a bound method whose cache speaks of calls with that instance.
+//! What a cached function becomes on an instance: a bound method whose `cache_...` methods are about calls with that instance.
 //!
 //! `obj.method` is one of these wherever it is no call: `obj.method(1)` makes none. It passes for CPython's own bound method, by its
 //! `__class__`, and leaves to one what those do alike: `repr`, `hash`, pickling.

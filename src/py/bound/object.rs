@@ -35,7 +35,7 @@ impl BoundMethod {
         Self::create(&state.types.bound_method, bound_vectorcall, Fields { function, instance, weak: false })
     }
 
-    /// Any function, on the instance that this `weakref.ref` leads to.
+    /// Any function, on the instance that this `weakref.ref` refers to.
     pub fn weakly(state: &State, function: Borrowed<'_>, reference: Borrowed<'_>) -> Result<Owned> {
         let (function, instance) = (function.to_owned(), reference.to_owned());
         Self::create(&state.types.weak_method, weak_vectorcall, Fields { function, instance, weak: true })
@@ -84,15 +84,15 @@ impl BoundMethod {
         self.fields.function.borrow()
     }
 
-    /// The instance, unless it is gone.
+    /// The instance, if it still exists.
     #[inline(always)]
     pub(super) fn instance(&self) -> Result<Owned> {
         let Fields { instance, weak, .. } = &self.fields;
         if !weak {
             return Ok(instance.clone());
         }
-        let gone = || Raised::new(Kind::Reference, c"the instance of this cache is gone");
-        compat::referent(instance.borrow())?.ok_or_else(gone)
+        let missing = || Raised::new(Kind::Reference, c"the instance of this cache no longer exists");
+        compat::referent(instance.borrow())?.ok_or_else(missing)
     }
 
     /// A bound method of CPython's own, of the same function and instance.

@@ -70,7 +70,7 @@ impl Caches {
         self.entries.change(|store| store.first_candidate(hash).map(|(entry, _)| entry.value().clone()))
     }
 
-    /// Puts the cache of this number in, unless another thread was quicker: then that one's is handed out. Reenters: finalizers of the
+    /// Puts the cache of this number in, unless another thread has put one in before: then that one is returned. Reenters: finalizers of the
     /// entries of dead instances.
     pub fn insert(&self, number: i64, cache: Owned) -> Result<Option<Owned>> {
         if Wrapper::try_of(cache.borrow()).is_none() {
@@ -115,12 +115,12 @@ impl Caches {
 
     /// Drops the cache under this number if it is the one meant. Reenters: finalizers of its entries.
     pub fn take_out(&self, number: i64, is_meant: impl Fn(Borrowed<'_>) -> bool) {
-        let gone = self.entries.change_rarely(|store| {
+        let taken = self.entries.change_rarely(|store| {
             let (entry, _) = store.first_candidate(Hash::of(number as u64))?;
             let id = entry.id();
             if is_meant(entry.value().borrow()) { store.take_out(id) } else { None }
         });
-        drop(gone);
+        drop(taken);
     }
 
     /// Drops the cache of the instance to which this reference led. Reenters: finalizers of its entries.

@@ -82,7 +82,7 @@ impl CachedMethod {
     pub fn check_options(options: Option<&Options>) -> Result<()> {
         if options.is_some_and(|options| options.shared.is_some()) {
             let message =
-                c"cached_method can't be used with backend='shared': an instance's cache goes with the instance, \
+                c"cached_method can't be used with backend='shared': an instance's cache is freed with the instance, \
                 which no other process has; use lru_cache with key= or ignore='self'";
             return Err(Raised::new(Kind::Value, message));
         }

@@ -1,4 +1,4 @@
-//! What takes a cache out when its instance dies: the callback of the weak reference to that.
+//! What removes a cache when its instance is freed: the callback of the weak reference to the instance.
 
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, call, compat, method_table, types};
 use crate::py::cached_method::object::CachedMethod;
@@ -7,7 +7,7 @@ use pyo3_ffi as py;
 use std::ffi::c_void;
 use std::ptr;
 
-/// A callable that knows the number of one instance, and leads to its cached method without keeping it alive.
+/// A callable that knows the number of one instance, and has a weak reference to its cached method.
 #[repr(C)]
 pub struct Forget {
     _ob_base: py::PyObject,
@@ -49,7 +49,7 @@ pub fn weak_reference(object: Borrowed<'_>, callback: Option<Borrowed<'_>>) -> R
     unsafe { Owned::from_call(reference) }
 }
 
-/// Drops the cache of an instance that is gone. Nothing if the method is no live one. Reenters: finalizers of its entries.
+/// Drops the cache of an instance that no longer exists. Does nothing if the cached method does not exist either. Reenters: finalizers of its entries.
 fn forget(method: Borrowed<'_>, number: i64, reference: Borrowed<'_>) -> Result<()> {
     if let Some(method) = CachedMethod::from_object(State::of_instance(method)?, method) {
         method.parts()?.caches.forget(number, reference);
@@ -57,7 +57,7 @@ fn forget(method: Borrowed<'_>, number: i64, reference: Borrowed<'_>) -> Result<
     Ok(())
 }
 
-/// Called with the reference, when its instance is gone. Reenters: finalizers of the cache's entries.
+/// Called with the reference, when its instance is freed. Reenters: finalizers of the cache's entries.
 unsafe extern "C" fn forget_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,

@@ -2,7 +2,7 @@
 //!
 //! They say the same in every process, whatever its string hash seed. Numbers that are equal are written alike: an integral
 //! float or complex number as the integer, -0.0 as 0. A NaN equals nothing in Python, and finds itself by identity; here NaNs
-//! meet where their bits are the same. The items of a frozenset are sorted by their bytes. What is not of these exact
+//! are one key where their bits are the same. The items of a frozenset are sorted by their bytes. What is not of these exact
 //! types is told by its type's name and the bytes that the serializer makes of it; without one, by those of the codec, with the
 //! items of sets sorted, or of `tamis/_pickled.py`.
 

@@ -5,12 +5,12 @@ use crate::ffi::{Borrowed, exact};
 /// What a cache's keys are, which says when two of them are one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyKind {
-    /// Keys of a mapping, which meet where they are equal, as in a dict.
+    /// Keys of a mapping: two are one where they are equal, as in a dict.
     Item,
-    /// Arguments of calls. A lone one that is exactly an `int` or a `str` meets nothing of another type, as in functools, whose
-    /// key for it is the argument itself, and for all else a tuple (`lru_cache_make_key` of Modules/_functoolsmodule.c).
+    /// Arguments of calls. A lone one that is exactly an `int` or a `str` is never one with an object of another type, as in functools,
+    /// whose key for it is the argument itself, and for all else a tuple (`lru_cache_make_key` of Modules/_functoolsmodule.c).
     Call,
-    /// Arguments of calls, which meet where their types agree too.
+    /// Arguments of calls: two are one where they are equal and of the same types.
     TypedCall,
 }
 
