@@ -71,10 +71,11 @@ impl<P: Policy> Encoder<'_, P> {
             return read::with_characters(string, |characters| self.out.characters(characters))?.map_err(Stop::from);
         }
         if let Some(int) = Exact::<Int>::of(value) {
-            return Ok(match int.short() {
-                Some(value) => self.out.int(value)?,
-                None => self.out.digits(int.digits(), int.sign() < 0)?,
-            });
+            let written = match int.short() {
+                Some(value) => self.out.int(value),
+                None => self.out.digits(int.digits(), int.sign() < 0),
+            };
+            return written.map_err(Stop::from);
         }
         if value.is_none() {
             return Ok(self.out.byte(tag::NONE)?);

@@ -62,7 +62,9 @@ fn write<'b>(shape: Shape, items: impl Iterator<Item = Borrowed<'b>>) -> Option<
     let mut written = 0;
     for item in items.take(count) {
         // SAFETY: there is room for `count` of them.
-        unsafe { first.add(written).write(item.to_owned()) };
+        let place = unsafe { first.add(written) };
+        // SAFETY: as above.
+        unsafe { place.write(item.to_owned()) };
         written += 1;
     }
     assert!(written == count, "a block is filled as its shape says");

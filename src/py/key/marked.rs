@@ -251,7 +251,7 @@ impl Clone for Key {
         match self.target() {
             Target::Nothing | Target::Int(_) => {}
             Target::Object(object) => std::mem::forget(object.to_owned()),
-            Target::Block(block) => std::mem::forget(block.to_owned()),
+            Target::Block(block) => return Self::of_block(block.to_owned()),
         }
         Self(self.0)
     }
