@@ -9,8 +9,8 @@ use std::ffi::CStr;
 /// Makes them for this copy of the module.
 pub fn make(module: Borrowed<'_>) -> Result<Types> {
     Ok(Types {
-        function: function::make_type(module)?,
-        coroutine_function: function::make_coroutine_type(module)?,
+        function: function::slots::make_type(module)?,
+        coroutine_function: function::slots::make_coroutine_type(module)?,
         entry: entry::make_type(module)?,
         completed_coroutine: completed::make_type(module)?,
         coroutine_call: function::coroutine_protocol::make_type(module)?,

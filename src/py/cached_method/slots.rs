@@ -6,7 +6,7 @@ use crate::ffi::{Borrowed, Owned, Raised, Result, build};
 use crate::py::cached_method::object::{CachedMethod, method_tp_clear, method_tp_dealloc, method_tp_traverse};
 use crate::py::function::attributes::{ATTRIBUTES, Wraps, coroutine_attributes};
 use crate::py::function::methods::parameters;
-use crate::py::function::{Offsets, make_callable_type};
+use crate::py::function::slots::{Offsets, make_callable_type};
 use crate::py::libraries;
 use crate::state::State;
 use pyo3_ffi as py;

@@ -3,7 +3,7 @@
 //! The latter are served by descriptors of a type of its own, which caches of coroutine functions have. They don't lie in the
 //! `__dict__`, which `functools.update_wrapper` copies on to whatever is wrapped around the cache.
 
-use crate::ffi::build::set_item;
+pub(in crate::py) use crate::ffi::build::set_item;
 use crate::ffi::method_table::Table;
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, read, to_slot, to_status};

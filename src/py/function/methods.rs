@@ -1,6 +1,6 @@
 //! The wrapper's methods.
 
-use crate::ffi::build::set_item;
+pub(in crate::py) use crate::ffi::build::set_item;
 use crate::ffi::method_table::{Table, methods, with_arguments, with_one_argument, without_arguments};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
 use crate::py::cache::capacity::Bound;

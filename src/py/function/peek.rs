@@ -1,6 +1,6 @@
 //! What C may ask of a wrapper besides what Python may: see `capsule.rs`.
 
-use crate::core::view::Hit;
+pub(in crate::py) use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::capacity::Bound;

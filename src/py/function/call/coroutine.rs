@@ -1,7 +1,7 @@
 //! Calls of cached coroutine functions. A hit returns a coroutine that is through (`completed.rs`). Where there is something left to
 //! do, the caller gets a coroutine of ours: see `coroutine_call.rs`.
 
-use crate::core::hash::Hash;
+pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
 use crate::ffi::{CallArgs, Owned, Result, to_slot};

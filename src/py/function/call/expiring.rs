@@ -1,7 +1,7 @@
 //! Calls of caches with options. They share the store and its searches with the plain ones; each value lies in an entry
 //! with its terms.
 
-use crate::core::hash::Hash;
+pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;

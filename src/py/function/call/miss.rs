@@ -1,6 +1,6 @@
 //! The way of a call that the hit path has not decided: an entry to be looked at more closely, or a miss.
 
-use crate::core::hash::Hash;
+pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Look;
 use crate::ffi::{CallArgs, Owned, Raised, Result, to_slot};

@@ -4,7 +4,7 @@
 //! function that does all that comes before, which has returned when the function is called; the call itself, from a small frame;
 //! and a function that does all that comes after. What the last has to know of the first is [`Begun`].
 
-use crate::backend::Words;
+pub(in crate::py) use crate::backend::Words;
 use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, thread, to_slot};
 use crate::py::cache::capacity::Bound;

@@ -3,7 +3,7 @@
 //! Up to the jump out of it none of them runs Python code, but for [`call_any`] and [`call_single_by_slot`], which ask
 //! arguments for their hash and so hold the wrapper. What they can't decide goes to `miss.rs`, where Python code runs.
 
-use crate::core::hash::Hash;
+pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::{Hit, Look};
 use crate::ffi::compare::Verdict;

@@ -1,6 +1,6 @@
 //! The calls themselves.
 
-use crate::core::hash::Hash;
+pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::exact::{Exact, Int, Str};
