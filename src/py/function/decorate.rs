@@ -1,7 +1,6 @@
 //! What decorating makes of a function.
 
 use crate::core::{OutOfMemory, boxed};
-use crate::ffi::method_table::Receiver;
 use crate::ffi::{Borrowed, Owned, Raised, Result, call as calls, types};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;

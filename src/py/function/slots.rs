@@ -1,7 +1,6 @@
 //! The slots of the type of cached functions, and the type.
 
 use crate::ffi::dropper::Dropper;
-use crate::ffi::method_table::Receiver;
 use crate::ffi::{Borrowed, Owned, Result, build, method_table, thread, types};
 use crate::py::bound::binding::callable_tp_descr_get;
 use crate::py::function::attributes::ATTRIBUTES;
