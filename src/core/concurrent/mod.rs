@@ -15,6 +15,7 @@
 //! 5. `hazard := OUTSIDE`, Release: the writer that sees it sees the reader gone.
 
 mod departed;
+mod outside;
 mod reader;
 mod reader_side;
 mod readers;
@@ -24,5 +25,6 @@ mod tests;
 mod writer;
 
 pub use departed::{After, Departed, Ticket};
+pub use outside::Outside;
 pub use reader_side::{OwnReader, ReaderSide};
-pub use writer::{Outside, WriterSide};
+pub use writer::WriterSide;

@@ -8,6 +8,7 @@
 //! - or, if too much waits, when the heavy barrier has been passed: then all but what the hazards name.
 
 use super::departed::{After, Departed, Ticket};
+use super::outside::Outside;
 use super::reader_side::{ReaderSide, SharedView};
 use super::readers::Readers;
 use crate::core::atomics::{AtomicPtr, AtomicUsize, Ordering};
@@ -54,23 +55,6 @@ struct Batch {
 
 impl Batch {
     const NOTHING: Self = Self { retired: RetiredSlots::NONE, replaced: 0, views: 0 };
-}
-
-/// What a change needs to know of the world outside.
-pub struct Outside<B> {
-    thread: usize,
-    barrier: B,
-}
-
-impl<B: Fn() -> bool> Outside<B> {
-    /// `thread` is the number of the thread that makes the change; that of no reader if it has none. `barrier` is the heavy barrier.
-    ///
-    /// # Safety
-    /// No other thread that lives has the number, and every other thread passes a full fence before the barrier returns true.
-    #[inline(always)]
-    pub const unsafe fn new(thread: usize, barrier: B) -> Self {
-        Self { thread, barrier }
-    }
 }
 
 impl<K, V> WriterSide<K, V> {

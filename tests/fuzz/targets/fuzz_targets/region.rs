@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use tamis::backend::{Backend, Busy, Lease, Lookup, Request};
 use tamis::core::expiry::Terms;
-use tamis::shm::{RegionConfig, Region, Stored};
+use tamis::shm::{Region, RegionConfig, Stored};
 
 const CONFIG: RegionConfig = RegionConfig { maxsize: Some(50), max_bytes: 64 << 10 };
 
@@ -40,7 +40,7 @@ fn home() -> &'static Home {
     HOME.get_or_init(|| {
         let path = PathBuf::from(format!("/dev/shm/tamis-fuzz-{}", std::process::id()));
         let region = Region::open(&path, "fuzz", &CONFIG).expect("a region");
-        (0..40).for_each(|number| drop(put(&region, number)));
+        (0..40).for_each(|number| _ = put(&region, number));
         drop(region);
         let file = std::fs::read_dir(&path).expect("the directory").next().expect("the file").expect("the file").path();
         Home { path, whole: std::fs::read(file).expect("its bytes") }
@@ -58,8 +58,8 @@ fn operate(region: &Region, operation: u16) {
                 assert_eq!(found, value(number), "a damaged value passed its check");
             }
         }
-        4..7 => drop(put(region, number)),
-        7 => drop(region.remove(request, &())),
+        4..7 => _ = put(region, number),
+        7 => _ = region.remove(request, &()),
         8 => {
             if let Lease::Mine(lease) = region.lease(request, None, &()) {
                 region.end_lease(lease);
@@ -67,7 +67,7 @@ fn operate(region: &Region, operation: u16) {
         }
         _ => {
             region.stats();
-            drop(region.clear(&()));
+            _ = region.clear(&());
         }
     }
 }
