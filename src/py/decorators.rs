@@ -85,7 +85,7 @@ impl Decoration {
             Bound::Off => build::count(0)?,
             Bound::Entries(entries) => build::count(entries as u64)?,
         };
-        // Now, so that what is wrong with them is said where they stand.
+        // Parsed now, so that errors are raised where the options are written.
         let parsed = Options::parse(self.others.borrow(), false)?;
         if self.per_instance {
             CachedMethod::check_options(parsed.as_ref())?;

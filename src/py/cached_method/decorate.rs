@@ -26,7 +26,7 @@ impl CachedMethod {
         given: Borrowed<'_>,
     ) -> Result<Owned> {
         let coroutine = is_coroutine_function(function)?;
-        // A cache that is thrown away, so that what is wrong with the options is said here. The type stands in for an instance.
+        // A cache that is not kept, so that wrong options raise here. The type stands in for an instance.
         let reference = weak_reference(state.types.method.borrow(), None)?;
         let of_stand_in = BoundMethod::weakly(state, function, reference.borrow())?;
         let stand_in = OfInstance { reference, method: function, coroutine };

@@ -36,8 +36,8 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
         Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.key_strings) };
     match decoder.item(0) {
         Ok(value) if decoder.rest.is_empty() => Ok(Decoded::Value(value, decoder.immutable)),
-        Ok(_) | Err(Stop::Damaged) => Ok(Decoded::Damaged),
-        Err(Stop::Raised(raised)) => {
+        Ok(_) | Err(DecodeError::Damaged) => Ok(Decoded::Damaged),
+        Err(DecodeError::Raised(raised)) => {
             // An unhashable key, a character beyond Unicode: damage. Want of memory is nobody's fault either.
             drop(raised.take());
             Ok(Decoded::Damaged)
@@ -50,26 +50,26 @@ pub fn decode_call(bytes: &[u8]) -> Option<Owned> {
     let mut decoder = Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: true, names: None };
     match decoder.call() {
         Ok(call) => Some(call),
-        Err(Stop::Damaged) => None,
-        Err(Stop::Raised(raised)) => {
+        Err(DecodeError::Damaged) => None,
+        Err(DecodeError::Raised(raised)) => {
             drop(raised.take());
             None
         }
     }
 }
 
-enum Stop {
+enum DecodeError {
     Damaged,
     Raised(Raised),
 }
 
-impl From<Raised> for Stop {
+impl From<Raised> for DecodeError {
     fn from(raised: Raised) -> Self {
         Self::Raised(raised)
     }
 }
 
-type Step<T> = std::result::Result<T, Stop>;
+type DecodeResult<T> = std::result::Result<T, DecodeError>;
 
 struct Decoder<'a> {
     rest: &'a [u8],
@@ -82,33 +82,33 @@ struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     #[inline(always)]
-    fn byte(&mut self) -> Step<u8> {
-        let (&first, rest) = self.rest.split_first().ok_or(Stop::Damaged)?;
+    fn byte(&mut self) -> DecodeResult<u8> {
+        let (&first, rest) = self.rest.split_first().ok_or(DecodeError::Damaged)?;
         self.rest = rest;
         Ok(first)
     }
 
     #[inline(always)]
-    fn slice(&mut self, count: usize) -> Step<&'a [u8]> {
-        let (slice, rest) = self.rest.split_at_checked(count).ok_or(Stop::Damaged)?;
+    fn slice(&mut self, count: usize) -> DecodeResult<&'a [u8]> {
+        let (slice, rest) = self.rest.split_at_checked(count).ok_or(DecodeError::Damaged)?;
         self.rest = rest;
         Ok(slice)
     }
 
     #[inline(always)]
-    fn fixed<const N: usize>(&mut self) -> Step<[u8; N]> {
-        let (fixed, rest) = self.rest.split_first_chunk().ok_or(Stop::Damaged)?;
+    fn fixed<const N: usize>(&mut self) -> DecodeResult<[u8; N]> {
+        let (fixed, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Damaged)?;
         self.rest = rest;
         Ok(*fixed)
     }
 
     #[inline(always)]
-    fn number(&mut self) -> Step<usize> {
+    fn number(&mut self) -> DecodeResult<usize> {
         let (mut number, mut shift) = (0_usize, 0);
         loop {
             let byte = self.byte()?;
             if shift >= usize::BITS - 7 {
-                return Err(Stop::Damaged);
+                return Err(DecodeError::Damaged);
             }
             number |= usize::from(byte & 0x7F) << shift;
             if byte < 0x80 {
@@ -120,22 +120,22 @@ impl<'a> Decoder<'a> {
 
     /// A length, and so many bytes.
     #[inline(always)]
-    fn sized(&mut self) -> Step<&'a [u8]> {
+    fn sized(&mut self) -> DecodeResult<&'a [u8]> {
         let count = self.number()?;
         self.slice(count)
     }
 
     /// A count of items, each of `each` further ones.
     #[inline(always)]
-    fn count(&mut self, each: usize) -> Step<usize> {
+    fn count(&mut self, each: usize) -> DecodeResult<usize> {
         let count = self.number()?;
-        let items = count.checked_mul(each).ok_or(Stop::Damaged)?;
-        self.items = self.items.checked_sub(items).ok_or(Stop::Damaged)?;
+        let items = count.checked_mul(each).ok_or(DecodeError::Damaged)?;
+        self.items = self.items.checked_sub(items).ok_or(DecodeError::Damaged)?;
         Ok(count)
     }
 
     /// One item. Runs no Python code, except where the collector may run inside of an allocation.
-    fn item(&mut self, depth: u32) -> Step<Owned> {
+    fn item(&mut self, depth: u32) -> DecodeResult<Owned> {
         let tag = self.byte()?;
         if tag & tag::SMALL_INT != 0 {
             return Ok(build::int(i64::from(tag & !tag::SMALL_INT))?);
@@ -179,32 +179,32 @@ impl<'a> Decoder<'a> {
                     _ => self.sequence(tag == tag::LIST, depth + 1),
                 };
             }
-            _ => return Err(Stop::Damaged),
+            _ => return Err(DecodeError::Damaged),
         })
     }
 
     /// What stands in a key for an object: its type's name, and bytes.
-    fn other(&mut self) -> Step<Owned> {
+    fn other(&mut self) -> DecodeResult<Owned> {
         let names = [self.type_name()?, self.type_name()?];
         if self.byte()? != tag::BYTES {
-            return Err(Stop::Damaged);
+            return Err(DecodeError::Damaged);
         }
         self.sized()?;
         Ok(build::str_of(format!("<{}.{}>", names[0], names[1]).as_bytes(), 1)?)
     }
 
     /// A part of a type's name, as far as it is ASCII.
-    fn type_name(&mut self) -> Step<String> {
+    fn type_name(&mut self) -> DecodeResult<String> {
         let tag = self.byte()?;
         let characters = match tag {
             tag::SHORT_ASCII..tag::SMALL_INT => self.slice(usize::from(tag & !tag::SHORT_ASCII))?,
             tag::ASCII | tag::STR_1 | tag::STR_2 | tag::STR_4 => self.sized()?,
-            _ => return Err(Stop::Damaged),
+            _ => return Err(DecodeError::Damaged),
         };
         Ok(characters.iter().map(|&byte| if byte.is_ascii_graphic() { char::from(byte) } else { '?' }).collect())
     }
 
-    fn call(&mut self) -> Step<Owned> {
+    fn call(&mut self) -> DecodeResult<Owned> {
         let which = self.byte()?;
         let count = self.count(1)?;
         let mut positional = build::Filling::new(count, false)?;
@@ -221,12 +221,12 @@ impl<'a> Decoder<'a> {
     }
 
     /// A length, and so many bytes, which are characters of `width` bytes.
-    fn whole(&mut self, width: usize) -> Step<&'a [u8]> {
+    fn whole(&mut self, width: usize) -> DecodeResult<&'a [u8]> {
         let bytes = self.sized()?;
-        if bytes.len().is_multiple_of(width) { Ok(bytes) } else { Err(Stop::Damaged) }
+        if bytes.len().is_multiple_of(width) { Ok(bytes) } else { Err(DecodeError::Damaged) }
     }
 
-    fn sequence(&mut self, is_list: bool, depth: u32) -> Step<Owned> {
+    fn sequence(&mut self, is_list: bool, depth: u32) -> DecodeResult<Owned> {
         let count = self.count(1)?;
         let mut filling = build::Filling::new(count, is_list)?;
         for _ in 0..count {
@@ -235,7 +235,7 @@ impl<'a> Decoder<'a> {
         Ok(filling.done())
     }
 
-    fn set(&mut self, frozen: bool, depth: u32) -> Step<Owned> {
+    fn set(&mut self, frozen: bool, depth: u32) -> DecodeResult<Owned> {
         let count = self.count(1)?;
         let set = build::set(frozen)?;
         for _ in 0..count {
@@ -246,16 +246,16 @@ impl<'a> Decoder<'a> {
 
     /// One key of a dict.
     #[inline(always)]
-    fn key(&mut self, depth: u32) -> Step<Owned> {
+    fn key(&mut self, depth: u32) -> DecodeResult<Owned> {
         if let (Some(names), Some(&tag @ tag::SHORT_ASCII..tag::SMALL_INT)) = (self.names, self.rest.first()) {
             self.byte()?;
             let characters = self.slice(usize::from(tag & !tag::SHORT_ASCII))?;
-            return if characters.is_ascii() { Ok(names.name(characters)?) } else { Err(Stop::Damaged) };
+            return if characters.is_ascii() { Ok(names.name(characters)?) } else { Err(DecodeError::Damaged) };
         }
         self.item(depth)
     }
 
-    fn dict(&mut self, depth: u32) -> Step<Owned> {
+    fn dict(&mut self, depth: u32) -> DecodeResult<Owned> {
         let count = self.count(2)?;
         let dict = build::dict()?;
         for _ in 0..count {
@@ -268,9 +268,9 @@ impl<'a> Decoder<'a> {
 }
 
 #[inline(always)]
-fn ascii(characters: &[u8]) -> Step<Owned> {
+fn ascii(characters: &[u8]) -> DecodeResult<Owned> {
     if !characters.is_ascii() {
-        return Err(Stop::Damaged);
+        return Err(DecodeError::Damaged);
     }
     Ok(build::ascii_str(characters)?)
 }

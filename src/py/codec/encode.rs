@@ -6,7 +6,7 @@ use crate::py::codec::format::tag;
 use crate::py::codec::out::{Out, TooLarge};
 use crate::py::codec::pickled;
 use crate::py::codec::pickled::Serialized;
-use crate::py::codec::walk::{Encoder, Policy, Step, Stop};
+use crate::py::codec::walk::{Encoder, Form, Step, Stop};
 use crate::state::{Serializer, State};
 use std::collections::HashSet;
 
@@ -49,7 +49,7 @@ fn encode_any(
 ) -> crate::ffi::Result<Encoded> {
     let start = out.len();
     if serializer.is_none() {
-        let mut encoder = Encoder { out: Out { bytes: out, most }, policy: Values::<false>::default() };
+        let mut encoder = Encoder { out: Out { bytes: out, most }, form: Values::<false>::default() };
         match encoder.item(value, 0) {
             Ok(()) => return Ok(Encoded::Done),
             Err(Stop::TooLarge) => return Ok(Encoded::TooLarge),
@@ -76,7 +76,7 @@ fn encode_any(
 /// deeper than `MOST_DEPTH`, or takes more bytes than `out` may become long. Runs no Python code.
 pub fn encode_canonical(value: Borrowed<'_>, out: &mut Vec<u8>, most: usize) -> bool {
     let start = out.len();
-    let mut encoder = Encoder { out: Out { bytes: out, most }, policy: Values::<true>::default() };
+    let mut encoder = Encoder { out: Out { bytes: out, most }, form: Values::<true>::default() };
     match encoder.item(value, 0) {
         Ok(()) => return true,
         Err(Stop::Raised(raised)) => drop(raised.take()),
@@ -92,7 +92,7 @@ struct Values<const CANONICAL: bool> {
     seen: Seen,
 }
 
-impl<const CANONICAL: bool> Policy for Values<CANONICAL> {
+impl<const CANONICAL: bool> Form for Values<CANONICAL> {
     const SORTS_SETS: bool = CANONICAL;
     const WRITES_MUTABLE: bool = true;
 

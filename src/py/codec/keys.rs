@@ -14,7 +14,7 @@ use crate::py::codec::format::{parts, tag};
 use crate::py::codec::out::{Out, TooLarge};
 use crate::py::codec::pickled;
 use crate::py::codec::pickled::Serialized;
-use crate::py::codec::walk::{Encoder, Policy, Step, Stop};
+use crate::py::codec::walk::{Encoder, Form, Step, Stop};
 use crate::py::key::KeyKind;
 use crate::state::{Serializer, State};
 
@@ -36,7 +36,7 @@ pub fn encode_call(
     {
         return Ok((Out { bytes: out, most }).int_behind([0, 1], value).is_ok());
     }
-    encode_any(Encoder { out: Out { bytes: out, most }, policy: Keys { state, serializer } }, args, kind)
+    encode_any(Encoder { out: Out { bytes: out, most }, form: Keys { state, serializer } }, args, kind)
 }
 
 #[inline(never)]
@@ -56,7 +56,7 @@ struct Keys<'a> {
     serializer: Option<&'a Serializer>,
 }
 
-impl Policy for Keys<'_> {
+impl Form for Keys<'_> {
     const SORTS_SETS: bool = true;
     const WRITES_MUTABLE: bool = false;
 
@@ -107,7 +107,7 @@ impl Policy for Keys<'_> {
     /// Reenters: pickle or the serializer.
     #[cold]
     fn other(encoder: &mut Encoder<'_, Self>, value: Borrowed<'_>) -> Step {
-        if encoder.policy.serializer.is_none() {
+        if encoder.form.serializer.is_none() {
             let mut bytes = Vec::new();
             if encode_canonical(value, &mut bytes, encoder.out.most) {
                 encoder.out.byte(tag::OTHER)?;
@@ -115,7 +115,7 @@ impl Policy for Keys<'_> {
                 return Ok(encoder.out.sized(tag::BYTES, &bytes)?);
             }
         }
-        let bytes = match pickled::serialize_key(encoder.policy.state, encoder.policy.serializer, value)? {
+        let bytes = match pickled::serialize_key(encoder.form.state, encoder.form.serializer, value)? {
             Serialized::Bytes(bytes) => bytes,
             Serialized::Refused(exception) if raise::is_want_of_room(exception.borrow()) => {
                 return Err(Raised::again(exception.borrow()).into());

@@ -7,13 +7,13 @@ use crate::py::codec::format::{MOST_DEPTH, tag};
 use crate::py::codec::out::{Out, TooLarge};
 
 /// What differs between the bytes of values and those of keys.
-pub trait Policy: Sized {
+pub trait Form: Sized {
     /// Whether the items of sets are sorted by their bytes: their own order differs with the hash seed.
     const SORTS_SETS: bool;
     /// Whether lists, dicts, sets and bytearrays are written as such.
     const WRITES_MUTABLE: bool;
 
-    /// The policy for an item of a set.
+    /// The form of an item of a set.
     fn for_item_of_set(&self) -> Self;
 
     /// Whether this mutable object has not been met before.
@@ -55,15 +55,15 @@ impl From<Raised> for Stop {
 pub type Step = Result<(), Stop>;
 
 /// A walk.
-pub struct Encoder<'a, P> {
+pub struct Encoder<'a, F> {
     /// Where the bytes go.
     pub out: Out<'a>,
     /// Whose bytes they are.
-    pub policy: P,
+    pub form: F,
 }
 
-impl<P: Policy> Encoder<'_, P> {
-    /// One item, which lies in so many containers. Runs no Python code but that of [`Policy::other`], and of the collector, which may
+impl<F: Form> Encoder<'_, F> {
+    /// One item, which lies in so many containers. Runs no Python code but that of [`Form::other`], and of the collector, which may
     /// run inside of an allocation.
     #[inline]
     pub fn item(&mut self, value: Borrowed<'_>, depth: u32) -> Step {
@@ -81,10 +81,10 @@ impl<P: Policy> Encoder<'_, P> {
             return Ok(self.out.byte(tag::NONE)?);
         }
         if let Some(float) = Exact::<Float>::of(value) {
-            return Ok(P::float(&mut self.out, float.value())?);
+            return Ok(F::float(&mut self.out, float.value())?);
         }
         if Exact::<Bool>::of(value).is_some() {
-            return Ok(P::boolean(&mut self.out, value.is_true()?)?);
+            return Ok(F::boolean(&mut self.out, value.is_true()?)?);
         }
         if let Some(bytes) = Exact::<Bytes>::of(value) {
             return Ok(self.out.sized(tag::BYTES, bytes.content())?);
@@ -96,10 +96,10 @@ impl<P: Policy> Encoder<'_, P> {
     fn container(&mut self, value: Borrowed<'_>, depth: u32) -> Step {
         if let Some(complex) = Exact::<Complex>::of(value) {
             let (real, imaginary) = complex.parts();
-            return Ok(P::complex(&mut self.out, real, imaginary)?);
+            return Ok(F::complex(&mut self.out, real, imaginary)?);
         }
         if depth == MOST_DEPTH {
-            return P::other(self, value);
+            return F::other(self, value);
         }
         if let Some(tuple) = Exact::<Tuple>::of(value) {
             let items = tuple.items();
@@ -109,14 +109,14 @@ impl<P: Policy> Encoder<'_, P> {
         if let Some(set) = Exact::<FrozenSet>::of(value) {
             return self.set(tag::FROZENSET, set.into(), depth);
         }
-        if P::WRITES_MUTABLE { self.mutable(value, depth) } else { P::other(self, value) }
+        if F::WRITES_MUTABLE { self.mutable(value, depth) } else { F::other(self, value) }
     }
 
     fn mutable(&mut self, value: Borrowed<'_>, depth: u32) -> Step {
         if !exact::is_list(value) && !exact::is_dict(value) && !exact::is_set(value) && !exact::is_bytearray(value) {
-            return P::other(self, value);
+            return F::other(self, value);
         }
-        if !self.policy.is_new(value) {
+        if !self.form.is_new(value) {
             // The copy is to have one object here too, or it is a ring.
             return Err(Stop::Other);
         }
@@ -129,7 +129,7 @@ impl<P: Policy> Encoder<'_, P> {
         } else if let Some(array) = Exact::<ByteArray>::of(value) {
             self.bytearray(array)
         } else {
-            P::other(self, value)
+            F::other(self, value)
         }
     }
 
@@ -174,13 +174,13 @@ impl<P: Policy> Encoder<'_, P> {
         for item in value.items()? {
             let item = item?;
             seen += 1;
-            if !P::SORTS_SETS {
+            if !F::SORTS_SETS {
                 self.item(item.borrow(), depth + 1)?;
                 continue;
             }
             let mut bytes = Vec::new();
             let out = Out { bytes: &mut bytes, most: self.out.most };
-            Encoder { out, policy: self.policy.for_item_of_set() }.item(item.borrow(), depth + 1)?;
+            Encoder { out, form: self.form.for_item_of_set() }.item(item.borrow(), depth + 1)?;
             sorted.push(bytes);
         }
         sorted.sort_unstable();

@@ -14,7 +14,7 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 
 /// A call whose factory is to be called, or is being called.
-struct Begun {
+struct BegunComputation {
     key: Owned,
     hash: Hash,
     factory: Owned,
@@ -60,7 +60,7 @@ impl Computation for FactoryComputation<'_> {
 impl Mapping {
     /// The value that is there, or None after a call has begun that is to compute it. Reenters: `__hash__` and `__eq__` of keys, signal
     /// handlers.
-    fn begin_computing(&self, args: &CallArgs<'_>, begun: &mut MaybeUninit<Begun>) -> Result<Option<Owned>> {
+    fn begin_computing(&self, args: &CallArgs<'_>, begun: &mut MaybeUninit<BegunComputation>) -> Result<Option<Owned>> {
         let keywords = args.names().len();
         let (&[key, factory], 0) = (args.values(), keywords) else {
             return Err(Raised::type_error(c"get_or_compute() takes a key and a factory, by position"));
@@ -81,14 +81,14 @@ impl Mapping {
                 Role::Answered(value) => return Ok(Some(value)),
             };
             cache.store.count_miss();
-            begun.write(Begun { key: key.to_owned(), hash, factory: factory.to_owned(), flight });
+            begun.write(BegunComputation { key: key.to_owned(), hash, factory: factory.to_owned(), flight });
             Ok(None)
         })
     }
 
     /// What the call returns whose factory has returned, or raised. Reenters: as [`Mapping::set`].
-    fn end_computing(&self, begun: Begun, result: Result<Owned>) -> Result<Owned> {
-        let Begun { key, hash, factory, flight } = begun;
+    fn end_computing(&self, begun: BegunComputation, result: Result<Owned>) -> Result<Owned> {
+        let BegunComputation { key, hash, factory, flight } = begun;
         let (cache, flights) = (self.cache()?, self.flights()?);
         let values = [key.borrow()];
         let args = CallArgs::of_positional(&values);
@@ -142,7 +142,7 @@ unsafe fn begin(
     args: *const *mut py::PyObject,
     count: py::Py_ssize_t,
     kwnames: *mut py::PyObject,
-    begun: &mut MaybeUninit<Begun>,
+    begun: &mut MaybeUninit<BegunComputation>,
 ) -> *mut py::PyObject {
     // SAFETY: a mapping, held by the caller.
     let this = unsafe { Mapping::of(object) };
@@ -159,7 +159,11 @@ unsafe fn begin(
 /// A mapping that the caller holds; a call that has begun, which is not used any more; and the factory's result, a new reference, or
 /// null with an exception set.
 #[inline(never)]
-unsafe fn end(object: *mut py::PyObject, begun: &MaybeUninit<Begun>, result: *mut py::PyObject) -> *mut py::PyObject {
+unsafe fn end(
+    object: *mut py::PyObject,
+    begun: &MaybeUninit<BegunComputation>,
+    result: *mut py::PyObject,
+) -> *mut py::PyObject {
     // SAFETY: as the caller says.
     let this = unsafe { Mapping::of(object) };
     // SAFETY: as the caller says.
