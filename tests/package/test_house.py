@@ -14,7 +14,7 @@ FOLDERS = {"function", "options", "mapping", "coroutine", "shared", "remote", "t
 FOLDERS |= {"usage", "fuzz", "typing"}
 # Files that were longer when this limit came, with their lines: they may only become shorter, and leave the list then.
 LONGER: dict[str, int] = {
-    "src/core/concurrent/writer.rs": 422,
+    "src/core/concurrent/writer.rs": 406,
 }
 
 
