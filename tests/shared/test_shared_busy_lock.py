@@ -63,11 +63,13 @@ class StoppedHolder:
 
     def take(self) -> None:
         """Write what the process writes when it takes the lock: the name that it has in the region."""
-        (name,) = {self.word(PROCESSES + line * PROCESS) for line in range(LINES)} - {0}
+        (self.name,) = {self.word(PROCESSES + line * PROCESS) for line in range(LINES)} - {0}
         assert self.word(LOCK) == 0
-        struct.pack_into("Q", self.region, LOCK * 8, name)
+        struct.pack_into("Q", self.region, LOCK * 8, self.name)
 
     def give_back(self) -> None:
+        # Who sleeps until the lock is free notes that in its word.
+        assert self.word(LOCK) == self.name, "nobody has slept for the lock"
         struct.pack_into("Q", self.region, LOCK * 8, 0)
 
     def end(self) -> None:
