@@ -25,6 +25,8 @@ unsafe fn state_place(module: *mut py::PyObject) -> *mut *mut State {
     unsafe { py::PyModule_GetState(module) }.cast()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn module_exec(module: *mut py::PyObject) -> c_int {
     // SAFETY: the slot's own argument.
     let borrowed = unsafe { Borrowed::from_ptr(module) };
@@ -85,6 +87,8 @@ fn build_facts() -> Result<Owned> {
     unsafe { Owned::from_call(facts) }
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: the slot's own argument.
     let place = unsafe { state_place(module) };
@@ -96,6 +100,8 @@ unsafe extern "C" fn module_traverse(module: *mut py::PyObject, visit: py::visit
     state.visit(|object| unsafe { visit(object.as_ptr(), arg) })
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn module_free(module: *mut c_void) {
     // SAFETY: the slot's own argument.
     let place = unsafe { state_place(module.cast()) };

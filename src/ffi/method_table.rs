@@ -129,6 +129,8 @@ unsafe impl<'a> Receiver<'a> for Borrowed<'a> {
 macro_rules! methods {
     ($receiver:ty:) => {};
     ($receiver:ty: $name:ident = |$this:ident, $args:ident| $body:expr; $($more:tt)*) => {
+        /// # Safety
+        /// CPython's call of the method, on an instance of the type, with arguments as the form says.
         unsafe extern "C" fn $name(
             object: *mut pyo3_ffi::PyObject,
             args: *const *mut pyo3_ffi::PyObject,
@@ -147,6 +149,8 @@ macro_rules! methods {
         $crate::ffi::method_table::methods!($receiver: $($more)*);
     };
     ($receiver:ty: $name:ident = |$this:ident| $body:expr; $($more:tt)*) => {
+        /// # Safety
+        /// CPython's call of the method, on an instance of the type, with arguments as the form says.
         unsafe extern "C" fn $name(
             object: *mut pyo3_ffi::PyObject,
             _none: *mut pyo3_ffi::PyObject,
@@ -161,6 +165,8 @@ macro_rules! methods {
         $crate::ffi::method_table::methods!($receiver: $($more)*);
     };
     ($receiver:ty: $name:ident = |$this:ident; $argument:ident| $body:expr; $($more:tt)*) => {
+        /// # Safety
+        /// CPython's call of the method, on an instance of the type, with arguments as the form says.
         unsafe extern "C" fn $name(
             object: *mut pyo3_ffi::PyObject,
             argument: *mut pyo3_ffi::PyObject,

@@ -72,6 +72,8 @@ pub fn in_new_thread(work: impl FnOnce() + 'static) -> bool {
     false
 }
 
+/// # Safety
+/// The new thread's own call, with what was made for it.
 unsafe extern "C" fn begin(argument: *mut c_void) {
     // SAFETY: what `in_new_thread` has made for this thread. Until it is attached nothing here has a destructor, so that it may leave: the
     // memory stays behind then.

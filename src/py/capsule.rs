@@ -121,6 +121,8 @@ fn to_truth(result: Result<bool>) -> c_int {
     result.map_or_else(|_raised| -1, c_int::from)
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn make(callable: *mut py::PyObject, options: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a live object, as the header asks.
     let callable = unsafe { Borrowed::from_ptr(callable) };
@@ -140,11 +142,15 @@ fn make_cache(callable: Borrowed<'_>, options: Option<Borrowed<'_>>) -> Result<O
     decorators::around(state::imported()?.borrow(), callable, options)
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn check(object: *mut py::PyObject) -> c_int {
     // SAFETY: a live object, as the header asks.
     c_int::from(Wrapper::try_of(unsafe { Borrowed::from_ptr(object) }).is_some())
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn call(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -160,6 +166,8 @@ unsafe extern "C" fn call(
     }
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn lookup(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -171,6 +179,8 @@ unsafe extern "C" fn lookup(
     found.map_or_else(|_raised| ptr::null_mut(), |value| value.map_or(ptr::null_mut(), Owned::into_ptr))
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn contains(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -181,6 +191,8 @@ unsafe extern "C" fn contains(
     to_truth(unsafe { with_call(object, args, nargsf, kwnames, |cache, args| cache.contains(args)) })
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn put(
     object: *mut py::PyObject,
     value: *mut py::PyObject,
@@ -194,6 +206,8 @@ unsafe extern "C" fn put(
     to_status(unsafe { with_call(object, args, nargsf, kwnames, |cache, args| cache.put(args, value)) })
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn invalidate(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -204,11 +218,15 @@ unsafe extern "C" fn invalidate(
     to_truth(unsafe { with_call(object, args, nargsf, kwnames, |cache, args| cache.invalidate(args)) })
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: what the header asks of this function's own argument.
     to_status(unsafe { with_cache(object, |cache| cache.clear()) })
 }
 
+/// # Safety
+/// As `include/tamis.h` has it.
 unsafe extern "C" fn counts(object: *mut py::PyObject, counts: *mut Counts, size: usize) -> c_int {
     // SAFETY: what the header asks of this function's own argument.
     let read = unsafe { with_cache(object, |cache| Ok(counts_of(cache))) };

@@ -146,6 +146,8 @@ pub fn stop_with(value: Borrowed<'_>) -> *mut py::PyObject {
     ptr::null_mut()
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn completed_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: an object of this type; all zero until its fields are written.
     let fields = unsafe { &raw const (*object.cast::<CompletedCoroutine>()).fields };
@@ -157,6 +159,8 @@ unsafe extern "C" fn completed_tp_traverse(object: *mut py::PyObject, visit: py:
     unsafe { types::traverse_plain(object, &[value, stop], visit, arg) }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn completed_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<CompletedCoroutine>()).fields };
@@ -164,11 +168,15 @@ unsafe extern "C" fn completed_tp_dealloc(object: *mut py::PyObject) {
     unsafe { types::dealloc_plain(object, place) };
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn completed_await(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     unsafe { Borrowed::from_ptr(object) }.to_owned().into_ptr()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn completed_next(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: an object of this type.
     let fields = unsafe { CompletedCoroutine::fields(object) };
@@ -176,6 +184,8 @@ unsafe extern "C" fn completed_next(object: *mut py::PyObject) -> *mut py::PyObj
     ptr::null_mut()
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn completed_am_send(
     object: *mut py::PyObject,
     _sent: *mut py::PyObject,
@@ -188,11 +198,15 @@ unsafe extern "C" fn completed_am_send(
     py::PySendResult::PYGEN_RETURN
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn completed_send(object: *mut py::PyObject, _sent: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: an object of this type.
     stop_with(unsafe { CompletedCoroutine::fields(object) }.value.borrow())
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn completed_throw(
     _object: *mut py::PyObject,
     args: *mut *mut py::PyObject,
@@ -205,6 +219,8 @@ unsafe extern "C" fn completed_throw(
     ptr::null_mut()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn completed_close(_object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
     build::none().into_ptr()
 }
@@ -219,15 +235,22 @@ pub unsafe extern "C" fn class(_object: *mut py::PyObject, _: *mut c_void) -> *m
     unsafe { Borrowed::from_ptr(class.cast()) }.to_owned().into_ptr()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn no(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     build::boolean(false).into_ptr()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn nothing(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     build::none().into_ptr()
 }
 
 /// `cr_state`, by which inspect goes from 3.15 on: it is through.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn closed(_object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     to_slot(build::interned(c"CORO_CLOSED"))
 }

@@ -189,6 +189,8 @@ impl Entry {
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn entry_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Entry>()).fields };

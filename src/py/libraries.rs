@@ -12,6 +12,9 @@ use std::ffi::c_void;
 use std::ptr;
 
 /// `__class__`: functools' type. Reenters: as `Libraries::tell`.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn class(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the getter's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
@@ -28,12 +31,17 @@ fn kind_of(object: Borrowed<'_>) -> Borrowed<'_> {
     unsafe { Borrowed::from_ptr(object.type_ptr().cast()) }
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn set_class(_: *mut py::PyObject, _: *mut py::PyObject, _: *mut c_void) -> std::ffi::c_int {
     let _raised = Raised::type_error(c"__class__ assignment is not supported for what tamis's decorators return");
     -1
 }
 
 /// `__closure__`: the function's. Reenters: its attributes.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn closure(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the getter's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };

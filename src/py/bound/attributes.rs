@@ -117,15 +117,22 @@ impl BoundMethod {
 }
 
 /// `__class__`: CPython's own, so that `isinstance` and `inspect` know what it is.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn get_class(_: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     read::method_type().to_owned().into_ptr()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn get_function(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the getter's own argument.
     unsafe { BoundMethod::of(object) }.fields.function.clone().into_ptr()
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn get_self(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the getter's own argument.
     call::to_slot(unsafe { BoundMethod::of(object) }.instance())
@@ -139,6 +146,9 @@ pub static GETSET: Table<py::PyGetSetDef, 3> = Table::new([
 ]);
 
 /// `getattr(method, name)`: its own attributes, and the function's. Reenters: the function's attributes.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub unsafe extern "C" fn bound_tp_getattro(object: *mut py::PyObject, name: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     let this = unsafe { BoundMethod::of(object) };
@@ -159,6 +169,9 @@ pub unsafe extern "C" fn bound_tp_getattro(object: *mut py::PyObject, name: *mut
 }
 
 /// Reenters: `__eq__` of functions.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub unsafe extern "C" fn bound_tp_richcompare(
     object: *mut py::PyObject,
     other: *mut py::PyObject,
@@ -185,6 +198,9 @@ pub unsafe extern "C" fn bound_tp_richcompare(
 }
 
 /// As CPython's own of the same function and instance. Reenters: `__hash__` of the function.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub unsafe extern "C" fn bound_tp_hash(object: *mut py::PyObject) -> py::Py_hash_t {
     // SAFETY: the slot's own argument.
     let this = unsafe { BoundMethod::of(object) };
@@ -196,6 +212,9 @@ pub unsafe extern "C" fn bound_tp_hash(object: *mut py::PyObject) -> py::Py_hash
 }
 
 /// As CPython's own. Reenters: `__repr__` of the instance.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub unsafe extern "C" fn bound_tp_repr(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     let this = unsafe { BoundMethod::of(object) };

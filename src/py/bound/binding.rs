@@ -7,6 +7,9 @@ use pyo3_ffi as py;
 use std::ptr;
 
 /// `__get__` of cached functions and cached methods: on an instance a bound method, on a class themselves.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub unsafe extern "C" fn callable_tp_descr_get(
     object: *mut py::PyObject,
     instance: *mut py::PyObject,

@@ -11,6 +11,9 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 
 /// `class_method.__get__(instance, owner)`. Reenters: nothing, but for memory.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn class_tp_descr_get(
     object: *mut py::PyObject,
     instance: *mut py::PyObject,
@@ -32,6 +35,8 @@ unsafe extern "C" fn class_tp_descr_get(
     }))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn class_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: a live object of this type.
     let kind = unsafe { py::Py_TYPE(object) };

@@ -140,6 +140,9 @@ unsafe impl<'a> Receiver<'a> for &'a BoundMethod {
 }
 
 /// Calls a cached function with the instance. Reenters: as that does.
+///
+/// # Safety
+/// The arguments of a call of such an object, as vectorcall has them.
 unsafe extern "C" fn bound_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -173,6 +176,9 @@ unsafe extern "C" fn bound_vectorcall(
 }
 
 /// Calls a function with its instance, if that is still there. Reenters: the function.
+///
+/// # Safety
+/// The arguments of a call of such an object, as vectorcall has them.
 unsafe extern "C" fn weak_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -187,6 +193,8 @@ unsafe extern "C" fn weak_vectorcall(
     call::to_slot(this.call(&args))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn bound_tp_traverse(
     object: *mut py::PyObject,
     visit: py::visitproc,
@@ -200,6 +208,8 @@ pub(super) unsafe extern "C" fn bound_tp_traverse(
     unsafe { types::traverse_plain(object, &held, visit, arg) }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn bound_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object that the collector tracks, on its way out.
     unsafe { py::PyObject_GC_UnTrack(object.cast()) };

@@ -11,6 +11,9 @@ use std::ptr;
 
 /// `type(method)(function, instance)`, which `weakref.WeakMethod` calls: what `types.MethodType` makes, but for functions whose
 /// cache is to know the instance. Reenters: nothing; the errors are CPython's.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn bound_tp_new(
     kind: *mut py::PyTypeObject,
     args: *mut py::PyObject,
@@ -33,6 +36,9 @@ unsafe extern "C" fn bound_tp_new(
 }
 
 /// A method that is bound already stays so.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn bound_tp_descr_get(
     object: *mut py::PyObject,
     _instance: *mut py::PyObject,

@@ -128,6 +128,9 @@ fn refused(raised: Raised, instance: Borrowed<'_>) -> Result<Owned> {
 }
 
 /// A call: the instance, then the arguments that its cache gets. Reenters: as the cache does.
+///
+/// # Safety
+/// The arguments of a call of such an object, as vectorcall has them.
 pub(super) unsafe extern "C" fn method_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,

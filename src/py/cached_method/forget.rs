@@ -58,6 +58,9 @@ fn forget(method: Borrowed<'_>, number: i64, reference: Borrowed<'_>) -> Result<
 }
 
 /// Called with the reference, when its instance is freed. Reenters: finalizers of the cache's entries.
+///
+/// # Safety
+/// The arguments of a call of such an object, as vectorcall has them.
 unsafe extern "C" fn forget_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -76,6 +79,8 @@ unsafe extern "C" fn forget_vectorcall(
     }))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn forget_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<Forget>()).fields };

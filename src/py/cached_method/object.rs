@@ -74,6 +74,8 @@ unsafe impl<'a> Receiver<'a> for &'a CachedMethod {
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn method_tp_traverse(
     object: *mut py::PyObject,
     visit: py::visitproc,
@@ -115,6 +117,8 @@ fn drop_parts(parts: Option<Box<Parts>>) {
     [function, typed, given].into_iter().for_each(|held| dropper.push(held));
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn method_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a method.
     let this = unsafe { CachedMethod::of(object) };
@@ -128,6 +132,8 @@ pub(super) unsafe extern "C" fn method_tp_clear(object: *mut py::PyObject) -> c_
     0
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn method_tp_dealloc(object: *mut py::PyObject) {
     let clear = || {
         // SAFETY: a method, to which no reference is left.

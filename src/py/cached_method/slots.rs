@@ -23,6 +23,9 @@ impl CachedMethod {
 }
 
 /// As every object's, with advice for those who ask the method for what the cache of an instance has.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn method_tp_getattro(object: *mut py::PyObject, name: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own arguments.
     let found = unsafe { py::PyObject_GenericGetAttr(object, name) };

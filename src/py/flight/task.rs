@@ -232,6 +232,8 @@ fn call_with_all(wake: &Owned, waiters: &[Waiter]) -> Result<()> {
     call::with(wake.borrow(), &[build::tuple(&pairs)?.borrow()]).map(drop)
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn flight_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: an object of this type.
     let fields = unsafe { &(*object.cast::<TaskFlight>()).fields };
@@ -249,6 +251,8 @@ unsafe extern "C" fn flight_tp_traverse(object: *mut py::PyObject, visit: py::vi
     unsafe { types::traverse_plain(object, &held, visit, arg) }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<TaskFlight>()).fields };

@@ -178,6 +178,8 @@ fn in_context(state: &State) -> Result<Option<Arc<FlightNode>>> {
     Ok(unsafe { &*found.as_ptr().cast::<NodeObject>() }.node.clone())
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn node_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<NodeObject>()).node };
@@ -186,6 +188,9 @@ unsafe extern "C" fn node_tp_dealloc(object: *mut py::PyObject) {
 }
 
 /// How many flights there are in the air, for tests.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn node_sq_length(object: *mut py::PyObject) -> py::Py_ssize_t {
     // SAFETY: an object of this type.
     let node = unsafe { &(*object.cast::<NodeObject>()).node };

@@ -208,6 +208,8 @@ impl ThreadFlight {
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn flight_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     let place = unsafe { &raw const (*object.cast::<ThreadFlight>()).fields };

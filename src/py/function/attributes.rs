@@ -195,6 +195,9 @@ unsafe fn name_of<'a>(closure: *mut c_void) -> &'a CStr {
 }
 
 /// What lies in the `__dict__`, or what `inspect` is to see.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn get_attribute<T: Wraps>(object: *mut py::PyObject, closure: *mut c_void) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };
@@ -217,6 +220,9 @@ unsafe extern "C" fn get_attribute<T: Wraps>(object: *mut py::PyObject, closure:
 }
 
 /// Writes to the `__dict__`.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn set_attribute(object: *mut py::PyObject, value: *mut py::PyObject, closure: *mut c_void) -> c_int {
     // SAFETY: the slot's own argument.
     let this = unsafe { Borrowed::from_ptr(object) };

@@ -24,6 +24,8 @@ pub(in crate::py) fn named(call: &CoroutineCall, name: &CStr) -> Result<Owned> {
 
 macro_rules! getters {
     ($($name:ident = |$this:ident| $body:expr;)*) => {$(
+        /// # Safety
+        /// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
         unsafe extern "C" fn $name(object: *mut py::PyObject, _: *mut c_void) -> *mut py::PyObject {
             // SAFETY: the getter's own argument.
             let object = unsafe { Borrowed::from_ptr(object) };

@@ -186,6 +186,9 @@ fn warn_unawaited(call: &CoroutineCall, this: Borrowed<'_>) -> Result<()> {
 }
 
 /// Makes steps until what is awaited waits, or all is through. A level of recursion has this frame on the stack, so it is a small one.
+///
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_am_send(
     object: *mut py::PyObject,
     mut sent: *mut py::PyObject,
@@ -229,6 +232,8 @@ fn to_method(step: Step) -> *mut py::PyObject {
     }
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn send(object: *mut py::PyObject, sent: *mut py::PyObject) -> *mut py::PyObject {
     let mut place = ptr::null_mut();
     // SAFETY: the method's own arguments, and a place.
@@ -240,6 +245,8 @@ unsafe extern "C" fn send(object: *mut py::PyObject, sent: *mut py::PyObject) ->
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_tp_iternext(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: set up before any extension is imported.
     let none = unsafe { py::Py_None() };
@@ -247,6 +254,8 @@ unsafe extern "C" fn coroutine_tp_iternext(object: *mut py::PyObject) -> *mut py
     unsafe { send(object, none) }
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn throw(
     object: *mut py::PyObject,
     args: *mut *mut py::PyObject,
@@ -260,11 +269,15 @@ unsafe extern "C" fn throw(
     to_method(call.throw(args))
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn close(object: *mut py::PyObject, _: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a method of the type, called on an instance of it.
     to_slot(unsafe { call_of(object) }.close().map(|()| build::none()))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_am_await(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     if unsafe { call_of(object) }.phase.load(Ordering::Relaxed) == BEGUN {
@@ -275,11 +288,15 @@ unsafe extern "C" fn coroutine_am_await(object: *mut py::PyObject) -> *mut py::P
     unsafe { Borrowed::from_ptr(object) }.to_owned().into_ptr()
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_tp_iter(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     unsafe { Borrowed::from_ptr(object) }.to_owned().into_ptr()
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_tp_repr(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the slot's own argument.
     match named(unsafe { call_of(object) }, c"__qualname__") {
@@ -289,6 +306,8 @@ unsafe extern "C" fn coroutine_tp_repr(object: *mut py::PyObject) -> *mut py::Py
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: an object of this type; all zero, which is None, until its fields are written.
     match unsafe { &(*object.cast::<Coroutine>()).call } {
@@ -299,6 +318,8 @@ unsafe extern "C" fn coroutine_tp_traverse(object: *mut py::PyObject, visit: py:
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_tp_finalize(object: *mut py::PyObject) {
     // SAFETY: an object of this type.
     if let Some(call) = unsafe { &(*object.cast::<Coroutine>()).call } {
@@ -307,6 +328,8 @@ unsafe extern "C" fn coroutine_tp_finalize(object: *mut py::PyObject) {
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn coroutine_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object that no reference is left to.
     if unsafe { py::PyObject_CallFinalizerFromDealloc(object) } != 0 {

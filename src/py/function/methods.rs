@@ -129,6 +129,9 @@ fn put_first(this: &Wrapper, args: CallArgs<'_>) -> Result<Owned> {
 
 /// `cache_refresh(*args, **kwargs)`: as a call in parts. Reenters: as [`Wrapper::begin_refresh`], the function, and where its result is
 /// stored, `__eq__` of keys and finalizers of what leaves.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn cache_refresh(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -141,6 +144,8 @@ unsafe extern "C" fn cache_refresh(
     unsafe { in_parts(object, args, nargs as usize, kwnames, begin) }
 }
 
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn begin_refresh(
     object: *mut py::PyObject,

@@ -155,6 +155,8 @@ impl Wrapper {
         unsafe { Self::leads_to(object, none) }
     }
 
+    /// # Safety
+    /// A wrapper, and a live object.
     #[inline(always)]
     unsafe fn leads_to(object: Borrowed<'_>, instance: *mut py::PyObject) -> bool {
         // SAFETY: as the caller says.

@@ -13,6 +13,8 @@ use crate::py::function::Wrapper;
 use crate::py::function::call::plain;
 use crate::py::function::{attributes, methods};
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::visitproc, arg: *mut c_void) -> c_int {
     let visit = |object: *mut py::PyObject| {
         // SAFETY: the collector's own function and argument; it is shown live objects alone.
@@ -41,6 +43,8 @@ unsafe extern "C" fn wrapper_tp_traverse(object: *mut py::PyObject, visit: py::v
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a wrapper.
     let this = unsafe { Wrapper::of(object) };
@@ -76,6 +80,8 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     0
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn wrapper_tp_dealloc(object: *mut py::PyObject) {
     // SAFETY: an object that the collector tracks, on its way out.
     unsafe { py::PyObject_GC_UnTrack(object.cast()) };

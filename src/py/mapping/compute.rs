@@ -110,6 +110,9 @@ impl Mapping {
 }
 
 /// `get_or_compute(key, factory)`. Reenters: as [`Mapping::set`], the factory, signal handlers.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 pub unsafe extern "C" fn get_or_compute(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,

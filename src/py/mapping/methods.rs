@@ -10,6 +10,9 @@ use std::ffi::{CStr, c_void};
 use std::ptr;
 
 /// `get(key, default=None)`. The usual way to call it is told apart here, and the others in [`with_default`].
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn get(
     object: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -76,12 +79,17 @@ methods! {
     snapshot = |this| this.snapshot();
 }
 
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn maxsize(object: *mut py::PyObject, _closure: *mut c_void) -> *mut py::PyObject {
     // SAFETY: a mapping, held by the caller.
     call::to_slot(unsafe { Mapping::of(object) }.cache().and_then(Cache::maxsize))
 }
 
 /// CPython calls a method of the object's own type faster than one of a base: it tells by the type that the method belongs to.
+///
+/// # Safety
+/// CPython's call, with an object of the type, or the module, and with the arguments that the table names.
 unsafe extern "C" fn lend(_self: *mut py::PyObject, class: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: the one argument of a function called with METH_O.
     call::to_slot(lend_to(unsafe { Borrowed::from_ptr(class) }))

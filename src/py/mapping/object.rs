@@ -131,6 +131,8 @@ unsafe impl<'a> Receiver<'a> for &'a Mapping {
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn mapping_tp_new(
     kind: *mut py::PyTypeObject,
     _args: *mut py::PyObject,
@@ -149,6 +151,8 @@ pub(super) unsafe extern "C" fn mapping_tp_new(
     }))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn mapping_tp_traverse(
     object: *mut py::PyObject,
     visit: py::visitproc,
@@ -167,6 +171,8 @@ pub(super) unsafe extern "C" fn mapping_tp_traverse(
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn mapping_tp_clear(object: *mut py::PyObject) -> c_int {
     // SAFETY: a mapping.
     let this = unsafe { Mapping::of(object) };
@@ -180,6 +186,8 @@ pub(super) unsafe extern "C" fn mapping_tp_clear(object: *mut py::PyObject) -> c
     0
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 pub(super) unsafe extern "C" fn mapping_tp_dealloc(object: *mut py::PyObject) {
     let clear = || {
         // SAFETY: a mapping, to which no reference is left.

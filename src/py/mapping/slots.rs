@@ -8,6 +8,8 @@ use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn mapping_tp_init(
     object: *mut py::PyObject,
     args: *mut py::PyObject,
@@ -22,11 +24,15 @@ unsafe extern "C" fn mapping_tp_init(
     call::to_status(this.init(args, keywords))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn mapping_tp_iter(object: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a mapping, held by the caller.
     call::to_slot(unsafe { Mapping::of(object) }.iterate())
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn mapping_mp_length(object: *mut py::PyObject) -> py::Py_ssize_t {
     // SAFETY: a mapping, held by the caller.
     let this = unsafe { Mapping::of(object) };
@@ -34,6 +40,8 @@ unsafe extern "C" fn mapping_mp_length(object: *mut py::PyObject) -> py::Py_ssiz
     this.cache().and_then(Cache::good_len).map_or(-1, |len| len as py::Py_ssize_t)
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn mapping_mp_subscript(object: *mut py::PyObject, key: *mut py::PyObject) -> *mut py::PyObject {
     // SAFETY: a mapping, held by the caller.
     let this = unsafe { Mapping::of(object) };
@@ -45,6 +53,8 @@ unsafe extern "C" fn mapping_mp_subscript(object: *mut py::PyObject, key: *mut p
     }
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn mapping_mp_ass_subscript(
     object: *mut py::PyObject,
     key: *mut py::PyObject,
@@ -61,6 +71,8 @@ unsafe extern "C" fn mapping_mp_ass_subscript(
     call::to_status(this.set(key, unsafe { Borrowed::from_ptr(value) }))
 }
 
+/// # Safety
+/// CPython's call of the slot, with the slot's arguments.
 unsafe extern "C" fn mapping_sq_contains(object: *mut py::PyObject, key: *mut py::PyObject) -> c_int {
     // SAFETY: a mapping, held by the caller.
     let this = unsafe { Mapping::of(object) };

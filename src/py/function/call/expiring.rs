@@ -32,6 +32,9 @@ const EXACT_CLOCK: u8 = 2;
 /// The hit path of caches whose options need nothing but a clock of ours: for one argument, or one that is not ignored, a small
 /// natural number or the very `str` that is stored. All else goes on to [`expiring_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
 /// Reenters: as those.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, const IGNORING: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -81,6 +84,9 @@ fn reading<const CLOCK: u8>() -> impl FnOnce(&Owned) -> Option<Owned> {
 }
 
 /// A call of a cache with options. Reenters: options, `__hash__` and `__eq__` of arguments, the function, finalizers.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn expiring_vectorcall(
     callable: *mut py::PyObject,
@@ -95,6 +101,9 @@ unsafe extern "C" fn expiring_vectorcall(
 }
 
 /// The first part of [`expiring_vectorcall`].
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn begin_expiring(
     callable: *mut py::PyObject,
@@ -113,6 +122,9 @@ unsafe fn begin_expiring(
 }
 
 /// A call of a cache with `copy` that stores nothing. Reenters: the function, `copy`.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 unsafe extern "C" fn uncached_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,

@@ -14,6 +14,9 @@ use std::ptr;
 
 /// The hit path found an entry that may be the one: another object that is perhaps equal. Reenters: `__eq__` of arguments, the
 /// function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 pub unsafe extern "C" fn resolve_single<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -26,6 +29,9 @@ pub unsafe extern "C" fn resolve_single<const TYPED: bool>(
 }
 
 /// A call that the hit path left open. Reenters: `__eq__` of arguments, the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 pub unsafe extern "C" fn resolve_any(
     callable: *mut py::PyObject,
@@ -70,6 +76,9 @@ unsafe fn resolve_candidate(
 }
 
 /// The whole search, for calls that the hit path leaves open. Reenters: `__eq__` of arguments, the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn call_hashed(
     callable: *mut py::PyObject,
@@ -88,6 +97,9 @@ unsafe fn call_hashed(
 }
 
 /// As [`call_hashed`], where the first candidate is known. Reenters: as that.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn call_asking(
     callable: *mut py::PyObject,
@@ -128,6 +140,9 @@ unsafe fn finish(
 }
 
 /// A miss with one positional argument, an exact `int` whose hash tells its value. Reenters: the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 pub unsafe extern "C" fn miss_int(
     callable: *mut py::PyObject,
@@ -146,6 +161,9 @@ pub unsafe extern "C" fn miss_int(
 }
 
 /// The end of [`miss_int`]: takes over the references to the wrapper and to the result. Reenters: `__eq__` of keys, finalizers.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn keep_int(
     callable: *mut py::PyObject,
@@ -170,6 +188,9 @@ unsafe extern "C" fn keep_int(
 }
 
 /// A miss with one positional argument that the hit path has seen. Reenters: the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 pub unsafe extern "C" fn miss_single(
     callable: *mut py::PyObject,
@@ -182,6 +203,9 @@ pub unsafe extern "C" fn miss_single(
 }
 
 /// A miss that the hit path has seen. Reenters: the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 pub unsafe extern "C" fn miss_any(
     callable: *mut py::PyObject,
@@ -202,6 +226,9 @@ pub unsafe extern "C" fn miss_any(
 }
 
 /// The end of [`miss_any`]. Reenters: `__eq__` of keys, finalizers.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn keep_any(
     callable: *mut py::PyObject,
@@ -225,6 +252,9 @@ unsafe fn keep_any(
 }
 
 /// A call of which there is no telling whether it has an entry, so that nothing is stored. Reenters: the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[cold]
 #[inline(never)]
 unsafe fn miss_untold(
@@ -244,6 +274,9 @@ unsafe fn miss_untold(
 }
 
 /// A call of a cache that stores nothing. Reenters: the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 pub unsafe extern "C" fn uncached_vectorcall(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,

@@ -33,6 +33,9 @@ pub fn function_for(bound: Bound, typed: bool) -> py::vectorcallfunc {
 /// It decides calls with one positional argument that is a positive number of one digit (below 2^30). Every other way
 /// out is a jump to a function of the same or other arguments in registers, so that this one needs no stack. An exact
 /// `int` is compared exactly, so typed caches take the same way, and differ further on.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -67,6 +70,9 @@ unsafe extern "C" fn wrapper_vectorcall<const TYPED: bool>(
 }
 
 /// The hit path of an `int` whose hash tells its value.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(always)]
 unsafe fn call_int<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -85,6 +91,9 @@ unsafe fn call_int<const TYPED: bool>(
 }
 
 /// The hit path of a `str` that is the stored object itself.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_str<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -110,6 +119,9 @@ unsafe extern "C" fn call_str<const TYPED: bool>(
 }
 
 /// The hit path of a short ASCII `str` that is perhaps equal to the stored one.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn resolve_str<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -138,6 +150,9 @@ unsafe extern "C" fn resolve_str<const TYPED: bool>(
 }
 
 /// The hit path of one positional argument of another type. Reenters: as [`call_any`].
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_single<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -161,6 +176,9 @@ unsafe extern "C" fn call_single<const TYPED: bool>(
 }
 
 /// As [`call_single`], with a hash that only the argument's type can tell. Reenters: its `__hash__`, and as [`call_any`].
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_single_by_slot<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -177,6 +195,8 @@ unsafe extern "C" fn call_single_by_slot<const TYPED: bool>(
     }
 }
 
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(always)]
 unsafe fn call_single_hashed<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -196,6 +216,9 @@ unsafe fn call_single_hashed<const TYPED: bool>(
 }
 
 /// A call with any arguments but one positional one.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(always)]
 unsafe fn call_shape<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -222,6 +245,9 @@ unsafe fn call_shape<const TYPED: bool>(
 }
 
 /// The hit path of a call without arguments.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_empty<const TYPED: bool>(
     callable: *mut py::PyObject,
@@ -238,6 +264,9 @@ unsafe extern "C" fn call_empty<const TYPED: bool>(
 
 /// The hit path of keyword arguments whose values and tuple of names are the stored objects themselves. Reenters: as
 /// [`call_any`].
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_keywords(
     callable: *mut py::PyObject,
@@ -274,6 +303,9 @@ unsafe extern "C" fn call_keywords(
 }
 
 /// The hit path of a few positional arguments that are the stored objects themselves. Reenters: as [`call_any`].
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_positional<const TYPED: bool, const N: usize>(
     callable: *mut py::PyObject,
@@ -297,6 +329,9 @@ unsafe extern "C" fn call_positional<const TYPED: bool, const N: usize>(
 }
 
 /// A call with any arguments. Reenters: `__hash__` and `__eq__` of arguments, the function.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn call_any<const TYPED: bool>(
     callable: *mut py::PyObject,

@@ -43,6 +43,9 @@ fn function_of_kind<S: TierKind>(policy: &Policy, _of_kind: &Tiered<S>) -> py::v
 
 /// The hit path: one argument, a small natural number or the very `str` that is stored, whose value lies in the near cache and
 /// stands in the tier. All else goes on to [`shared_vectorcall`]. Reenters: as that.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 unsafe extern "C" fn quick_vectorcall<S: TierKind, const CLOCK: u8>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
@@ -88,6 +91,9 @@ unsafe extern "C" fn quick_vectorcall<S: TierKind, const CLOCK: u8>(
 }
 
 /// A call with one argument of this hash, which the near cache has not. Reenters: as [`shared_vectorcall`].
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn absent_vectorcall<S: TierKind>(
     callable: *mut py::PyObject,
@@ -100,6 +106,8 @@ unsafe extern "C" fn absent_vectorcall<S: TierKind>(
     unsafe { in_parts(callable, args, 1, ptr::null_mut(), begin) }
 }
 
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn begin_absent<S: TierKind>(
     callable: *mut py::PyObject,
@@ -116,6 +124,9 @@ unsafe fn begin_absent<S: TierKind>(
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
+///
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe extern "C" fn shared_vectorcall(
     callable: *mut py::PyObject,
@@ -129,6 +140,8 @@ unsafe extern "C" fn shared_vectorcall(
     unsafe { in_parts(callable, args, nargsf, kwnames, begin) }
 }
 
+/// # Safety
+/// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
 #[inline(never)]
 unsafe fn begin_shared(
     callable: *mut py::PyObject,
