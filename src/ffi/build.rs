@@ -98,10 +98,28 @@ pub fn interned(text: &CStr) -> Result<Owned> {
     unsafe { Owned::from_call(pointer) }
 }
 
-/// A `str` of these characters, which are ASCII.
+/// Characters that are ASCII.
+#[derive(Clone, Copy)]
+pub struct Ascii<'a>(&'a [u8]);
+
+impl<'a> Ascii<'a> {
+    /// These, if they are.
+    #[inline(always)]
+    pub fn of(characters: &'a [u8]) -> Option<Self> {
+        characters.is_ascii().then_some(Self(characters))
+    }
+
+    /// Their bytes.
+    #[inline(always)]
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// A `str` of these characters.
 #[inline]
-pub fn ascii_str(characters: &[u8]) -> Result<Owned> {
-    debug_assert!(characters.is_ascii());
+pub fn ascii_str(characters: Ascii<'_>) -> Result<Owned> {
+    let characters = characters.bytes();
     if characters.len() < 2 {
         // CPython has them already.
         return str_of(characters, 1);

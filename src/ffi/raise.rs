@@ -89,6 +89,9 @@ impl Raised {
 
     /// Raises this exception, an instance.
     pub fn again(exception: Borrowed<'_>) -> Self {
+        if !is_exception(exception) {
+            return Self::type_error_naming_type(c"exceptions must derive from BaseException, not %.200s", exception);
+        }
         // Not `PyErr_SetObject`, which would give it another context.
         compat::raise(exception);
         Self::by_callee()
@@ -96,8 +99,11 @@ impl Raised {
 
     /// Raises this exception, an instance, with this traceback or None: an exception that many raise does not grow with them.
     pub fn again_with(exception: Borrowed<'_>, traceback: Borrowed<'_>) -> Self {
-        // SAFETY: an exception, and a traceback or None.
-        unsafe { py::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
+        if is_exception(exception) {
+            // Of another kind than a traceback or None nothing is taken.
+            // SAFETY: an exception, and a live object.
+            unsafe { py::PyException_SetTraceback(exception.as_ptr(), traceback.as_ptr()) };
+        }
         Self::again(exception)
     }
 
@@ -140,8 +146,17 @@ pub fn is_want_of_room(exception: Borrowed<'_>) -> bool {
     [memory, stack].iter().any(|&class| unsafe { py::PyErr_GivenExceptionMatches(exception.as_ptr(), class) != 0 })
 }
 
+/// Whether this is an instance of an exception.
+fn is_exception(object: Borrowed<'_>) -> bool {
+    // SAFETY: a live object.
+    unsafe { py::PyExceptionInstance_Check(object.as_ptr()) != 0 }
+}
+
 /// The traceback of an exception, an instance, or None.
 pub fn traceback_of(exception: Borrowed<'_>) -> Owned {
+    if !is_exception(exception) {
+        return build::none();
+    }
     // SAFETY: an instance of an exception; a new reference or null.
     let traceback = unsafe { py::PyException_GetTraceback(exception.as_ptr()) };
     // SAFETY: a new reference.
@@ -152,8 +167,7 @@ pub fn traceback_of(exception: Borrowed<'_>) -> Owned {
 #[cold]
 pub fn raise_given(args: &[Borrowed<'_>]) -> Raised {
     let Some(&kind) = args.first() else { return Raised::type_error(c"throw takes an exception") };
-    // SAFETY: a live object.
-    if unsafe { py::PyExceptionInstance_Check(kind.as_ptr()) } != 0 {
+    if is_exception(kind) {
         return Raised::again(kind);
     }
     // SAFETY: a live object.

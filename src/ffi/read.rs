@@ -35,7 +35,8 @@ pub fn path(string: Borrowed<'_>) -> Result<PathBuf> {
 }
 
 /// The same `str`, with its characters where [`Exact::characters`] finds them.
-pub fn compact(string: Borrowed<'_>) -> Result<Owned> {
+fn compact(string: Exact<'_, Str>) -> Result<Owned> {
+    let string = string.object();
     // SAFETY: a str; memory of our own, or null with an exception set.
     let copy = unsafe { py::PyUnicode_AsUCS4Copy(string.as_ptr()) };
     if copy.is_null() {
@@ -57,7 +58,7 @@ pub fn with_characters<R>(string: Exact<'_, Str>, work: impl FnOnce(Characters<'
     if let Some(characters) = string.characters() {
         return Ok(work(characters));
     }
-    let compact = compact(string.object())?;
+    let compact = compact(string)?;
     match Exact::<Str>::of(compact.borrow()).and_then(Exact::characters) {
         Some(characters) => Ok(work(characters)),
         None => Err(Raised::type_error(c"a str without characters")),

@@ -1,6 +1,7 @@
 //! The keys of decoded dicts, kept for the next dict: most have the names that others had, and a `str` that is there already
 //! needs neither memory nor a hash.
 
+use crate::ffi::build::Ascii;
 use crate::ffi::exact::{Exact, Str};
 use crate::ffi::sync::FREE_THREADED;
 use crate::ffi::{Owned, Result, build};
@@ -21,15 +22,16 @@ impl KeyStrings {
         Self(std::iter::repeat_with(|| Cell::new(None)).take(count).collect())
     }
 
-    /// A `str` of these characters, which are ASCII. Runs no Python code.
+    /// A `str` of these characters. Runs no Python code.
     #[inline]
-    pub fn name(&self, characters: &[u8]) -> Result<Owned> {
+    pub fn name(&self, ascii: Ascii<'_>) -> Result<Owned> {
+        let characters = ascii.bytes();
         let place = if characters.len() <= LONGEST { self.0.get(hash(characters) % COUNT) } else { None };
-        let Some(place) = place else { return build::ascii_str(characters) };
+        let Some(place) = place else { return build::ascii_str(ascii) };
         let kept = place.take();
         let name = match kept {
             Some(name) if is(&name, characters) => name,
-            _ => build::ascii_str(characters)?,
+            _ => build::ascii_str(ascii)?,
         };
         place.set(Some(name.clone()));
         Ok(name)

@@ -250,7 +250,7 @@ impl<'a> Decoder<'a> {
         if let (Some(names), Some(&tag @ tag::SHORT_ASCII..tag::SMALL_INT)) = (self.names, self.rest.first()) {
             self.byte()?;
             let characters = self.slice(usize::from(tag & !tag::SHORT_ASCII))?;
-            return if characters.is_ascii() { Ok(names.name(characters)?) } else { Err(DecodeError::Damaged) };
+            return Ok(names.name(build::Ascii::of(characters).ok_or(DecodeError::Damaged)?)?);
         }
         self.item(depth)
     }
@@ -269,8 +269,5 @@ impl<'a> Decoder<'a> {
 
 #[inline(always)]
 fn ascii(characters: &[u8]) -> DecodeResult<Owned> {
-    if !characters.is_ascii() {
-        return Err(DecodeError::Damaged);
-    }
-    Ok(build::ascii_str(characters)?)
+    Ok(build::ascii_str(build::Ascii::of(characters).ok_or(DecodeError::Damaged)?)?)
 }
