@@ -9,7 +9,7 @@ use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::eviction::{Cause, Evicted};
-use crate::py::cache::expiring_ops::{Found, Peek, Read, TakeOut};
+use crate::py::cache::expiring_ops::{Found, Peek, TakeOut};
 use crate::py::cache::ops::{Default, Get, PeekValue, SetDefault, Take};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::key::{Key, KeyKind};
@@ -22,14 +22,8 @@ impl Cache {
         let same = |key: &Key| key.compare(args, KeyKind::Item) == Verdict::Same;
         if let Some(policy) = self.policy() {
             let now = policy.options.now()?;
-            match self.store.hit_with(hash, same, |object| entry(object).read(now)) {
-                Hit::Value(value) => return Ok(Some(value)),
-                Hit::Absent(_) => return Ok(None),
-                Hit::Unsure(_) => {}
-            }
             // Entries of mappings are never stale.
-            let Found::Fresh(value) = self.locate(hash, args, &mut Read { policy, now })? else { return Ok(None) };
-            self.store.count_hit();
+            let Found::Fresh(value) = self.probe(policy, args, hash, now)? else { return Ok(None) };
             return Ok(Some(value));
         }
         let found = match self.store.hit(hash, same) {

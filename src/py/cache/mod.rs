@@ -13,6 +13,7 @@ pub mod lookup;
 pub mod manage;
 pub mod ops;
 pub mod policy;
+pub mod probe;
 pub mod snapshot;
 pub mod stats;
 

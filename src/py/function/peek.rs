@@ -4,11 +4,10 @@ pub(in crate::py) use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::capacity::Bound;
-use crate::py::cache::expiring_ops::{Found, Read};
+use crate::py::cache::expiring_ops::Found;
 use crate::py::cache::ops::Get;
-use crate::py::cache::policy::{Policy, entry};
+use crate::py::cache::policy::Policy;
 use crate::py::function::{Wrapper, methods};
-use crate::py::key::Key;
 use crate::py::tier::with_tier;
 
 impl Wrapper {
@@ -62,23 +61,18 @@ impl Wrapper {
         policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = policy.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            let copied = |inside: Owned| policy.copied(policy.unwrap(&inside).clone()).map(Some);
-            if let Hit::Value(inside) = self.store.hit_with(hash, same, |object| entry(object).read(now)) {
-                return copied(inside);
-            }
-            let inside = match self.locate(hash, key_args, &mut Read { policy, now })? {
+            let inside = match self.probe(policy, key_args, hash, now)? {
                 Found::Fresh(inside) | Found::Stale(inside) => inside,
                 Found::Refresh(old) => {
                     // The next call is to compute it anew.
                     old.give_up_refresh();
                     policy.count_stale_hit();
+                    self.store.count_hit();
                     old.value().clone()
                 }
                 Found::Absent | Found::Undecided => return Ok(None),
             };
-            self.store.count_hit();
-            copied(inside)
+            policy.copied(policy.unwrap(&inside).clone()).map(Some)
         })
     }
 }

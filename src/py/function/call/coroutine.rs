@@ -2,17 +2,15 @@
 //! do, the caller gets a coroutine of ours: see `coroutine_call.rs`.
 
 pub(in crate::py) use crate::core::hash::Hash;
-use crate::core::view::Hit;
-use crate::ffi::compare::Verdict;
 use crate::ffi::{CallArgs, Owned, Result, to_slot};
-use crate::py::cache::expiring_ops::{Found, Read};
-use crate::py::cache::policy::{Policy, entry};
+use crate::py::cache::expiring_ops::Found;
+use crate::py::cache::policy::Policy;
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
 use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};
 use crate::py::function::coroutine_stage::Task;
 use crate::py::key;
-use crate::py::key::{Key, KeyKind};
+use crate::py::key::KeyKind;
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::request::{Answer, TierRequest};
 use crate::py::tier::source::{Event, Source};
@@ -40,6 +38,29 @@ pub unsafe extern "C" fn coroutine_vectorcall(
     to_slot(this.call_coroutine(&args))
 }
 
+/// A call of a cached coroutine function of which the hit path has seen that there is no entry: no key has this hash. Reenters: as
+/// [`coroutine_vectorcall`], but for `__hash__` of arguments.
+///
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper with options but without `key` and without a tier.
+#[inline(never)]
+pub unsafe extern "C" fn absent_coroutine_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
+    let this = unsafe { Wrapper::of(callable) };
+    let _alive = this.keep_alive();
+    this.store.register_thread(this.owner());
+    // SAFETY: as the caller says.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    let Some(policy) = this.policy() else { unreachable!("this function is for wrappers with options") };
+    to_slot(policy.with_made(None, &args, |key_args| this.coroutine(Task::Run, &args, key_args, hash, None)))
+}
+
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(policy) = self.policy() else { unreachable!("this function is for wrappers with options") };
@@ -49,21 +70,14 @@ impl Wrapper {
         policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = policy.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            let old = match self.store.hit_with(hash, same, |object| entry(object).read(now)) {
-                Hit::Value(inside) => return policy.awaitable(inside),
-                _ => match self.locate(hash, key_args, &mut Read { policy, now })? {
-                    Found::Fresh(inside) | Found::Stale(inside) => {
-                        self.store.count_hit();
-                        return policy.awaitable(inside);
-                    }
-                    Found::Refresh(old) => Some(StaleEntry::InMemory(old)),
-                    Found::Absent => None,
-                    Found::Undecided => {
-                        self.store.count_miss();
-                        return self.call_function(args);
-                    }
-                },
+            let old = match self.probe(policy, key_args, hash, now)? {
+                Found::Fresh(inside) | Found::Stale(inside) => return policy.awaitable(inside),
+                Found::Refresh(old) => Some(StaleEntry::InMemory(old)),
+                Found::Absent => None,
+                Found::Undecided => {
+                    self.store.count_miss();
+                    return self.call_function(args);
+                }
             };
             self.coroutine(Task::Run, args, key_args, hash, old)
         })

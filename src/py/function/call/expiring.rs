@@ -1,41 +1,33 @@
 //! Calls of caches with options. They share the store and its searches with the plain ones; each value lies in an entry
 //! with its terms.
 
-pub(in crate::py) use crate::core::hash::Hash;
-use crate::core::slot::SlotId;
+use crate::core::hash::Hash;
 use crate::core::view::Hit;
-use crate::ffi::compare::Verdict;
-use crate::ffi::exact::{Exact, Int, Str};
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, clock as clocks, thread, to_slot};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, thread, to_slot};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
-use crate::py::cache::expiring_ops::{Found, Peek, Read};
-use crate::py::cache::policy::{Policy, entry};
+use crate::py::cache::expiring_ops::{Found, Peek};
+use crate::py::cache::policy::Policy;
 use crate::py::entry::StaleEntry;
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::Wrapper;
-use crate::py::function::call::coroutine::coroutine_vectorcall;
+use crate::py::function::call::coroutine::{absent_coroutine_vectorcall, coroutine_vectorcall};
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
+use crate::py::function::call::probe::{ClockMode, CoarseClock, ExactClock, NoClock, probe};
 use crate::py::function::call::tiered;
-use crate::py::key::Key;
 use crate::py::options::{Clock, CopyPolicy};
 use crate::py::tier::Tier;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 
-/// Which clock a hit reads, so that it need not look.
-const NO_CLOCK: u8 = 0;
-const COARSE_CLOCK: u8 = 1;
-const EXACT_CLOCK: u8 = 2;
-
 /// The hit path of caches whose options need nothing but a clock of ours: for one argument, or one that is not ignored, a small
-/// natural number or the very `str` that is stored. All else goes on to [`expiring_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`].
-/// Reenters: as those.
+/// natural number or the very `str` that is stored. If no key has its hash, the call is a miss: see [`absent_vectorcall`]. All else goes
+/// on to [`expiring_vectorcall`], or for coroutine functions to [`coroutine_vectorcall`]. Reenters: as those.
 ///
 /// # Safety
 /// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
-unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, const IGNORING: bool>(
+unsafe extern "C" fn quick_vectorcall<C: ClockMode, const COROUTINE: bool, const IGNORING: bool>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -52,18 +44,18 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
         let place = unsafe { args.add(place) };
         // SAFETY: as above, held by the caller.
         let argument = unsafe { Borrowed::first_of(place) };
-        let mut found = Hit::Unsure(SlotId::NONE);
-        if let Some(int) = Exact::<Int>::of(argument) {
-            if let Some(value) = int.small_natural() {
-                let take = reading::<CLOCK>();
-                found = this.store.hit_with(Hash::of(u64::from(value)), Key::is_inline_int, take);
+        match probe::<C>(&this.store, argument, C::read) {
+            Some((_, Hit::Value(value))) => {
+                this.store.count_hit();
+                return value.into_ptr();
             }
-        } else if let Some(hash) = Exact::<Str>::of(argument).and_then(Exact::kept_hash) {
-            let take = reading::<CLOCK>();
-            found = this.store.hit_with(Hash::of(hash), |key| key.is_object(argument), take);
-        }
-        if let Hit::Value(value) = found {
-            return value.into_ptr();
+            Some((hash, Hit::Absent(_))) => {
+                let absent: unsafe extern "C" fn(_, _, _, _, _) -> _ =
+                    if COROUTINE { absent_coroutine_vectorcall } else { absent_vectorcall };
+                // SAFETY: this function's own arguments, and the hash of what makes the key.
+                return unsafe { absent(callable, args, nargsf, kwnames, hash) };
+            }
+            Some((_, Hit::Unsure(_))) | None => {}
         }
     }
     let slow: unsafe extern "C" fn(_, _, _, _) -> _ =
@@ -72,15 +64,43 @@ unsafe extern "C" fn quick_vectorcall<const CLOCK: u8, const COROUTINE: bool, co
     unsafe { slow(callable, args, nargsf, kwnames) }
 }
 
-/// What a hit does with an entry. Reads the clock now, outside of the borrow.
-#[inline(always)]
-fn reading<const CLOCK: u8>() -> impl FnOnce(&Owned) -> Option<Owned> {
-    let now = match CLOCK {
-        COARSE_CLOCK => clocks::coarse(),
-        EXACT_CLOCK => clocks::exact(),
-        _ => 0,
-    };
-    move |object| if CLOCK == NO_CLOCK { Some(entry(object).value().clone()) } else { entry(object).read(now) }
+/// A call of which the hit path has seen that there is no entry: no key has this hash. Reenters: as [`expiring_vectorcall`], but for
+/// `__hash__` of arguments.
+#[inline(never)]
+unsafe extern "C" fn absent_vectorcall(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+) -> *mut py::PyObject {
+    // SAFETY: this function's own arguments.
+    let begin = |begun: &mut _| unsafe { begin_absent(callable, args, nargsf, kwnames, hash, begun) };
+    // SAFETY: this function's own arguments.
+    unsafe { in_parts(callable, args, nargsf, kwnames, begin) }
+}
+
+/// The first part of [`absent_vectorcall`].
+///
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper with options but without `key`, which the caller holds.
+#[inline(never)]
+unsafe fn begin_absent(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    hash: Hash,
+    begun: &mut MaybeUninit<Begun>,
+) -> *mut py::PyObject {
+    // SAFETY: as the caller says.
+    let this = unsafe { Wrapper::of(callable) };
+    let Some(policy) = this.policy() else { unreachable!("this function is for wrappers with options") };
+    // SAFETY: as the caller says.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    this.store.register_thread(this.owner());
+    let next = policy.with_made(None, &args, |key_args| this.begin_computing(policy, key_args, hash, None));
+    Next::to_slot(next, begun)
 }
 
 /// A call of a cache with options. Reenters: options, `__hash__` and `__eq__` of arguments, the function, finalizers.
@@ -197,15 +217,8 @@ impl Wrapper {
         let next = policy.with_made(made.as_ref(), args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = policy.options.now()?;
-            let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
-            if let Hit::Value(value) = self.store.hit_with(hash, same, |object| entry(object).read(now)) {
-                return policy.copied(value).map(Next::Return);
-            }
-            match self.locate(hash, key_args, &mut Read { policy, now })? {
-                Found::Fresh(value) | Found::Stale(value) => {
-                    self.store.count_hit();
-                    policy.copied(value).map(Next::Return)
-                }
+            match self.probe(policy, key_args, hash, now)? {
+                Found::Fresh(value) | Found::Stale(value) => policy.copied(value).map(Next::Return),
                 Found::Refresh(old) => self.begin_computing(policy, key_args, hash, Some(StaleEntry::InMemory(old))),
                 Found::Absent => self.begin_computing(policy, key_args, hash, None),
                 Found::Undecided => {
@@ -280,9 +293,9 @@ impl Wrapper {
 
 fn clocked_function<const COROUTINE: bool, const IGNORING: bool>(policy: &Policy) -> py::vectorcallfunc {
     match policy.options.clock {
-        Clock::Unused if policy.quick => quick_vectorcall::<NO_CLOCK, COROUTINE, IGNORING>,
-        Clock::Coarse if policy.quick => quick_vectorcall::<COARSE_CLOCK, COROUTINE, IGNORING>,
-        Clock::Exact if policy.quick => quick_vectorcall::<EXACT_CLOCK, COROUTINE, IGNORING>,
+        Clock::Unused if policy.quick => quick_vectorcall::<NoClock, COROUTINE, IGNORING>,
+        Clock::Coarse if policy.quick => quick_vectorcall::<CoarseClock, COROUTINE, IGNORING>,
+        Clock::Exact if policy.quick => quick_vectorcall::<ExactClock, COROUTINE, IGNORING>,
         _ if COROUTINE => coroutine_vectorcall,
         _ => expiring_vectorcall,
     }

@@ -5,4 +5,5 @@ pub mod expiring;
 pub mod miss;
 pub mod parts;
 pub mod plain;
+pub mod probe;
 pub mod tiered;

@@ -1,17 +1,15 @@
 //! The calls themselves.
 
-pub(in crate::py) use crate::core::hash::Hash;
-use crate::core::slot::SlotId;
+use crate::core::hash::Hash;
 use crate::core::view::Hit;
-use crate::ffi::exact::{Exact, Int, Str};
-use crate::ffi::{Borrowed, CallArgs, Result, clock as clocks};
+use crate::ffi::{Borrowed, CallArgs, Result};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
 use crate::py::flight::policy::Role;
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
-use crate::py::key::Key;
+use crate::py::function::call::probe::{ClockMode, CoarseClock, ExactClock, NoClock, probe};
 use crate::py::options::Clock;
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::request::{Answer, TierRequest};
@@ -21,11 +19,6 @@ use pyo3_ffi as py;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// Which clock a hit reads, so that it need not look.
-const NO_CLOCK: u8 = 0;
-const COARSE_CLOCK: u8 = 1;
-const EXACT_CLOCK: u8 = 2;
-
 /// The vectorcall function of a shared cache.
 pub fn function_for(policy: &Policy, tier: &Tier) -> py::vectorcallfunc {
     with_tier!(tier, |tier| function_of_kind(policy, tier))
@@ -34,9 +27,9 @@ pub fn function_for(policy: &Policy, tier: &Tier) -> py::vectorcallfunc {
 fn function_of_kind<S: TierKind>(policy: &Policy, _of_kind: &Tiered<S>) -> py::vectorcallfunc {
     match policy.options.clock {
         _ if !policy.quick || policy.ignores() => shared_vectorcall,
-        Clock::Unused => quick_vectorcall::<S, NO_CLOCK>,
-        Clock::Coarse => quick_vectorcall::<S, COARSE_CLOCK>,
-        Clock::Exact => quick_vectorcall::<S, EXACT_CLOCK>,
+        Clock::Unused => quick_vectorcall::<S, NoClock>,
+        Clock::Coarse => quick_vectorcall::<S, CoarseClock>,
+        Clock::Exact => quick_vectorcall::<S, ExactClock>,
         Clock::Given(_) => shared_vectorcall,
     }
 }
@@ -46,7 +39,7 @@ fn function_of_kind<S: TierKind>(policy: &Policy, _of_kind: &Tiered<S>) -> py::v
 ///
 /// # Safety
 /// A cached function, and the arguments of a call of it as vectorcall has them, which has not returned.
-unsafe extern "C" fn quick_vectorcall<S: TierKind, const CLOCK: u8>(
+unsafe extern "C" fn quick_vectorcall<S: TierKind, C: ClockMode>(
     callable: *mut py::PyObject,
     args: *const *mut py::PyObject,
     nargsf: usize,
@@ -59,30 +52,14 @@ unsafe extern "C" fn quick_vectorcall<S: TierKind, const CLOCK: u8>(
         let this = unsafe { Wrapper::of(callable) };
         if let Some(tier) = this.tier().and_then(S::of) {
             let backend = tier.backend();
-            let now = match CLOCK {
-                COARSE_CLOCK => clocks::coarse(),
-                EXACT_CLOCK => clocks::exact(),
-                _ => 0,
-            };
-            let take = |object: &_| entry(object).read_near(backend, now);
-            let (mut hash, mut found) = (Hash::of(0), Hit::Unsure(SlotId::NONE));
-            if let Some(int) = Exact::<Int>::of(argument) {
-                if let Some(value) = int.small_natural() {
-                    hash = Hash::of(u64::from(value));
-                    found = this.store.find_with(hash, Key::is_inline_int, take);
-                }
-            } else if let Some(known) = Exact::<Str>::of(argument).and_then(Exact::kept_hash) {
-                hash = Hash::of(known);
-                found = this.store.find_with(hash, |key| key.is_object(argument), take);
-            }
-            match found {
-                Hit::Value(value) => {
+            match probe::<C>(&this.store, argument, |object, now| entry(object).read_near(backend, now)) {
+                Some((_, Hit::Value(value))) => {
                     tier.count(Event::Hit);
                     return value.into_ptr();
                 }
                 // SAFETY: one argument, as this function got it, of this hash.
-                Hit::Absent(_) => return unsafe { absent_vectorcall::<S>(callable, args, hash) },
-                Hit::Unsure(_) => {}
+                Some((hash, Hit::Absent(_))) => return unsafe { absent_vectorcall::<S>(callable, args, hash) },
+                Some((_, Hit::Unsure(_))) | None => {}
             }
         }
     }
