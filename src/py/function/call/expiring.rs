@@ -66,6 +66,9 @@ unsafe extern "C" fn quick_vectorcall<C: ClockMode, const COROUTINE: bool, const
 
 /// A call of which the hit path has seen that there is no entry: no key has this hash. Reenters: as [`expiring_vectorcall`], but for
 /// `__hash__` of arguments.
+///
+/// # Safety
+/// Vectorcall's own arguments, of a wrapper with options but without `key`, which the caller holds.
 #[inline(never)]
 unsafe extern "C" fn absent_vectorcall(
     callable: *mut py::PyObject,
