@@ -302,8 +302,8 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
     with_arguments(
         c"lru_cache",
         lru_cache_fastcall,
-        c"lru_cache($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
-            ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
+        c"lru_cache($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, stale_if_error=None, \
+            retry=None, background=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
             backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of up to maxsize calls, with SIEVE eviction.\n\n\
             maxsize: how many entries at most; None for no bound, 0 (or less) to store nothing.\n\
@@ -313,6 +313,10 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             tti: after how long without a read an entry is dropped.\n\
             jitter: the part, 0 to 1, of which a random share is taken off each ttl.\n\
             stale: for how long past its ttl an entry is still returned to all callers but one, who recomputes it.\n\
+            stale_if_error: for how long past its ttl, and past stale, an entry is returned if computing it anew raised an\n\
+            Exception. It is then not computed anew for retry seconds (1 if not given).\n\
+            background: who computes a stale entry anew, so that no caller of one waits: a callable that gets the job, such\n\
+            as an executor's submit; for coroutine functions True, for a task of the running loop.\n\
             key: a callable of the call's arguments that returns the key.\n\
             ignore: a parameter's name, or several, that are no part of the key.\n\
             single_flight: whether concurrent misses of one key compute once, and the others wait for that; True for\n\
@@ -330,7 +334,8 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
         c"cache",
         cache_fastcall,
         c"cache($module, user_function=None, /, *, maxsize=None, typed=False, ttl=None, tti=None, jitter=None, \
-            stale=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, \
+            stale=None, stale_if_error=None, retry=None, background=None, key=None, ignore=None, single_flight=None, weigher=None, \
+            maxweight=None, on_evict=None, copy=None, \
             clock=None, backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator that remembers the results of all calls, as lru_cache(maxsize=None) does.\n\n\
             Takes the place of functools.cache, and takes lru_cache's options besides.",
@@ -338,8 +343,8 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
     with_arguments(
         c"cached_method",
         cached_method_fastcall,
-        c"cached_method($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, key=None, \
-            ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
+        c"cached_method($module, /, maxsize=128, typed=False, *, ttl=None, tti=None, jitter=None, stale=None, stale_if_error=None, \
+            retry=None, background=None, key=None, ignore=None, single_flight=None, weigher=None, maxweight=None, on_evict=None, copy=None, clock=None, \
             backend=None, name=None, path=None, max_bytes=None, serializer=None)\n--\n\n\
             Decorator for methods, with one cache for each instance, which is freed with it.\n\n\
             Takes lru_cache's arguments. Instances need not be hashable, and are not kept alive.",

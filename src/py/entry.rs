@@ -22,6 +22,8 @@ pub struct Entry {
 struct Fields {
     value: Owned,
     terms: EntryTerms,
+    /// Before this it is fresh: the first of `terms`, which moves where computing it anew has failed.
+    fresh_until: AtomicU64,
     /// The version of a tier's entry that it is a copy of: in near caches alone.
     version: Words,
     /// When it was last read, where that matters.
@@ -59,7 +61,8 @@ impl EntryType {
     }
 
     fn make(&self, value: Owned, terms: EntryTerms, now: Time, version: Words) -> Result<EntryRef> {
-        let fields = Fields { value, terms, version, read: AtomicU64::new(now), refreshing: AtomicBool::new(false) };
+        let (fresh_until, read) = (AtomicU64::new(terms.times.fresh_until), AtomicU64::new(now));
+        let fields = Fields { value, terms, fresh_until, version, read, refreshing: AtomicBool::new(false) };
         let offset = std::mem::offset_of!(Entry, fields);
         // SAFETY: the type that `make_type` has made, and the field of its instances.
         unsafe { types::plain_instance(self.0.borrow(), fields, offset) }.map(EntryRef)
@@ -79,6 +82,11 @@ impl EntryRef {
     pub fn into_object(self) -> Owned {
         self.0
     }
+
+    /// Whether this object is that entry.
+    pub fn is(&self, object: &Owned) -> bool {
+        self.0.as_ptr() == object.as_ptr()
+    }
 }
 
 impl Deref for EntryRef {
@@ -90,20 +98,44 @@ impl Deref for EntryRef {
     }
 }
 
-/// A stale entry that one caller is to replace.
-pub enum StaleEntry {
+/// An entry past its time that a caller is to replace.
+pub struct StaleEntry {
+    /// What it is.
+    pub place: StalePlace,
+    /// Whether this caller alone is to replace it, and gives that up in the end.
+    claimed: bool,
+}
+
+/// Where such an entry is.
+pub enum StalePlace {
     /// In this process's memory.
     InMemory(EntryRef),
-    /// In a tier: this version of it.
-    InTier(Words),
+    /// In a tier: this version of it. With its value and its terms where these are of use.
+    InTier(Words, Option<(Owned, Terms)>),
 }
 
 impl StaleEntry {
+    /// One that this caller alone is to replace.
+    pub fn claimed(place: StalePlace) -> Self {
+        Self { place, claimed: true }
+    }
+
+    /// One that everybody who calls is to replace.
+    pub fn unclaimed(place: StalePlace) -> Self {
+        Self { place, claimed: false }
+    }
+
+    /// Whether this caller alone is to replace it.
+    pub fn is_claimed(&self) -> bool {
+        self.claimed
+    }
+
     /// The caller has failed: if the entry is still there, another one is to try. `in_tier` tells the tier so.
     pub fn give_up_refresh(&self, in_tier: impl FnOnce(Words)) {
-        match self {
-            Self::InMemory(entry) => entry.give_up_refresh(),
-            Self::InTier(version) => in_tier(*version),
+        match &self.place {
+            _ if !self.claimed => {}
+            StalePlace::InMemory(entry) => entry.give_up_refresh(),
+            StalePlace::InTier(version, _) => in_tier(*version),
         }
     }
 }
@@ -130,6 +162,19 @@ impl Entry {
         self.fields.terms.weight
     }
 
+    /// Until when it is good, as of now.
+    #[inline(always)]
+    pub fn times(&self) -> Terms {
+        // Relaxed: a number alone.
+        Terms { fresh_until: self.fields.fresh_until.load(Ordering::Relaxed), ..self.fields.terms.times }
+    }
+
+    /// It could not be computed anew: it is fresh until then, but not longer than it is to be used at all.
+    pub fn prolong(&self, fresh_until: Time) {
+        // Relaxed: as in `times`.
+        self.fields.fresh_until.store(fresh_until.min(self.expires()), Ordering::Relaxed);
+    }
+
     /// When it expires, unless it is not read for too long before.
     pub fn expires(&self) -> Time {
         self.fields.terms.times.stale_until
@@ -139,7 +184,7 @@ impl Entry {
     #[inline(always)]
     pub fn age(&self, now: Time) -> Age {
         // Relaxed: a number alone.
-        self.fields.terms.times.age(now, || self.fields.read.load(Ordering::Relaxed))
+        self.times().age(now, || self.fields.read.load(Ordering::Relaxed))
     }
 
     /// The value, if it is fresh, which counts as reading it.

@@ -13,6 +13,7 @@ pub fn make(module: Borrowed<'_>) -> Result<Types> {
         coroutine_function: function::slots::make_coroutine_type(module)?,
         entry: entry::make_type(module)?,
         completed_coroutine: completed::make_type(module)?,
+        refresh_job: function::background::make_type(module)?,
         coroutine_call: function::coroutine_protocol::make_type(module)?,
         task_flight: task::make_type(module)?,
         led: task_deadlock::make_type(module)?,

@@ -12,6 +12,8 @@ pub struct Types {
     pub entry: Owned,
     /// Of what hits of coroutine functions return.
     pub completed_coroutine: Owned,
+    /// Of what computes stale entries elsewhere.
+    pub refresh_job: Owned,
     /// Of what their other calls return.
     pub coroutine_call: Owned,
     /// Of computations that tasks wait for.
@@ -38,12 +40,13 @@ pub struct Types {
 
 impl Types {
     /// For the collector.
-    pub fn held(&self) -> [&Owned; 15] {
+    pub fn held(&self) -> [&Owned; 16] {
         [
             &self.function,
             &self.coroutine_function,
             &self.entry,
             &self.completed_coroutine,
+            &self.refresh_job,
             &self.coroutine_call,
             &self.task_flight,
             &self.led,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 # The flights that the running task computes for, and those of the task that started it: an object of the compiled part.
 _leading: ContextVar[Any] = ContextVar("tamis_leading", default=None)
+# The tasks that compute stale entries.
+_tasks: set[Any] = set()
 # More than it takes to wake a task.
 _FRAMES = 24
 
@@ -28,6 +30,19 @@ def wake(waiters: Iterable[tuple[Any, Any]]) -> None:
             continue
         with suppress(RuntimeError):  # that loop is closed, so its tasks never run again
             loop.call_soon_threadsafe(_deliver, future)
+
+
+def begin_task(loop: Any, coroutine: Any) -> None:
+    """Have the running loop run a coroutine that computes a stale entry anew, for no caller.
+
+    The task belongs to none of the flights that the running task leads: nobody of these waits for it.
+    """
+    context = copy_context()
+    context.run(_leading.set, None)
+    task = context.run(loop.create_task, coroutine)
+    # The loop itself holds tasks weakly.
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
 
 def _make_sure_of(frames: int) -> None:

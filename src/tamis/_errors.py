@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # What other caches call these options, and what people write who remember them in part.
 _MEANT = {
     "backend": ("storage", "store"),
+    "background": ("executor", "refresh_in_background", "refresher"),
     "clock": ("timer", "timefunc", "time_func", "now"),
     "copy": ("deepcopy", "deep_copy", "copies", "postprocess"),
     "ignore": ("exclude", "exclude_args", "ignore_args", "ignored", "skip"),
@@ -23,9 +24,11 @@ _MEANT = {
     "name": ("region", "namespace"),
     "on_evict": ("callback", "on_remove", "on_removal", "on_expire", "eviction_listener", "removal_listener"),
     "path": ("dir", "directory", "cache_dir", "folder"),
+    "retry": ("retry_after", "throttle"),
     "serializer": ("codec", "pickler", "dumps"),
     "single_flight": ("coalesce", "coalescing", "dogpile", "wait_concurrent", "lock"),
     "stale": ("grace", "stale_while_revalidate", "swr"),
+    "stale_if_error": ("fail_safe", "failsafe", "on_error", "stale_on_error"),
     "tti": ("idle", "max_idle", "time_to_idle", "expire_after_access"),
     "ttl": ("age", "max_age", "expire", "expires", "expiry", "expiration", "expire_after_write", "expires_in",
             "lifetime", "seconds", "time_to_live", "timeout"),

@@ -27,6 +27,9 @@ class _Options(TypedDict, total=False):
     tti: _Seconds | None
     jitter: _Number | None
     stale: _Seconds | None
+    stale_if_error: _Seconds | None
+    retry: _Seconds | None
+    background: bool | Callable[[Callable[[], Any]], object] | None
     key: Callable[..., Hashable] | None
     ignore: str | Iterable[str] | None
     single_flight: bool | None
@@ -63,6 +66,8 @@ class _MappingStats(TypedDict):
     weight: int
 
 class _Stats(_MappingStats):
+    # With stale_if_error.
+    errors: NotRequired[int]
     # With backend="shared".
     bytes: NotRequired[int]
     oversize: NotRequired[int]

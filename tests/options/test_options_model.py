@@ -15,13 +15,15 @@ from tamis import lru_cache
 KEY = st.integers(0, 9)
 FOREVER = float("inf")
 MAXWEIGHT = 12
+RETRY = 2
 
 
 @dataclass
 class Terms:
-    """When a value was stored and last read, and what it weighs."""
+    """Until when a value is fresh and how long it is kept, when it was last read, and what it weighs."""
 
-    stored: float
+    fresh_until: float
+    kept_until: float
     read: float
     weight: int
 
@@ -34,17 +36,21 @@ class AgainstModel(RuleBasedStateMachine):
         ttl=st.sampled_from([FOREVER, 3, 10]),
         tti=st.sampled_from([FOREVER, 4]),
         stale=st.sampled_from([0, 2]),
+        on_error=st.sampled_from([0, 5]),
         weighs=st.booleans(),
     )
-    def make(self, maxsize, ttl, tti, stale, weighs):
+    def make(self, maxsize, ttl, tti, stale, on_error, weighs):
         self.time, self.left, self.told = Time(), Evictions(), []
         self.ttl, self.tti, self.stale = ttl, tti, stale if ttl != FOREVER else 0
+        self.on_error = on_error if ttl != FOREVER else 0
+        self.fails, self.errors = False, 0
         self.maxweight = MAXWEIGHT if weighs else FOREVER
         options = {"on_evict": self.left}
         if ttl != FOREVER or tti != FOREVER:
             options["clock"] = self.time
         if ttl != FOREVER:
-            options |= {"ttl": ttl, "stale": stale} if stale else {"ttl": ttl}
+            options |= {"ttl": ttl, "stale": stale or None}
+            options |= {"stale_if_error": on_error, "retry": RETRY} if on_error else {}
         if tti != FOREVER:
             options["tti"] = tti
         if weighs:
@@ -55,18 +61,22 @@ class AgainstModel(RuleBasedStateMachine):
 
     def compute(self, key):
         self.made.append(key)
+        if self.fails:
+            raise ZeroDivisionError
         return (key, self.next_weight)
 
     # The model: what the documentation says, in plain steps.
 
     def age(self, key):
         terms, now = self.model.value(key), self.time.now
-        if now - terms.read >= self.tti or now >= terms.stored + self.ttl + self.stale:
+        if now - terms.read >= self.tti or now >= terms.kept_until:
             return "expired"
-        return "fresh" if now < terms.stored + self.ttl else "stale"
+        if now < terms.fresh_until:
+            return "fresh"
+        return "stale" if now < terms.fresh_until + self.stale else "kept"
 
     def is_there(self, key):
-        return self.model.contains(key) and self.age(key) != "expired"
+        return self.model.contains(key) and self.age(key) in ("fresh", "stale")
 
     def weight(self):
         return sum(entry.value.weight for entry in self.model.queue)
@@ -81,7 +91,9 @@ class AgainstModel(RuleBasedStateMachine):
         self.told.append((self.model.victims[-1], before[self.model.victims[-1]]))
 
     def store(self, key, weight):
-        terms = Terms(self.time.now, self.time.now, weight if self.maxweight != FOREVER else 0)
+        fresh_until = self.time.now + self.ttl
+        kept_until = fresh_until + self.stale + self.on_error
+        terms = Terms(fresh_until, kept_until, self.time.now, weight if self.maxweight != FOREVER else 0)
         if terms.weight > self.maxweight:
             if self.model.contains(key):
                 self.tell(key, "replaced")
@@ -116,6 +128,29 @@ class AgainstModel(RuleBasedStateMachine):
         if age != "fresh":
             self.store(key, weight)
 
+    @rule(key=KEY)
+    def call_that_fails(self, key):
+        self.made.clear()
+        there = self.model.contains(key)
+        age = self.age(key) if there else "expired"
+        self.fails = True
+        try:
+            assert self.function(key)[0] == key
+            returned = True
+        except ZeroDivisionError:
+            returned = False
+        self.fails = False
+        assert self.made == ([] if age == "fresh" else [key])
+        assert returned is (age == "fresh" or (age != "expired" and self.on_error > 0))
+        if there:
+            self.model.entries[key].visited = True
+        if age != "expired":
+            self.model.value(key).read = self.time.now
+        if returned and age != "fresh":
+            self.errors += 1
+            terms = self.model.value(key)
+            terms.fresh_until = min(self.time.now + RETRY, terms.kept_until)
+
     @rule(key=KEY, weight=st.integers(0, 14))
     def put(self, key, weight):
         self.function.cache_put((key, weight), key)
@@ -136,6 +171,7 @@ class AgainstModel(RuleBasedStateMachine):
     @rule()
     def clear(self):
         self.function.cache_clear()
+        self.errors = 0
         self.told += [(entry.key, "cleared") for entry in self.model.queue]
         self.model.clear()
 
@@ -148,6 +184,7 @@ class AgainstModel(RuleBasedStateMachine):
         stats = self.function.cache_stats()
         assert stats["currsize"] == len(self.model.queue)
         assert stats["weight"] == self.weight()
+        assert stats.get("errors") == (self.errors if self.on_error else None)
 
     @invariant()
     def same_tales(self):

@@ -9,11 +9,12 @@ import pytest
 from tamis import cache, lru_cache
 
 NOT_SECONDS = ["1", True, [], b"1", 1j]
+SPANS = ("tti", "stale", "stale_if_error", "retry")
 WRONG = [
     *[("ttl", value, TypeError) for value in NOT_SECONDS],
-    *[(name, value, TypeError) for name in ("tti", "stale") for value in [*NOT_SECONDS, len]],
-    *[(name, value, ValueError) for name in ("ttl", "tti", "stale") for value in (0, -1, -0.5, float("nan"))],
-    *[(name, datetime.timedelta(seconds=-1), ValueError) for name in ("ttl", "tti", "stale")],
+    *[(name, value, TypeError) for name in SPANS for value in [*NOT_SECONDS, len]],
+    *[(name, value, ValueError) for name in ("ttl", *SPANS) for value in (0, -1, -0.5, float("nan"))],
+    *[(name, datetime.timedelta(seconds=-1), ValueError) for name in ("ttl", *SPANS)],
     *[("jitter", value, TypeError) for value in ("0.5", True, len)],
     *[("jitter", value, ValueError) for value in (-0.1, 1.1, 2, float("nan"))],
     *[(name, value, TypeError) for name in ("key", "weigher", "on_evict", "clock") for value in (1, "len")],

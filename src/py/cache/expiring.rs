@@ -88,7 +88,7 @@ impl Cache {
     pub fn contains_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<bool> {
         policy.with_key_args(args, |key_args| {
             let hash = unhashable::hash(None, args, key_args, self.kind)?;
-            self.locate(hash, key_args, &mut IsGood(policy.options.now()?))
+            self.locate(hash, key_args, &mut IsGood { policy, now: policy.options.now()? })
         })
     }
 

@@ -8,7 +8,7 @@ use crate::ffi::Owned;
 use crate::py::cache::entry_store::Store;
 use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::lookup::Action;
-use crate::py::cache::policy::{Policy, entry};
+use crate::py::cache::policy::{Policy, Use, entry};
 use crate::py::entry::EntryRef;
 use crate::py::key::Key;
 
@@ -28,6 +28,8 @@ pub enum Found {
     Stale(Owned),
     /// Stale, and this caller is to compute it anew.
     Refresh(EntryRef),
+    /// To be computed anew, and to be returned where that raises.
+    OnError(EntryRef),
     /// Nothing.
     Absent,
     /// Not to be told, and nothing is to be stored.
@@ -41,22 +43,27 @@ impl Action for Read<'_> {
         store.mark(id);
         let object = store.value(id);
         let entry = entry(object);
-        match entry.age(self.now) {
-            Age::Fresh => {
+        // It is one.
+        let entry_of = |object: &Owned| self.policy.entry_type.entry_of(object.clone());
+        match self.policy.use_of_entry(entry, self.now) {
+            Use::Fresh => {
                 entry.touch(self.now);
                 Found::Fresh(entry.value().clone())
             }
-            Age::Stale if entry.begin_refresh() => {
+            Use::Stale if entry.begin_refresh() => {
                 entry.touch(self.now);
-                // It is one.
-                self.policy.entry_type.entry_of(object.clone()).map_or(Found::Absent, Found::Refresh)
+                entry_of(object).map_or(Found::Absent, Found::Refresh)
             }
-            Age::Stale => {
+            Use::Stale => {
                 entry.touch(self.now);
                 self.policy.count_stale_hit();
                 Found::Stale(entry.value().clone())
             }
-            Age::Expired => Found::Absent,
+            Use::OnError => {
+                entry.touch(self.now);
+                entry_of(object).map_or(Found::Absent, Found::OnError)
+            }
+            Use::None => Found::Absent,
         }
     }
 
@@ -77,6 +84,37 @@ impl Action for Peek {
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
         entry(store.value(id)).read(self.0)
+    }
+
+    fn nothing(&mut self) -> Option<Owned> {
+        None
+    }
+}
+
+/// What is returned in the place of an exception: the entry past its time, which is then not computed anew for some time, or
+/// one that has taken its place.
+pub struct InsteadOfError<'a> {
+    /// The entry past its time.
+    pub old: &'a EntryRef,
+    /// The time of the exception.
+    pub now: Time,
+    /// Until when it is not computed anew.
+    pub retry_at: Time,
+}
+
+impl Action for InsteadOfError<'_> {
+    type Outcome = Option<Owned>;
+
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
+        let object = store.value(id);
+        if !self.old.is(object) {
+            return entry(object).read(self.now);
+        }
+        if self.old.age(self.now) == Age::Expired {
+            return None;
+        }
+        self.old.prolong(self.retry_at);
+        Some(self.old.value().clone())
     }
 
     fn nothing(&mut self) -> Option<Owned> {
@@ -198,13 +236,14 @@ impl Action for TakeOut<'_> {
     const RARE: bool = true;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
-        let expired = entry(store.value(id)).age(self.now) == Age::Expired;
+        let used = self.policy.use_of_entry(entry(store.value(id)), self.now);
+        let expired = used == Use::None;
         let mut left = Vec::new();
         if let Some((key, object)) = store.take_out(id) {
             self.policy.forget_weight(&object);
             left.push((key, object, if expired { Cause::Expired } else { self.cause }));
         }
-        (!expired, left)
+        (!expired && used != Use::OnError, left)
     }
 
     fn nothing(&mut self) -> Self::Outcome {
@@ -213,13 +252,18 @@ impl Action for TakeOut<'_> {
 }
 
 /// Tells whether there is a good entry, and leaves it alone.
-pub struct IsGood(pub Time);
+pub struct IsGood<'a> {
+    /// Of the cache that is searched.
+    pub policy: &'a Policy,
+    /// The time of the call.
+    pub now: Time,
+}
 
-impl Action for IsGood {
+impl Action for IsGood<'_> {
     type Outcome = bool;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> bool {
-        entry(store.value(id)).age(self.0) != Age::Expired
+        matches!(self.policy.use_of_entry(entry(store.value(id)), self.now), Use::Fresh | Use::Stale)
     }
 
     fn nothing(&mut self) -> bool {

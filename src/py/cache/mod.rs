@@ -11,6 +11,7 @@ pub mod in_flight;
 pub mod key_args;
 pub mod lookup;
 pub mod manage;
+pub mod on_error;
 pub mod ops;
 pub mod policy;
 pub mod probe;

@@ -2,7 +2,7 @@
 
 use crate::core::clock;
 use crate::core::clock::{NEVER, Time};
-use crate::core::expiry::Terms;
+use crate::core::expiry::{Age, Terms};
 use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::Store;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call};
@@ -13,7 +13,7 @@ use crate::py::completed::CompletedType;
 use crate::py::entry::{Entry, EntryTerms, EntryType};
 use crate::py::key::Key;
 use crate::py::options;
-use crate::py::options::{Clock, CopyPolicy, Options, Ttl};
+use crate::py::options::{Background, Clock, CopyPolicy, Options, Ttl};
 use crate::state::State;
 use pyo3_ffi as py;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,6 +48,20 @@ pub(in crate::py) struct Stats {
     pub(in crate::py) expirations: AtomicU64,
     pub(in crate::py) stale_hits: AtomicU64,
     pub(in crate::py) coalesced: AtomicU64,
+    pub(in crate::py) errors: AtomicU64,
+}
+
+/// What an entry is good for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// To be returned.
+    Fresh,
+    /// To be returned, while one caller computes it anew.
+    Stale,
+    /// To be returned where computing it anew raises: `stale_if_error`.
+    OnError,
+    /// Nothing.
+    None,
 }
 
 /// The entry that a value in the store of a cache with options is.
@@ -102,7 +116,8 @@ impl Policy {
         let copy = if let CopyPolicy::By(copy) = &options.copy { Some(copy) } else { None };
         let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
         let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
-        [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher]
+        let background = if let Background::By(background) = &options.background { Some(background) } else { None };
+        [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher, background]
             .into_iter()
             .flatten()
             .map(Owned::borrow)
@@ -211,9 +226,27 @@ impl Policy {
             ttl
         };
         let fresh_until = clock::after(now, ttl);
-        let stale_until = clock::after(fresh_until, self.options.stale);
+        let used_until = clock::after(fresh_until, self.options.stale);
+        let stale_until = clock::after(used_until, self.options.on_error.map_or(0, |on_error| on_error.span));
         let times = Terms { fresh_until, stale_until, idle: self.options.tti };
         Ok((EntryTerms { times, weight }, now))
+    }
+
+    /// What an entry of these terms and this age is good for at this time.
+    #[inline(always)]
+    pub fn use_of(&self, age: Age, times: &Terms, now: Time) -> Use {
+        match (age, self.options.on_error) {
+            (Age::Fresh, _) => Use::Fresh,
+            (Age::Stale, Some(_)) if now >= clock::after(times.fresh_until, self.options.stale) => Use::OnError,
+            (Age::Stale, _) => Use::Stale,
+            (Age::Expired, _) => Use::None,
+        }
+    }
+
+    /// What an entry in memory is good for.
+    #[inline(always)]
+    pub fn use_of_entry(&self, entry: &Entry, now: Time) -> Use {
+        self.use_of(entry.age(now), &entry.times(), now)
     }
 
     /// What a caller gets of a value that an entry has, or is to have. Reenters: `copy`.
@@ -258,6 +291,18 @@ impl Policy {
         self.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts an exception in the place of which an entry past its time was returned.
+    pub(in crate::py) fn count_error(&self) {
+        // Relaxed: a number alone.
+        self.stats.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such exceptions. None without `stale_if_error`.
+    pub fn errors(&self) -> Option<u64> {
+        // Relaxed: a number alone.
+        self.options.on_error.map(|_| self.stats.errors.load(Ordering::Relaxed))
+    }
+
     /// Counts a call that another one's computation has answered.
     pub(in crate::py) fn count_coalesced(&self) {
         // Relaxed: a number alone.
@@ -299,6 +344,7 @@ impl Policy {
         self.stats.expirations.store(0, Ordering::Relaxed);
         self.stats.stale_hits.store(0, Ordering::Relaxed);
         self.stats.coalesced.store(0, Ordering::Relaxed);
+        self.stats.errors.store(0, Ordering::Relaxed);
     }
 
     /// Tells of entries that have left, and drops them: of all of them, also when being told raises. An `Exception` is reported;

@@ -4,27 +4,25 @@
 //! It is no Python coroutine around the function's own, which would cost each level of recursion one more Python frame, and more of
 //! the stack.
 
-use crate::backend::{Backend, Lease, NoWait, Waited};
+use crate::backend::{Backend, Lease, NoWait, Waited, Words};
 use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::exact::{Bytes, Exact};
 use crate::ffi::method_table::Receiver;
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, thread, types};
-use crate::py::cache::expiring_ops::Peek;
 use crate::py::cache::in_flight;
 use crate::py::cache::policy::Policy;
 use crate::py::coroutine_object;
 use crate::py::entry::StaleEntry;
 use crate::py::flight::deadlock::LeaseHolder;
-use crate::py::flight::policy::Computation;
 use crate::py::flight::task::TaskLeader;
 use crate::py::function::Wrapper;
 use crate::py::function::coroutine_stage::{KeptArgs, NEW, Stage, THROUGH, Task};
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::lease::HeldLease;
 use crate::py::tier::request::TierRequest;
-use crate::py::tier::source::{Event, Source};
+use crate::py::tier::source::Source;
 use crate::py::tier::{AnyWait, TierKind, with_tier};
 use crate::state::State;
 use pyo3_ffi as py;
@@ -190,11 +188,21 @@ impl CoroutineCall {
 
     /// If the stale entry is still there, another caller is to try.
     pub(in crate::py) fn give_up_refresh(&self) {
-        let old = self.held().old.take();
+        let old = self.take_old();
         if let Some(old) = &old {
             old.give_up_refresh(|version| self.wrapper().give_up_in_tier(version));
         }
         thread::with_exception_aside(|| drop(old));
+    }
+
+    /// The stale entry that this call is to replace, which `put_back_old` gives back.
+    pub(in crate::py) fn take_old(&self) -> Option<StaleEntry> {
+        self.held().old.take()
+    }
+
+    /// See [`CoroutineCall::take_old`].
+    pub(in crate::py) fn put_back_old(&self, old: StaleEntry) {
+        self.held().old = Some(old);
     }
 
     /// Asks for the tier's lease of this key. Never sleeps: this may be an event loop's thread.
@@ -228,6 +236,14 @@ impl CoroutineCall {
         })
     }
 
+    /// The lease that it has, as its backend knows it.
+    pub(in crate::py) fn lease_words(&self) -> Option<Words> {
+        let lease = self.lease.take();
+        let words = lease.as_ref().map(|(lease, _holder)| *lease);
+        self.lease.set(lease);
+        words
+    }
+
     /// Gives the lease back, if it has one.
     pub(in crate::py) fn end_lease(&self) {
         if let Some((lease, _holder)) = self.lease.take()
@@ -251,7 +267,7 @@ impl CoroutineCall {
     }
 
     /// Runs `work` on the call of a cache with a tier: its key is the one positional argument then.
-    fn with_request<S: Source, R>(
+    pub(in crate::py) fn with_request<S: Source, R>(
         &self,
         cache: TieredCache<'_, S>,
         work: impl FnOnce(&TierRequest<'_, S>) -> Result<R>,
@@ -282,9 +298,7 @@ impl CoroutineCall {
     pub(in crate::py) fn store(&self, value: &Owned, replace: bool) -> Result<()> {
         coroutine_object::refuse_awaited(value.borrow())?;
         if let Some((policy, tier)) = self.wrapper().behind() {
-            let lease = self.lease.take();
-            let words = lease.as_ref().map(|(lease, _holder)| *lease);
-            self.lease.set(lease);
+            let words = self.lease_words();
             return with_tier!(tier, |tier| {
                 let cache = self.wrapper().tiered(policy, tier);
                 self.with_request(cache, |request| request.keep_computed(value, replace, words.map(Into::into)))
@@ -299,51 +313,6 @@ impl CoroutineCall {
         self.end_lease();
         let flights = self.wrapper().policy().and_then(|policy| policy.flights.as_ref());
         in_flight::land(flights, self.hash, leader, result)
-    }
-}
-
-impl Computation for CoroutineCall {
-    fn look_again(&self) -> Result<Option<Owned>> {
-        if let Some((policy, tier)) = self.wrapper().behind() {
-            return with_tier!(tier, |tier| {
-                self.with_request(self.wrapper().tiered(policy, tier), |request| request.peek())
-            });
-        }
-        let policy = self.policy()?;
-        let now = policy.options.now()?;
-        let found = self.with_key_args(|key_args| self.wrapper().locate(self.hash, key_args, &mut Peek(now)))?;
-        Ok(found.map(|inside| {
-            self.wrapper().store.count_hit();
-            policy.unwrap(&inside).clone()
-        }))
-    }
-
-    fn hand_out(&self, value: Owned) -> Result<Owned> {
-        self.policy()?.copied(value)
-    }
-
-    fn share(&self, value: Owned) -> Result<Owned> {
-        let Some((policy, tier)) = self.wrapper().behind() else { return self.policy()?.copied(value) };
-        with_tier!(tier, |tier| {
-            self.with_request(self.wrapper().tiered(policy, tier), |request| request.landed(&value))
-        })
-    }
-
-    fn count(&self, hit: bool) {
-        match (self.wrapper().tier(), hit) {
-            (Some(tier), hit) => tier.count(if hit { Event::Hit } else { Event::Miss }),
-            (None, true) => self.wrapper().store.count_hit(),
-            (None, false) => self.wrapper().store.count_miss(),
-        }
-    }
-
-    fn count_coalesced(&self) {
-        // Without a policy the collector has taken the cache apart.
-        let Some(policy) = self.wrapper().policy() else { return };
-        match self.wrapper().tier() {
-            Some(tier) => tier.count(Event::Coalesced),
-            None => policy.count_coalesced(),
-        }
     }
 }
 

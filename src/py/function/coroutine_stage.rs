@@ -3,6 +3,7 @@
 use crate::ffi::dropper::Link;
 use crate::ffi::{CallArgs, Owned};
 use crate::py::flight::task::{TaskLeader, TaskWait};
+use pyo3_ffi as py;
 use std::time::Duration;
 
 /// Arguments of a call that are kept.
@@ -10,6 +11,16 @@ pub(in crate::py) struct KeptArgs {
     values: Vec<Link>,
     positional: usize,
     kwnames: Option<Owned>,
+}
+
+/// Such arguments as vectorcall takes them.
+pub(in crate::py) struct RawArgs {
+    /// The values.
+    pub values: Vec<*mut py::PyObject>,
+    /// How many of them are positional.
+    pub positional: usize,
+    /// The names of the others, or null.
+    pub kwnames: *mut py::PyObject,
 }
 
 impl KeptArgs {
@@ -23,6 +34,15 @@ impl KeptArgs {
 
     pub(in crate::py) fn held(&self) -> impl Iterator<Item = &Owned> {
         self.values.iter().map(|value| &**value).chain(&self.kwnames)
+    }
+
+    /// As vectorcall takes them. They are borrowed of this.
+    pub(in crate::py) fn raw(&self) -> RawArgs {
+        RawArgs {
+            values: self.values.iter().map(|value| value.as_ptr()).collect(),
+            positional: self.positional,
+            kwnames: self.kwnames.as_ref().map_or(std::ptr::null_mut(), Owned::as_ptr),
+        }
     }
 
     pub(in crate::py) fn with<R>(&self, work: impl FnOnce(&CallArgs<'_>) -> R) -> R {
@@ -88,6 +108,8 @@ impl LeasePause {
 pub enum Task {
     /// A call: computes the result unless it is there.
     Run,
+    /// Computes for no caller what is stale: counts nothing.
+    Recompute,
     /// `cache_refresh`
     Refresh,
 }

@@ -186,20 +186,25 @@ impl CoroutineCall {
     }
 
     fn end_computing(&self, leader: Option<TaskLeader>, result: Result<Owned>) -> Result<Owned> {
-        let result = result.and_then(|value| {
-            // Invalidating, putting and clearing take a flight out, whose result is of before that.
-            let flights = self.policy()?.flights.as_ref().zip(leader.as_ref());
-            if flights.is_none_or(|(flights, leader)| flights.has(self.hash, leader.flight())) {
-                self.store(&value, false)?;
-            }
-            Ok(value)
-        });
+        let result = match result {
+            Err(raised) => self.instead_of_error(raised),
+            Ok(value) => self.keep_result(leader.as_ref(), value),
+        };
         self.give_up_refresh();
         let result = match leader {
             Some(leader) => self.land(leader, result),
             None => result,
         };
         result.and_then(|value| self.hand_out(value))
+    }
+
+    fn keep_result(&self, leader: Option<&TaskLeader>, value: Owned) -> Result<Owned> {
+        // Invalidating, putting and clearing take a flight out, whose result is of before that.
+        let flights = self.policy()?.flights.as_ref().zip(leader);
+        if flights.is_none_or(|(flights, leader)| flights.has(self.hash, leader.flight())) {
+            self.store(&value, false)?;
+        }
+        Ok(value)
     }
 
     fn end_refreshing(&self, result: Result<Owned>) -> Result<Owned> {
@@ -210,7 +215,7 @@ impl CoroutineCall {
 }
 
 /// asyncio's loop that runs in this thread, or None: another library's loop runs, or none. Reenters: on rare occasions an import.
-fn running_loop() -> Result<Option<Owned>> {
+pub fn running_loop() -> Result<Option<Owned>> {
     let Some(events) = call::imported(c"asyncio.events")? else { return Ok(None) };
     let ask = events.borrow().attr(build::interned(c"_get_running_loop")?.borrow())?;
     let found = call::with(ask.borrow(), &[])?;

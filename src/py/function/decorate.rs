@@ -49,6 +49,7 @@ impl Wrapper {
         }
         let (mut policy, mut tier) = (None, None);
         if let Some(mut options) = Options::parse(given, coroutine)? {
+            options.background.check(coroutine)?;
             let method = instance.as_ref().map(|instance| instance.method);
             let has_backend = options.shared.is_some();
             tier = Tier::open(function, &mut options, given, bound)?.map(in_box).transpose()?;

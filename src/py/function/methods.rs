@@ -84,13 +84,17 @@ impl Wrapper {
 
     /// A dict of all that is counted.
     pub fn stats(&self) -> Result<Owned> {
-        match self.tier() {
+        let stats = match self.tier() {
             Some(tier) => tier.stats(),
             None if self.policy().is_some_and(|policy| policy.has_backend) => {
                 with_own_counts(&self.cache.counts(), &RegionStats::default())
             }
             None => self.cache.stats(),
+        }?;
+        if let Some(errors) = self.policy().and_then(Policy::errors) {
+            build::set_item(&stats, build::interned(c"errors")?.borrow(), build::count(errors)?.borrow())?;
         }
+        Ok(stats)
     }
 
     fn parameters(&self, state: &State) -> Result<Owned> {

@@ -1,9 +1,11 @@
 //! Cached functions: their type, what decorating makes of a function, and calls.
 
 pub mod attributes;
+pub mod background;
 pub mod call;
 pub mod coroutine_attributes;
 pub mod coroutine_call;
+pub mod coroutine_computation;
 pub mod coroutine_protocol;
 pub mod coroutine_stage;
 pub mod coroutine_steps;

@@ -70,7 +70,7 @@ impl Wrapper {
                     self.store.count_hit();
                     old.value().clone()
                 }
-                Found::Absent | Found::Undecided => return Ok(None),
+                Found::OnError(_) | Found::Absent | Found::Undecided => return Ok(None),
             };
             policy.copied(policy.unwrap(&inside).clone()).map(Some)
         })

@@ -35,6 +35,25 @@ pub enum CopyPolicy {
     By(Owned),
 }
 
+/// For how long past its time a value is returned where computing it anew raises.
+#[derive(Clone, Copy)]
+pub struct OnError {
+    /// `stale_if_error`: past `ttl` and `stale`.
+    pub span: Time,
+    /// `retry`: before it is computed once more.
+    pub retry: Time,
+}
+
+/// Who computes a stale entry anew.
+pub enum Background {
+    /// The caller that finds it first.
+    No,
+    /// A task of the running event loop.
+    Task,
+    /// Whoever this callable gives the job to.
+    By(Owned),
+}
+
 /// All options of one cache.
 pub struct Options {
     /// `ttl`
@@ -45,6 +64,10 @@ pub struct Options {
     pub jitter: f64,
     /// `stale`
     pub stale: Time,
+    /// `stale_if_error` and `retry`
+    pub on_error: Option<OnError>,
+    /// `background`
+    pub background: Background,
     /// `key`
     pub key: Option<Owned>,
     /// `ignore`: a tuple of names.
@@ -72,7 +95,8 @@ impl Options {
         let copy = if let CopyPolicy::By(copy) = self.copy { Some(copy) } else { None };
         let clock = if let Clock::Given(clock) = self.clock { Some(clock) } else { None };
         let weigher = self.weight.map(|(weigher, _)| weigher);
-        [self.key, self.ignore, self.on_evict, ttl, copy, clock, weigher].into_iter().flatten()
+        let background = if let Background::By(background) = self.background { Some(background) } else { None };
+        [self.key, self.ignore, self.on_evict, ttl, copy, clock, weigher, background].into_iter().flatten()
     }
 
     /// Whether entries have terms.

@@ -3,7 +3,7 @@
 use crate::core::clock::{NEVER, Time};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact};
-use crate::py::options::fields::{Clock, CopyPolicy, Options, Ttl};
+use crate::py::options::fields::{Background, Clock, CopyPolicy, OnError, Options, Ttl};
 use crate::py::options::shared::SharedOptions;
 use crate::py::options::values::{fraction, names, natural, span, wrong};
 use pyo3_ffi as py;
@@ -15,6 +15,9 @@ pub const NAMES: &[&CStr] = &[
     c"tti",
     c"jitter",
     c"stale",
+    c"stale_if_error",
+    c"retry",
+    c"background",
     c"key",
     c"ignore",
     c"single_flight",
@@ -32,6 +35,9 @@ pub const NAMES: &[&CStr] = &[
 
 /// Spans of so many nanoseconds are told well enough by a clock that is some milliseconds late.
 const COARSE_FROM: Time = 1_000_000_000;
+
+/// `retry` where it is not given.
+const DEFAULT_RETRY: Time = 1_000_000_000;
 
 /// A dict of options, which nobody changes any more.
 #[derive(Clone, Copy)]
@@ -71,6 +77,36 @@ impl Given<'_> {
         let message = c"ttl takes seconds (a number), a timedelta, or a callable result -> seconds or None, not %.200s";
         let span = span(borrowed, c"ttl takes more than 0 seconds, not %R")?;
         span.map(Ttl::Fixed).ok_or_else(|| wrong(message, borrowed))
+    }
+
+    fn on_error(self) -> Result<Option<OnError>> {
+        let message = c"stale_if_error takes seconds (a number) or a timedelta, not %.200s";
+        let span = self.span(c"stale_if_error", c"stale_if_error takes more than 0 seconds, not %R", message)?;
+        let message = c"retry takes seconds (a number) or a timedelta, not %.200s";
+        let retry = self.span(c"retry", c"retry takes more than 0 seconds, not %R", message)?;
+        match (span, retry) {
+            (Some(span), retry) => Ok(Some(OnError { span, retry: retry.unwrap_or(DEFAULT_RETRY) })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(Raised::new(Kind::Value, c"retry needs stale_if_error, whose failed calls it spaces"))
+            }
+        }
+    }
+
+    fn background(self) -> Result<Background> {
+        match self.option(c"background")? {
+            None => Ok(Background::No),
+            Some(value) if exact::is_bool(value.borrow()) => {
+                Ok(if value.borrow().is_true()? { Background::Task } else { Background::No })
+            }
+            Some(value) if value.borrow().is_callable() => Ok(Background::By(value)),
+            Some(value) => {
+                let message =
+                    c"background takes a callable (job) -> None, such as an executor's submit, or for coroutine \
+                    functions True, not %.200s";
+                Err(wrong(message, value.borrow()))
+            }
+        }
     }
 
     fn single_flight(self) -> Result<Option<bool>> {
@@ -134,8 +170,16 @@ impl Options {
         let message = c"stale takes seconds (a number) or a timedelta, not %.200s";
         let stale = given.span(c"stale", c"stale takes more than 0 seconds, not %R", message)?.unwrap_or(0);
         let jitter = given.option(c"jitter")?.map_or(Ok(0.0), |value| fraction(value.borrow()))?;
-        if matches!(ttl, Ttl::Never) && (stale > 0 || jitter > 0.0) {
-            return Err(Raised::new(Kind::Value, c"stale and jitter need a ttl, from which they count"));
+        let on_error = given.on_error()?;
+        if matches!(ttl, Ttl::Never) && (stale > 0 || jitter > 0.0 || on_error.is_some()) {
+            return Err(Raised::new(
+                Kind::Value,
+                c"stale, stale_if_error and jitter need a ttl, from which they count",
+            ));
+        }
+        let background = given.background()?;
+        if stale == 0 && !matches!(background, Background::No) {
+            return Err(Raised::new(Kind::Value, c"background needs stale: it computes what is stale"));
         }
         let key = given.callable(c"key", c"key takes a callable (*args, **kwargs) -> hashable, not %.200s")?;
         let ignore = given.option(c"ignore")?.map(|value| names(value.borrow())).transpose()?;
@@ -148,12 +192,14 @@ impl Options {
         let copy = given.copy()?;
         let shared = SharedOptions::parse(|name| given.option(name))?;
         let clock = given.callable(c"clock", c"clock takes a callable () -> seconds, not %.200s")?;
-        let clock = Clock::that_suits(clock, &ttl, tti, stale)?;
+        let clock = Clock::that_suits(clock, &ttl, tti, stale, on_error)?;
         Ok(Some(Self {
             ttl,
             tti,
             jitter,
             stale,
+            on_error,
+            background,
             key,
             ignore,
             single_flight,
@@ -167,15 +213,31 @@ impl Options {
     }
 }
 
+impl Background {
+    /// Whether a function of this kind can do with it.
+    pub fn check(&self, coroutine: bool) -> Result<()> {
+        let message = match (self, coroutine) {
+            (Self::Task, false) => {
+                c"background=True is for coroutine functions: for others background takes a callable (job) -> None, such as \
+                an executor's submit"
+            }
+            (Self::By(_), true) => c"background takes True for coroutine functions: a task of the running loop",
+            _ => return Ok(()),
+        };
+        Err(Raised::type_error(message))
+    }
+}
+
 impl Clock {
-    fn that_suits(given: Option<Owned>, ttl: &Ttl, tti: Time, stale: Time) -> Result<Self> {
+    fn that_suits(given: Option<Owned>, ttl: &Ttl, tti: Time, stale: Time, on_error: Option<OnError>) -> Result<Self> {
         let is_unused = matches!(ttl, Ttl::Never) && tti == NEVER;
         let is_short = match ttl {
             Ttl::Never => false,
             Ttl::Fixed(span) => *span < COARSE_FROM,
             Ttl::Of(_) => true,
         } || tti < COARSE_FROM
-            || stale > 0 && stale < COARSE_FROM;
+            || stale > 0 && stale < COARSE_FROM
+            || on_error.is_some_and(|on_error| on_error.span.min(on_error.retry) < COARSE_FROM);
         match given {
             Some(_) if is_unused => {
                 Err(Raised::new(Kind::Value, c"clock needs ttl or tti: without them it is asked for nothing"))

@@ -1,14 +1,17 @@
 //! One call of a cache with a tier, known by its key's bytes.
 
-use crate::backend::{Backend, Lookup, Now, Stored};
+use crate::backend::{Backend, FoundEntry, Lookup, Now, Stored};
+use crate::core::clock;
 use crate::core::clock::Time;
-use crate::core::expiry::Terms;
+use crate::core::expiry::{Age, Terms};
 use crate::core::hash::Hash;
-use crate::ffi::{CallArgs, Owned, Result, build};
+use crate::ffi::{CallArgs, Owned, Raised, Result, build};
+use crate::py::cache::policy::Use;
 use crate::py::codec;
 use crate::py::codec::decode::Decoded;
 use crate::py::codec::encode::Encoded;
-use crate::py::entry::EntryTerms;
+use crate::py::entry::{EntryTerms, StaleEntry, StalePlace};
+use crate::py::options::Background;
 use crate::py::tier::buffers::Buffers;
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::clock::When;
@@ -37,18 +40,20 @@ pub struct TierRequest<'a, S> {
 pub enum Look<V> {
     /// To be returned.
     Fresh(Owned),
-    /// To be returned, and made anew by whoever claims this.
-    Stale(Owned, V),
+    /// Past its time: see [`TierRequest::answer`].
+    Stale(Owned, FoundEntry<V>),
     /// Nothing, or nothing that can be read.
     Absent,
 }
 
 /// What comes of a call.
-pub enum Answer<V> {
+pub enum Answer {
     /// This value, of which the caller gets a copy where the options say so.
     Value(Owned),
-    /// The function is to be called: for a stale entry, if there is one, which this call has claimed.
-    Compute(Option<V>),
+    /// The function is to be called: to replace an entry past its time, if there is one.
+    Compute(Option<StaleEntry>),
+    /// This value, while somebody else computes it anew: see the option `background`.
+    Recompute(Owned, StaleEntry),
 }
 
 impl<'a, S: Source> TieredCache<'a, S> {
@@ -126,7 +131,7 @@ impl<S: Source> TierRequest<'_, S> {
         };
         match codec::decode::decode(self.state, self.cache.tier.serializer.as_ref(), bytes)? {
             Decoded::Damaged => Ok(Look::Absent),
-            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found.version)),
+            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found)),
             Decoded::Value(value, immutable) => {
                 if let (true, Some(hash)) = (immutable, self.near) {
                     self.cache.keep_near(self.key_args, hash, &value, found, bytes.len())?;
@@ -147,9 +152,17 @@ impl<S: Source> TierRequest<'_, S> {
         }
     }
 
-    /// Whether the tier has it.
+    /// Whether the tier has it, and for more than what is returned where computing raises.
     pub fn is_there(&self) -> Result<bool> {
-        let now = When::of(self.cache.policy)?.now();
+        let (policy, when) = (self.cache.policy, When::of(self.cache.policy)?);
+        let now = when.now();
+        if policy.options.on_error.is_some() {
+            return Ok(match self.look(when)? {
+                Look::Fresh(_) => true,
+                Look::Stale(_, found) => policy.use_of(Age::Stale, &found.terms, now) == Use::Stale,
+                Look::Absent => false,
+            });
+        }
         self.backend().contains(self.bytes.request(), now).map_err(S::raised)
     }
 
@@ -225,19 +238,54 @@ impl<S: Source> TierRequest<'_, S> {
 
     /// What comes of the call. Counts a hit. Reenters: as [`TierRequest::look`].
     #[inline(always)]
-    pub fn answer(&self) -> Result<Answer<Version<S>>> {
+    pub fn answer(&self) -> Result<Answer> {
         let now = When::of(self.cache.policy)?;
         match self.look(now)? {
             Look::Fresh(value) => {
                 self.cache.tier.count(Event::Hit);
                 Ok(Answer::Value(value))
             }
-            Look::Stale(value, version) => Ok(match self.claims(version, now) {
-                true => Answer::Compute(Some(version)),
-                false => Answer::Value(value),
-            }),
+            Look::Stale(value, found) => {
+                let policy = self.cache.policy;
+                let kept = policy.options.on_error.map(|_| (value.clone(), found.terms));
+                let place = StalePlace::InTier(found.version.into(), kept);
+                Ok(if policy.use_of(Age::Stale, &found.terms, now.now()) == Use::OnError {
+                    Answer::Compute(Some(StaleEntry::unclaimed(place)))
+                } else if !self.claims(found.version, now) {
+                    Answer::Value(value)
+                } else if let Background::No = policy.options.background {
+                    Answer::Compute(Some(StaleEntry::claimed(place)))
+                } else {
+                    Answer::Recompute(value, StaleEntry::claimed(place))
+                })
+            }
             Look::Absent => Ok(Answer::Compute(None)),
         }
+    }
+
+    /// The value of the entry that was to be computed anew, or of one that has taken its place, if there is one that may be returned.
+    /// If not, the exception stays. Reenters: `clock`, and as [`TierRequest::look`] and [`TierRequest::keep`].
+    pub fn instead_of_error(&self, old: &StaleEntry, lease: Option<Lease<S>>, raised: Raised) -> Result<Owned> {
+        let policy = self.cache.policy;
+        let (Some(on_error), StalePlace::InTier(version, Some((value, terms)))) = (policy.options.on_error, &old.place)
+        else {
+            return Err(raised);
+        };
+        policy.instead_of(raised, || {
+            let now = policy.options.now()?;
+            if self.backend().stands((*version).into()) {
+                if now >= terms.stale_until {
+                    return Ok(None);
+                }
+                let fresh_until = clock::after(now, on_error.retry).min(terms.stale_until);
+                self.keep_for(value, &Terms { fresh_until, ..*terms }, When::At(now), lease)?;
+                return Ok(Some(value.clone()));
+            }
+            match self.look(When::At(now))? {
+                Look::Fresh(value) => Ok(Some(value)),
+                Look::Stale(..) | Look::Absent => Ok(None),
+            }
+        })
     }
 
     /// Whether this caller is the one of all processes who makes a stale entry anew. If not, it has a hit on that.

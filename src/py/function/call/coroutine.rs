@@ -5,12 +5,14 @@ pub(in crate::py) use crate::core::hash::Hash;
 use crate::ffi::{CallArgs, Owned, Result, to_slot};
 use crate::py::cache::expiring_ops::Found;
 use crate::py::cache::policy::Policy;
-use crate::py::entry::StaleEntry;
+use crate::py::entry::{StaleEntry, StalePlace};
 use crate::py::function::Wrapper;
 use crate::py::function::coroutine_call::{Coroutine, CoroutineCall};
 use crate::py::function::coroutine_stage::Task;
+use crate::py::function::coroutine_steps::running_loop;
 use crate::py::key;
 use crate::py::key::KeyKind;
+use crate::py::options::Background;
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::request::{Answer, TierRequest};
 use crate::py::tier::source::{Event, Source};
@@ -61,6 +63,15 @@ pub unsafe extern "C" fn absent_coroutine_vectorcall(
     to_slot(policy.with_made(None, &args, |key_args| this.coroutine(Task::Run, &args, key_args, hash, None)))
 }
 
+/// The loop that is to compute a stale entry anew in a task of its own, if the options ask for that and one runs. Reenters: on rare
+/// occasions an import.
+fn loop_for_tasks(policy: &Policy) -> Result<Option<Owned>> {
+    match policy.options.background {
+        Background::Task => running_loop(),
+        Background::No | Background::By(_) => Ok(None),
+    }
+}
+
 impl Wrapper {
     fn call_coroutine(&self, args: &CallArgs<'_>) -> Result<Owned> {
         let Some(policy) = self.policy() else { unreachable!("this function is for wrappers with options") };
@@ -72,7 +83,19 @@ impl Wrapper {
             let now = policy.options.now()?;
             let old = match self.probe(policy, key_args, hash, now)? {
                 Found::Fresh(inside) | Found::Stale(inside) => return policy.awaitable(inside),
-                Found::Refresh(old) => Some(StaleEntry::InMemory(old)),
+                Found::Refresh(old) => {
+                    let inside = old.value().clone();
+                    let old = StaleEntry::claimed(StalePlace::InMemory(old));
+                    let Some(event_loop) = loop_for_tasks(policy)? else {
+                        return self.coroutine(Task::Run, args, key_args, hash, Some(old));
+                    };
+                    self.store.count_hit();
+                    policy.count_stale_hit();
+                    let coroutine = self.coroutine(Task::Recompute, args, key_args, hash, Some(old))?;
+                    Self::give_to_task(&coroutine, &event_loop)?;
+                    return policy.awaitable(inside);
+                }
+                Found::OnError(old) => Some(StaleEntry::unclaimed(StalePlace::InMemory(old))),
                 Found::Absent => None,
                 Found::Undecided => {
                     self.store.count_miss();
@@ -121,9 +144,16 @@ impl Wrapper {
             match cache.request(key_args, near)? {
                 Some(request) => match request.answer()? {
                     Answer::Value(value) => policy.wrap(&policy.copied(value)?),
-                    Answer::Compute(version) => {
-                        let old = version.map(|version| StaleEntry::InTier(version.into()));
-                        self.coroutine_of(&request, Task::Run, args, old)
+                    Answer::Compute(old) => self.coroutine_of(&request, Task::Run, args, old),
+                    Answer::Recompute(value, old) => {
+                        let Some(event_loop) = loop_for_tasks(policy)? else {
+                            return self.coroutine_of(&request, Task::Run, args, Some(old));
+                        };
+                        cache.tier.count(Event::StaleHit);
+                        cache.tier.count(Event::Hit);
+                        let coroutine = self.coroutine_of(&request, Task::Recompute, args, Some(old))?;
+                        Self::give_to_task(&coroutine, &event_loop)?;
+                        policy.wrap(&policy.copied(value)?)
                     }
                 },
                 None => {

@@ -8,7 +8,7 @@ use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::expiring_ops::{Found, Peek};
 use crate::py::cache::policy::Policy;
-use crate::py::entry::StaleEntry;
+use crate::py::entry::{StaleEntry, StalePlace};
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::Wrapper;
 use crate::py::function::call::coroutine::{absent_coroutine_vectorcall, coroutine_vectorcall};
@@ -16,7 +16,7 @@ use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
 use crate::py::function::call::probe::{ClockMode, CoarseClock, ExactClock, NoClock, probe};
 use crate::py::function::call::tiered;
-use crate::py::options::{Clock, CopyPolicy};
+use crate::py::options::{Background, Clock, CopyPolicy};
 use crate::py::tier::Tier;
 use pyo3_ffi as py;
 use std::mem::MaybeUninit;
@@ -174,6 +174,8 @@ struct CallComputation<'a> {
     key_args: &'a CallArgs<'a>,
     /// Of the key.
     hash: Hash,
+    /// Whether somebody has called, which is counted.
+    is_call: bool,
 }
 
 impl Computation for CallComputation<'_> {
@@ -181,7 +183,7 @@ impl Computation for CallComputation<'_> {
         let now = self.policy.options.now()?;
         match self.cache.locate(self.hash, self.key_args, &mut Peek(now))? {
             Some(value) => {
-                self.cache.store.count_hit();
+                self.count(true);
                 Ok(Some(value))
             }
             None => Ok(None),
@@ -197,11 +199,17 @@ impl Computation for CallComputation<'_> {
     }
 
     fn count(&self, hit: bool) {
-        if hit { self.cache.store.count_hit() } else { self.cache.store.count_miss() }
+        match (self.is_call, hit) {
+            (true, true) => self.cache.store.count_hit(),
+            (true, false) => self.cache.store.count_miss(),
+            (false, _) => {}
+        }
     }
 
     fn count_coalesced(&self) {
-        self.policy.count_coalesced();
+        if self.is_call {
+            self.policy.count_coalesced();
+        }
     }
 }
 
@@ -222,8 +230,22 @@ impl Wrapper {
             let now = policy.options.now()?;
             match self.probe(policy, key_args, hash, now)? {
                 Found::Fresh(value) | Found::Stale(value) => policy.copied(value).map(Next::Return),
-                Found::Refresh(old) => self.begin_computing(policy, key_args, hash, Some(StaleEntry::InMemory(old))),
                 Found::Absent => self.begin_computing(policy, key_args, hash, None),
+                Found::Refresh(old) => {
+                    let value = old.value().clone();
+                    let old = StaleEntry::claimed(StalePlace::InMemory(old));
+                    let Background::By(background) = &policy.options.background else {
+                        return self.begin_computing(policy, key_args, hash, Some(old));
+                    };
+                    self.store.count_hit();
+                    policy.count_stale_hit();
+                    self.give_job(background, args, (made.clone(), hash, None), old)?;
+                    policy.copied(value).map(Next::Return)
+                }
+                Found::OnError(old) => {
+                    let old = StaleEntry::unclaimed(StalePlace::InMemory(old));
+                    self.begin_computing(policy, key_args, hash, Some(old))
+                }
                 Found::Undecided => {
                     self.store.count_miss();
                     Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: None, keep: Keep::Not }))
@@ -247,9 +269,42 @@ impl Wrapper {
         hash: Hash,
         old: Option<StaleEntry>,
     ) -> Result<Next> {
-        let mut owed = Owed { old, ..Owed::default() };
+        let owed = Owed { old, ..Owed::default() };
+        let begun = self.begin_flight(policy, key_args, hash, owed, true)?;
+        if let Next::Call(_) = begun {
+            self.store.count_miss();
+        }
+        Ok(begun)
+    }
+
+    /// The first part of computing a stale entry anew for no caller: counts nothing. Reenters: as [`Cache::fly`].
+    pub(in crate::py) fn begin_recomputing(
+        &self,
+        policy: &Policy,
+        args: &CallArgs<'_>,
+        made: Option<Owned>,
+        hash: Hash,
+        owed: Owed,
+    ) -> Result<Next> {
+        let next =
+            policy.with_made(made.as_ref(), args, |key_args| self.begin_flight(policy, key_args, hash, owed, false))?;
+        Ok(match next {
+            Next::Call(begun) => Next::Call(Begun { made, ..begun }),
+            next => next,
+        })
+    }
+
+    /// Leads the flight for the key, if others may join one, or waits for who does. Reenters: as [`Cache::fly`].
+    fn begin_flight(
+        &self,
+        policy: &Policy,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        mut owed: Owed,
+        is_call: bool,
+    ) -> Result<Next> {
         if let Some(flights) = &policy.flights {
-            let computation = CallComputation { cache: self, policy, key_args, hash };
+            let computation = CallComputation { cache: self, policy, key_args, hash, is_call };
             match self.fly(flights, key_args, hash, &computation) {
                 Ok(Role::Leader(flight)) => owed.flight = Some(flight),
                 Ok(Role::Alone) => {}
@@ -263,7 +318,6 @@ impl Wrapper {
                 }
             }
         }
-        self.store.count_miss();
         Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: owed.boxed(), keep: Keep::New }))
     }
 }

@@ -6,7 +6,8 @@
 
 pub(in crate::py) use crate::backend::Words;
 use crate::core::hash::Hash;
-use crate::ffi::{CallArgs, Owned, Result, thread, to_slot};
+use crate::ffi::{CallArgs, Owned, Raised, Result, thread, to_slot};
+use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::in_flight::LedFlight;
 use crate::py::cache::policy::Policy;
@@ -67,6 +68,10 @@ impl Owed {
     /// In a box of its own, if there is anything.
     pub fn boxed(self) -> Option<Box<Self>> {
         (self.old.is_some() || self.flight.is_some() || self.lease.is_some()).then(|| Box::new(self))
+    }
+
+    fn lease_words(&self) -> Option<Words> {
+        self.lease.as_ref().map(|(lease, _holding)| *lease)
     }
 
     /// Whether the result may be stored: see [`LedFlight::may_store`].
@@ -184,35 +189,71 @@ unsafe fn end(
 impl Wrapper {
     /// What a call returns whose function has returned, or raised. Reenters: options, `__eq__` of keys, pickle or the serializer,
     /// finalizers.
-    fn end_call(&self, args: &CallArgs<'_>, begun: Begun, result: Result<Owned>) -> Result<Owned> {
-        let Begun { hash, made, bytes, owed, keep } = begun;
-        let Some(policy) = self.policy() else { return self.end_plain(args, hash, keep, result) };
+    fn end_call(&self, args: &CallArgs<'_>, mut begun: Begun, result: Result<Owned>) -> Result<Owned> {
+        let keep = begun.keep;
+        let Some(policy) = self.policy() else { return self.end_plain(args, begun.hash, keep, result) };
         if keep == Keep::Never {
             return if policy.options.coroutine { result } else { result.and_then(|value| policy.copied(value)) };
         }
-        let stored = result.and_then(|value| {
-            let value = self.unless_coroutine(value)?;
-            if keep != Keep::Not && owed.as_ref().is_none_or(|owed| owed.may_store(policy)) {
-                let replace = keep == Keep::Any;
-                match (self.tier(), bytes) {
-                    (Some(tier), Some(bytes)) => {
-                        let lease = owed.as_ref().and_then(|owed| owed.lease.as_ref()).map(|(lease, _holding)| *lease);
-                        with_tier!(tier, |tier| keep_behind(self.tiered(policy, tier), bytes, &value, replace, lease))
-                    }
-                    _ => policy.with_made(made.as_ref(), args, |key_args| {
-                        self.keep_computed(policy, key_args, hash, &value, replace)
-                    }),
-                }?;
-            }
-            Ok(value)
-        });
-        let result = match owed {
+        let stored = match result {
+            Ok(value) => self.keep_result(policy, args, &mut begun, value),
+            Err(raised) if keep == Keep::New => self.instead_of_error(policy, args, &mut begun, raised),
+            Err(raised) => Err(raised),
+        };
+        let result = match begun.owed {
             Some(mut owed) => owed.settle(policy, self.tier(), stored),
             None => stored,
         };
-        thread::with_exception_aside(|| drop(made));
+        thread::with_exception_aside(|| drop(begun.made));
         // When all has been given to others, so that nobody waits for a copy that is not theirs.
         result.and_then(|value| policy.copied(value))
+    }
+
+    /// Stores what the function has returned, if it may. Reenters: as [`Wrapper::end_call`].
+    fn keep_result(&self, policy: &Policy, args: &CallArgs<'_>, begun: &mut Begun, value: Owned) -> Result<Owned> {
+        let value = self.unless_coroutine(value)?;
+        if begun.keep == Keep::Not || begun.owed.as_ref().is_some_and(|owed| !owed.may_store(policy)) {
+            return Ok(value);
+        }
+        let replace = begun.keep == Keep::Any;
+        match (self.tier(), begun.bytes.take()) {
+            (Some(tier), Some(bytes)) => {
+                let lease = begun.owed.as_ref().and_then(|owed| owed.lease_words());
+                with_tier!(tier, |tier| keep_behind(self.tiered(policy, tier), bytes, &value, replace, lease))
+            }
+            _ => policy.with_made(begun.made.as_ref(), args, |key_args| {
+                self.keep_computed(policy, key_args, begun.hash, &value, replace)
+            }),
+        }?;
+        Ok(value)
+    }
+
+    /// What is returned where the function has raised, if an entry past its time may be; if not, the exception stays. Reenters: options,
+    /// `__eq__` of keys, pickle or the serializer.
+    #[cold]
+    fn instead_of_error(
+        &self,
+        policy: &Policy,
+        args: &CallArgs<'_>,
+        begun: &mut Begun,
+        raised: Raised,
+    ) -> Result<Owned> {
+        let Some((owed, old)) = begun.owed.as_ref().and_then(|owed| owed.old.as_ref().map(|old| (owed, old))) else {
+            return Err(raised);
+        };
+        match (self.tier(), begun.bytes.take()) {
+            (Some(tier), Some(bytes)) => with_tier!(tier, |tier| {
+                let no_args = CallArgs::of_positional(&[]);
+                let request = self.tiered(policy, tier).request_of_bytes(&no_args, bytes);
+                match request {
+                    Ok(request) => request.instead_of_error(old, owed.lease_words().map(Into::into), raised),
+                    Err(other) => Err(other),
+                }
+            }),
+            _ => policy.with_made(begun.made.as_ref(), args, |key_args| {
+                Cache::instead_of_error(self, policy, key_args, begun.hash, old, raised)
+            }),
+        }
     }
 
     /// The end of `cache_refresh` without options. Reenters: `__eq__` of keys, finalizers.

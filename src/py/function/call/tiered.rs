@@ -10,7 +10,7 @@ use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
 use crate::py::function::call::probe::{ClockMode, CoarseClock, ExactClock, NoClock, probe};
-use crate::py::options::Clock;
+use crate::py::options::{Background, Clock};
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::request::{Answer, TierRequest};
 use crate::py::tier::source::{Event, Source, Tiered};
@@ -97,7 +97,7 @@ unsafe fn begin_absent<S: TierKind>(
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
     let (this, policy, tier) = unsafe { parts(callable) };
     let Some(tier) = S::of(tier) else { unreachable!("this function is for tiers of this kind") };
-    Next::to_slot(begin_behind(this.tiered(policy, tier), &args, Some(hash)), begun)
+    Next::to_slot(begin_behind(this, this.tiered(policy, tier), &args, &args, Some(hash)), begun)
 }
 
 /// A call of a shared cache. Reenters: options, the function, pickle or the serializer.
@@ -131,7 +131,7 @@ unsafe fn begin_shared(
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     // SAFETY: vectorcall's first argument is a wrapper, of a shared cache, held by the caller.
     let (this, policy, tier) = unsafe { parts(callable) };
-    Next::to_slot(with_tier!(tier, |tier| begin(this.tiered(policy, tier), &args)), begun)
+    Next::to_slot(with_tier!(tier, |tier| begin(this, this.tiered(policy, tier), &args)), begun)
 }
 
 /// The wrapper, its options and its tier, for a call that is no hit of the near cache.
@@ -148,7 +148,7 @@ unsafe fn parts<'a>(callable: *mut py::PyObject) -> (&'a Wrapper, &'a Policy, &'
 }
 
 /// Reenters: `key`, options, pickle or the serializer; with `single_flight` it may wait for another thread or process.
-fn begin<S: Source>(cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Next> {
+fn begin<S: Source>(this: &Wrapper, cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Next> {
     cache.policy.with_key_args(args, |key_args| {
         let near = near::hash(key_args, cache.near.kind)?;
         if let Some(hash) = near
@@ -157,15 +157,21 @@ fn begin<S: Source>(cache: TieredCache<'_, S>, args: &CallArgs<'_>) -> Result<Ne
             cache.tier.count(Event::Hit);
             return cache.policy.copied(value).map(Next::Return);
         }
-        begin_behind(cache, key_args, near)
+        begin_behind(this, cache, args, key_args, near)
     })
 }
 
 /// As [`begin`], where the near cache has no such entry. Reenters: as that.
 #[inline(always)]
-fn begin_behind<S: Source>(cache: TieredCache<'_, S>, key_args: &CallArgs<'_>, near: Option<Hash>) -> Result<Next> {
+fn begin_behind<S: Source>(
+    this: &Wrapper,
+    cache: TieredCache<'_, S>,
+    args: &CallArgs<'_>,
+    key_args: &CallArgs<'_>,
+    near: Option<Hash>,
+) -> Result<Next> {
     match cache.request(key_args, near)? {
-        Some(request) => begin_request(request),
+        Some(request) => begin_request(this, args, request),
         None => {
             cache.tier.count(Event::Miss);
             cache.tier.count(Event::Oversize);
@@ -175,14 +181,23 @@ fn begin_behind<S: Source>(cache: TieredCache<'_, S>, key_args: &CallArgs<'_>, n
 }
 
 #[inline(always)]
-fn begin_request<S: Source>(request: TierRequest<'_, S>) -> Result<Next> {
+fn begin_request<S: Source>(this: &Wrapper, args: &CallArgs<'_>, request: TierRequest<'_, S>) -> Result<Next> {
     let (policy, tier) = (request.cache.policy, request.cache.tier);
     let old = match request.answer()? {
         Answer::Value(value) => return policy.copied(value).map(Next::Return),
-        Answer::Compute(version) => version.map(|version| StaleEntry::InTier(version.into())),
+        Answer::Compute(old) => old,
+        Answer::Recompute(value, old) => {
+            let Background::By(background) = &policy.options.background else { unreachable!("so `answer` says") };
+            tier.count(Event::StaleHit);
+            tier.count(Event::Hit);
+            let key = Some(request.bytes.request().key.to_vec());
+            this.give_job(background, args, (None, Hash::of(0), key), old)?;
+            return policy.copied(value).map(Next::Return);
+        }
     };
     let mut owed = Owed { old, ..Owed::default() };
-    if let (Some(flights), None) = (&policy.flights, &owed.old) {
+    let is_claimed = owed.old.as_ref().is_some_and(StaleEntry::is_claimed);
+    if let (Some(flights), false) = (&policy.flights, is_claimed) {
         match request.fly(flights)? {
             (Role::Leader(flight), lease) => (owed.flight, owed.lease) = (Some(flight), lease),
             (Role::Alone, _) => {}
