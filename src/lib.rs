@@ -4,14 +4,16 @@
 //!
 //! | layer | what it is |
 //! |---|---|
-//! | `module` | `PyInit__core`, the module's slots and its state |
-//! | `py` | the Python types: the wrapper (hit path and miss path), keys, the decorators |
+//! | `module` | `PyInit__core` and the module's slots |
+//! | `py` | the Python types: cached functions, methods and mappings, keys, options, tiers, the decorators |
+//! | `state` | what an interpreter's module keeps: its types, interned names, what it has imported |
 //! | `ffi` | CPython made safe to say: references, errors, argument views; what differs between versions and builds |
 //! | [`shm`] | the region that processes share: bytes in, bytes out; no Python |
+//! | [`backend`] | what a region and a server on another machine have in common: requests, answers, a trait; no Python |
 //! | [`core`] | what the cache is: hashes, index, slab and ring; no Python |
 //!
-//! Imports run one way: `module -> py -> {ffi, shm} -> core`. Without the feature `python` only [`core`] and [`shm`] are
-//! built, and the compiler keeps them honest.
+//! Imports run one way: `module -> py -> state -> ffi -> core` and `py -> shm -> backend -> core`, and no files import each other in a
+//! circle; `tests/package/test_layers.py` reads them. Without the feature `python` only [`core`], [`backend`] and [`shm`] are built.
 
 #[cfg(any(feature = "shm", test))]
 pub mod backend;

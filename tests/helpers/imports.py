@@ -6,6 +6,7 @@ import. Where a cfg picks one of several files for a module (`#[path]`), the mod
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +79,7 @@ class Sources:
             # A path is one from the folder of the file, a name one from the module's own.
             places = [file.parent / path for path in paths]
             places += [folder / f"{child}.rs", folder / child / "mod.rs"]
-            for place in dict.fromkeys(places):
+            for place in dict.fromkeys(Path(os.path.normpath(place)) for place in places):
                 if place.exists():
                     self._read(place, (*name, child))
 
