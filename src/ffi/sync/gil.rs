@@ -9,6 +9,7 @@ use crate::core::slot::SlotId;
 use crate::core::store;
 use crate::core::view::{Hit, Look, Verdict};
 use crate::ffi::reference::{Borrowed, Owned};
+use crate::ffi::sync::StoreLock;
 use pyo3_ffi as py;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_int};
@@ -43,20 +44,22 @@ pub struct LockedStore<K, V> {
 }
 
 impl<K: Clone, V: Clone> LockedStore<K, V> {
-    /// An empty one, of at most `capacity` entries.
-    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
+    #[inline(always)]
+    fn with<R>(&self, work: impl FnOnce(&Store<K, V>) -> R) -> R {
+        self.change(|store| work(store))
+    }
+}
+
+impl<K: Clone, V: Clone> StoreLock<K, V> for LockedStore<K, V> {
+    type Store = Store<K, V>;
+    type Cleared = Contents<K, V, Local>;
+
+    fn new(capacity: usize) -> Result<Self, OutOfMemory> {
         Ok(Self { store: UnsafeCell::new(Store::new(capacity)?), hits: Cell::new(0), misses: Cell::new(0) })
     }
 
-    /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
     #[inline(always)]
-    pub fn hit(&self, hash: Hash, same: impl FnOnce(&K) -> bool) -> Hit<V> {
-        self.hit_with(hash, same, |value| Some(value.clone()))
-    }
-
-    /// As [`LockedStore::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
-    #[inline(always)]
-    pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
+    fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
         let found = self.find_with(hash, same, take);
         if matches!(found, Hit::Value(_)) {
             self.count_hit();
@@ -64,21 +67,13 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         found
     }
 
-    /// As [`LockedStore::hit_with`], counting nothing.
     #[inline(always)]
-    pub fn find_with<T>(
-        &self,
-        hash: Hash,
-        same: impl FnOnce(&K) -> bool,
-        take: impl FnOnce(&V) -> Option<T>,
-    ) -> Hit<T> {
+    fn find_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
         self.with(|store| store.hit(hash, same, take))
     }
 
-    /// A closer look at what [`LockedStore::hit`] was unsure of. Counts a hit where the verdict is "same". `_owner` is the Python
-    /// object that the cache belongs to.
     #[inline(always)]
-    pub fn look(
+    fn look(
         &self,
         _owner: Option<Borrowed<'_>>,
         hash: Hash,
@@ -93,28 +88,17 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
     }
 
     #[inline(always)]
-    fn with<R>(&self, work: impl FnOnce(&Store<K, V>) -> R) -> R {
-        self.change(|store| work(store))
-    }
-
-    /// Lends the store to `work`, which runs no Python code, drops no reference and does not come back here. Reenters:
-    /// afterwards, finalizers, on builds where what leaves may have to wait.
-    #[inline(always)]
-    pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+    fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
         // SAFETY: the GIL is held by this thread until `work` returns, since `work` runs no Python code, and for the
         // same reason nobody further up this thread's stack is inside `change`.
         work(unsafe { &mut *self.store.get() })
     }
 
-    /// [`LockedStore::change`] for changes that are rare: what leaves is dropped at once. Reenters: afterwards, finalizers, on builds
-    /// where what leaves may have to wait.
-    pub fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+    fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
         self.change(work)
     }
 
-    /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
-    /// [`LockedStore::change`].
-    pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Contents<K, V, Local>, OutOfMemory> {
+    fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Contents<K, V, Local>, OutOfMemory> {
         let old = self.change(|store| {
             before(store);
             store.take()
@@ -124,36 +108,29 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         Ok(old.into_contents())
     }
 
-    /// Sees to it that this thread can hit. `_owner` is the Python object that the cache belongs to.
     #[inline(always)]
-    pub fn register_thread(&self, _owner: Option<Borrowed<'_>>) {}
+    fn register_thread(&self, _owner: Option<Borrowed<'_>>) {}
 
-    /// Counts a hit that [`LockedStore::hit`] and [`LockedStore::look`] have not counted.
     #[inline(always)]
-    pub fn count_hit(&self) {
+    fn count_hit(&self) {
         self.hits.set(self.hits.get().wrapping_add(1));
     }
 
-    /// Counts a miss.
     #[inline(always)]
-    pub fn count_miss(&self) {
+    fn count_miss(&self) {
         self.misses.set(self.misses.get().wrapping_add(1));
     }
 
-    /// Hits and misses since the last [`LockedStore::clear`], the number of entries, and how many
-    /// have left for others.
-    pub fn counts(&self) -> (u64, u64, usize, u64) {
+    fn counts(&self) -> (u64, u64, usize, u64) {
         (self.hits.get(), self.misses.get(), self.with(Store::len), self.with(Store::evictions))
     }
 
-    /// Shows the collector all that the store holds, until it says stop. Nothing else runs meanwhile.
-    pub fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
+    fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
         // A collection starts at an allocation of a Python object, which nobody makes inside `with`.
         self.with(|store| store.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0))
     }
 
-    /// Everything in it, when nobody else can reach it any more.
-    pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
+    fn into_contents(self) -> impl Iterator<Item = (K, V)> {
         self.store.into_inner().into_contents()
     }
 }

@@ -1,4 +1,5 @@
-//! Everything that differs between builds with and without the GIL. Each file has one of the same names beside it.
+//! Everything that differs between builds with and without the GIL. Each file has one of the same names beside it; what a store does
+//! stands once, in the trait of `store_lock.rs`.
 
 #[cfg(not(Py_GIL_DISABLED))]
 #[path = "gil.rs"]
@@ -19,5 +20,8 @@ mod counts;
 #[path = "../compat/count_biased.rs"]
 mod biased;
 
+mod store_lock;
+
 pub use build::{Lent, LockedStore, SharedCount, Store, bump, lock_mode, prepare};
 pub use counts::{FREE_THREADED, decref, incref, is_only_reference, type_flags};
+pub use store_lock::StoreLock;

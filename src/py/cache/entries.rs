@@ -5,6 +5,7 @@ use crate::core::expiry::Age;
 use crate::core::hash::Hash;
 use crate::core::view::{Hit, Look};
 use crate::ffi::compare::Verdict;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::sync::{FREE_THREADED, Store};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;

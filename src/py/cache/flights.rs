@@ -3,6 +3,7 @@
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::sync::{LockedStore, Store};
 use crate::ffi::{Borrowed, Owned, Raised, Result};
 use crate::py::flight::policy::Flight;

@@ -7,6 +7,7 @@ use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::NO_GENERATION;
 use crate::ffi::compare::Verdict;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::entry_store::{Entries, Store};

@@ -2,6 +2,7 @@
 
 use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;

@@ -20,6 +20,7 @@ pub mod stats;
 
 use crate::core::OutOfMemory;
 use crate::ffi::dropper::Dropper;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Raised, Result};
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::entry_store::Entries;

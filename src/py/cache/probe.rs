@@ -4,6 +4,7 @@ use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::expiring_ops::{Found, Read};

@@ -4,6 +4,7 @@ use crate::core::OutOfMemory;
 use crate::core::clock::{NEVER, Time, after};
 use crate::core::expiry::{Age, Terms};
 use crate::core::hash::Hash;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::ops::Mark;

@@ -1,6 +1,7 @@
 //! What a cache counts, and how that is told.
 
 use crate::ffi::build::set_item;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Owned, Result, build};
 use crate::py::cache::Cache;
 use crate::py::cache::policy::Policy;

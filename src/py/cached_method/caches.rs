@@ -4,6 +4,7 @@ use crate::core::OutOfMemory;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::dropper::Dropper;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, Owned, Raised, Result};
 use crate::py::cache::entry_store::{Entries, Store};
 use crate::py::function::Wrapper;

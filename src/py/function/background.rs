@@ -3,6 +3,7 @@
 
 use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, thread, to_slot, types};
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;

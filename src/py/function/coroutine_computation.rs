@@ -1,5 +1,6 @@
 //! What a call of a cached coroutine function has for single flight, and for `stale_if_error`.
 
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Owned, Raised, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::expiring_ops::Peek;

@@ -2,6 +2,7 @@
 
 pub(in crate::py) use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::expiring_ops::Found;

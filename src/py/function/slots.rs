@@ -1,6 +1,7 @@
 //! The slots of the type of cached functions, and the type.
 
 use crate::ffi::dropper::Dropper;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, Owned, Result, build, method_table, thread, types};
 use crate::py::bound::binding::callable_tp_descr_get;
 use crate::py::function::attributes::ATTRIBUTES;

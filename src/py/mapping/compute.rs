@@ -1,6 +1,7 @@
 //! `get_or_compute`, in three parts as the calls of cached functions: see `function/call/parts.rs`.
 
 use crate::core::hash::Hash;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, call, thread};
 use crate::py::cache::Cache;
 use crate::py::cache::in_flight::LedFlight;

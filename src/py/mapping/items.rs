@@ -4,6 +4,7 @@ use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::exact::{Exact, Int};
 use crate::ffi::raised::Kind;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, hash};
 use crate::py::cache::Cache;
 use crate::py::key::Key;

@@ -7,6 +7,7 @@ use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Hit;
 use crate::ffi::compare::Verdict;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, exact};
 use crate::py::cache::entry_store::Store;
 use crate::py::cache::expiring_ops::Put;

@@ -18,6 +18,7 @@ use crate::core::slot::SlotId;
 use crate::core::store;
 use crate::core::view::{Hit, Look, Verdict};
 use crate::ffi::reference::Borrowed;
+use crate::ffi::sync::StoreLock;
 use mutex::Mutex;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_int};
@@ -121,55 +122,12 @@ impl<K, V> Guarded<K, V> {
 }
 
 impl<K: Clone, V: Clone> LockedStore<K, V> {
-    /// An empty one, of at most `capacity` entries.
-    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
-        let (reader_side, writer_side) = WriterSide::new(capacity)?;
-        let cold = Cold {
-            mutex: Mutex::new(),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
-            guarded: UnsafeCell::new(Guarded {
-                writer_side,
-                counted_before: (0, 0),
-                shared: false,
-                process: process(),
-            }),
-        };
-        Ok(Self { reader_side, cold: crate::core::boxed(cold)? })
-    }
-
     /// This thread's reader, if it has one.
     #[inline(always)]
     fn reader(&self) -> Option<OwnReader<'_, K, V>> {
         // SAFETY: the calling thread's number, which is its own while it lives; and what is asked of keys and values in a hit runs
         // no Python code and comes back to no cache.
         unsafe { self.reader_side.reader(threads::current()) }
-    }
-
-    /// The value of the entry with this hash whose key `same` accepts, marked as used. Counts a hit.
-    ///
-    /// Takes no lock and waits for nobody. It writes to this thread's own reader, to the mark if that is not set, and to
-    /// the value's reference count if that is neither immortal nor this thread's own.
-    #[inline(always)]
-    pub fn hit(&self, hash: Hash, same: impl FnOnce(&K) -> bool) -> Hit<V> {
-        self.hit_with(hash, same, |value| Some(value.clone()))
-    }
-
-    /// As [`LockedStore::hit`], with what `take` makes of the value. If that is nothing, it is not counted.
-    #[inline(always)]
-    pub fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
-        self.search::<true, T>(hash, same, take)
-    }
-
-    /// As [`LockedStore::hit_with`], counting nothing.
-    #[inline(always)]
-    pub fn find_with<T>(
-        &self,
-        hash: Hash,
-        same: impl FnOnce(&K) -> bool,
-        take: impl FnOnce(&V) -> Option<T>,
-    ) -> Hit<T> {
-        self.search::<false, T>(hash, same, take)
     }
 
     #[inline(always)]
@@ -191,35 +149,6 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
             }
             // One way out, to `look`, which finds out more.
             Hit::Absent(_) | Hit::Unsure(_) => Hit::Unsure(SlotId::NONE),
-        }
-    }
-
-    /// A closer look at what [`LockedStore::hit`] was unsure of. Counts a hit where the verdict is "same". `owner` is the Python
-    /// object that the cache belongs to. Takes no lock but in a thread's first call.
-    #[inline(always)]
-    pub fn look(
-        &self,
-        owner: Option<Borrowed<'_>>,
-        hash: Hash,
-        _id: SlotId,
-        judge: impl FnMut(&K) -> Verdict,
-    ) -> Look<K, V> {
-        let Some(reader) = self.reader() else {
-            self.register_now(owner);
-            return Look::Inconclusive;
-        };
-        let found = reader.look(hash, judge);
-        if matches!(found, Look::Same(_)) {
-            reader.count_hit();
-        }
-        found
-    }
-
-    /// Sees to it that this thread can hit without a lock. `owner` is the Python object that the cache belongs to.
-    #[inline(always)]
-    pub fn register_thread(&self, owner: Option<Borrowed<'_>>) {
-        if self.reader().is_none() {
-            self.register_now(owner);
         }
     }
 
@@ -249,34 +178,7 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         }
     }
 
-    /// Lends the store to `work`, which runs no Python code, drops no reference and does not come back here. Reenters:
-    /// afterwards, finalizers of what has left and waited until now.
-    #[inline]
-    pub fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
-        let Held { guarded, _locked } = self.cold.lock();
-        // SAFETY: made together in `new`.
-        let (result, after) = unsafe { guarded.writer_side.change(&self.reader_side, &self.cold.outside(), work) };
-        drop(_locked);
-        match after {
-            After::Nothing => {}
-            After::Drop(departed) => departed.for_each(drop),
-            After::Reclaim(ticket) => _ = self.reclaim(ticket),
-        }
-        result
-    }
-
-    /// [`LockedStore::change`] for changes that are rare: what leaves is dropped before this returns, and what has left before. That
-    /// takes some microseconds. Only what a thread looks at that does not leave its hit meanwhile waits for later changes. Reenters:
-    /// as that.
-    pub fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
-        let (result, held) = self.change_and_let_go(work);
-        if held {
-            self.let_go();
-        }
-        result
-    }
-
-    /// The second value says whether threads look at some of what is to go. Reenters: as [`LockedStore::change`].
+    /// The second value says whether threads look at some of what is to go. Reenters: as [`StoreLock::change`].
     fn change_and_let_go<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> (R, bool) {
         let Held { guarded, _locked } = self.cold.lock();
         // SAFETY: made together in `new`.
@@ -323,9 +225,94 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         }
     }
 
-    /// Takes everything out, and counts from zero again. `before` may do something to the store first, as in
-    /// [`LockedStore::change`]. Reenters: as [`LockedStore::change_rarely`].
-    pub fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
+    fn all_counts(&self, guarded: &Guarded<K, V>) -> (u64, u64) {
+        let (hits, misses) = guarded.writer_side.counts();
+        // Relaxed: numbers alone.
+        let (others_hits, others_misses) =
+            (self.cold.hits.load(Ordering::Relaxed), self.cold.misses.load(Ordering::Relaxed));
+        (hits + others_hits, misses + others_misses)
+    }
+}
+
+impl<K: Clone, V: Clone> StoreLock<K, V> for LockedStore<K, V> {
+    type Store = Store<K, V>;
+    type Cleared = Departed<K, V>;
+
+    fn new(capacity: usize) -> Result<Self, OutOfMemory> {
+        let (reader_side, writer_side) = WriterSide::new(capacity)?;
+        let cold = Cold {
+            mutex: Mutex::new(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            guarded: UnsafeCell::new(Guarded {
+                writer_side,
+                counted_before: (0, 0),
+                shared: false,
+                process: process(),
+            }),
+        };
+        Ok(Self { reader_side, cold: crate::core::boxed(cold)? })
+    }
+
+    #[inline(always)]
+    fn hit_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
+        self.search::<true, T>(hash, same, take)
+    }
+
+    #[inline(always)]
+    fn find_with<T>(&self, hash: Hash, same: impl FnOnce(&K) -> bool, take: impl FnOnce(&V) -> Option<T>) -> Hit<T> {
+        self.search::<false, T>(hash, same, take)
+    }
+
+    #[inline(always)]
+    fn look(
+        &self,
+        owner: Option<Borrowed<'_>>,
+        hash: Hash,
+        _id: SlotId,
+        judge: impl FnMut(&K) -> Verdict,
+    ) -> Look<K, V> {
+        let Some(reader) = self.reader() else {
+            self.register_now(owner);
+            return Look::Inconclusive;
+        };
+        let found = reader.look(hash, judge);
+        if matches!(found, Look::Same(_)) {
+            reader.count_hit();
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn register_thread(&self, owner: Option<Borrowed<'_>>) {
+        if self.reader().is_none() {
+            self.register_now(owner);
+        }
+    }
+
+    #[inline]
+    fn change<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+        let Held { guarded, _locked } = self.cold.lock();
+        // SAFETY: made together in `new`.
+        let (result, after) = unsafe { guarded.writer_side.change(&self.reader_side, &self.cold.outside(), work) };
+        drop(_locked);
+        match after {
+            After::Nothing => {}
+            After::Drop(departed) => departed.for_each(drop),
+            After::Reclaim(ticket) => _ = self.reclaim(ticket),
+        }
+        result
+    }
+
+    fn change_rarely<R>(&self, work: impl FnOnce(&mut Store<K, V>) -> R) -> R {
+        let (result, held) = self.change_and_let_go(work);
+        if held {
+            self.let_go();
+        }
+        result
+    }
+
+    fn clear(&self, before: impl FnOnce(&mut Store<K, V>)) -> Result<Departed<K, V>, OutOfMemory> {
         let Held { guarded, _locked } = self.cold.lock();
         before(guarded.writer_side.store_mut());
         // SAFETY: made together in `new`.
@@ -338,9 +325,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         Ok(departed)
     }
 
-    /// Counts a hit that [`LockedStore::hit`] and [`LockedStore::look`] have not counted.
     #[inline]
-    pub fn count_hit(&self) {
+    fn count_hit(&self) {
         match self.reader() {
             Some(reader) => reader.count_hit(),
             // Relaxed: a number alone.
@@ -348,9 +334,8 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         }
     }
 
-    /// Counts a miss.
     #[inline]
-    pub fn count_miss(&self) {
+    fn count_miss(&self) {
         match self.reader() {
             Some(reader) => reader.count_miss(),
             // Relaxed: a number alone.
@@ -358,17 +343,7 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         }
     }
 
-    fn all_counts(&self, guarded: &Guarded<K, V>) -> (u64, u64) {
-        let (hits, misses) = guarded.writer_side.counts();
-        // Relaxed: numbers alone.
-        let (others_hits, others_misses) =
-            (self.cold.hits.load(Ordering::Relaxed), self.cold.misses.load(Ordering::Relaxed));
-        (hits + others_hits, misses + others_misses)
-    }
-
-    /// Hits and misses since the last [`LockedStore::clear`], the number of entries, and how many
-    /// have left for others.
-    pub fn counts(&self) -> (u64, u64, usize, u64) {
+    fn counts(&self) -> (u64, u64, usize, u64) {
         let Held { guarded, _locked } = self.cold.lock();
         let (hits, misses) = self.all_counts(guarded);
         let (hits_before, misses_before) = guarded.counted_before;
@@ -376,15 +351,13 @@ impl<K: Clone, V: Clone> LockedStore<K, V> {
         (hits - hits_before, misses - misses_before, store.len(), store.evictions())
     }
 
-    /// Shows the collector all that the store holds, until it says stop. Every other thread stands at a safe point meanwhile.
-    pub fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
+    fn visit(&self, mut each: impl FnMut(&K, &V) -> c_int) -> c_int {
         // SAFETY: the world is stopped, and no thread stops while it holds the mutex: there is no safe point.
         let guarded = unsafe { &*self.cold.guarded.get() };
         guarded.writer_side.iter().map(|(key, value)| each(key, value)).find(|&stop| stop != 0).unwrap_or(0)
     }
 
-    /// Everything in it, when nobody else can reach it any more.
-    pub fn into_contents(self) -> impl Iterator<Item = (K, V)> {
+    fn into_contents(self) -> impl Iterator<Item = (K, V)> {
         // SAFETY: made together in `new`.
         unsafe { self.cold.guarded.into_inner().writer_side.into_contents(self.reader_side) }
     }

@@ -2,6 +2,7 @@
 //! do, the caller gets a coroutine of ours: see `coroutine_call.rs`.
 
 pub(in crate::py) use crate::core::hash::Hash;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Owned, Result, to_slot};
 use crate::py::cache::expiring_ops::Found;
 use crate::py::cache::policy::Policy;

@@ -3,6 +3,7 @@
 
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, thread, to_slot};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;

@@ -3,6 +3,7 @@
 pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Look;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Owned, Raised, Result, to_slot};
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::lookup::{Action, Candidate};

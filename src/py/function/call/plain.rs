@@ -8,6 +8,7 @@ use crate::core::slot::SlotId;
 use crate::core::view::{Hit, Look};
 use crate::ffi::compare::Verdict;
 use crate::ffi::exact::{Exact, Int, Str, Tuple};
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, compare, exact, hash};
 use crate::py::cache::capacity::Bound;
 use crate::py::function::Wrapper;

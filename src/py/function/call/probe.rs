@@ -4,6 +4,7 @@ use crate::core::clock::Time;
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::exact::{Exact, Int, Str};
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, Owned, clock};
 use crate::py::cache::entry_store::Entries;
 use crate::py::cache::policy::entry;

@@ -2,6 +2,7 @@
 
 use crate::core::hash::Hash;
 use crate::core::view::Hit;
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Result};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
