@@ -180,6 +180,11 @@ impl Entry {
         self.fields.terms.times.stale_until
     }
 
+    /// What it weighs, and when it expires.
+    pub fn weight_and_expiry(&self) -> (u64, Time) {
+        (self.weight(), self.expires())
+    }
+
     /// How good it is at this time.
     #[inline(always)]
     pub fn age(&self, now: Time) -> Age {

@@ -14,6 +14,7 @@
 //! 4. Compare the key, mark, take a reference to the value.
 //! 5. `hazard := OUTSIDE`, Release: the writer that sees it sees the reader gone.
 
+mod batch;
 mod departed;
 mod outside;
 mod reader;

@@ -7,6 +7,7 @@
 //!   reclamation for lockless synchronization", JPDC 67, 2007). Threads that miss now and then come by without being asked;
 //! - or, if too much waits, when the heavy barrier has been passed: then all but what the hazards name.
 
+use super::batch::Batch;
 use super::departed::{After, Departed, Ticket};
 use super::outside::Outside;
 use super::reader_side::{ReaderSide, SharedView};
@@ -14,7 +15,7 @@ use super::readers::Readers;
 use crate::core::atomics::{AtomicPtr, AtomicUsize, Ordering};
 use crate::core::memory::Concurrent;
 use crate::core::moves::Replaced;
-use crate::core::slab::{self, RetiredSlots};
+use crate::core::slab;
 use crate::core::store::Store;
 use crate::core::{OutOfMemory, boxed};
 use std::ptr;
@@ -44,17 +45,6 @@ pub struct WriterSide<K, V> {
     readers: Readers,
     replaced: Vec<Replaced<K, V, Concurrent>>,
     replaced_views: Vec<*mut SharedView<K, V>>,
-}
-
-/// What left the store before some moment: entries, and so much of the memory and of the views that were replaced.
-struct Batch {
-    retired: RetiredSlots,
-    replaced: usize,
-    views: usize,
-}
-
-impl Batch {
-    const NOTHING: Self = Self { retired: RetiredSlots::NONE, replaced: 0, views: 0 };
 }
 
 impl<K, V> WriterSide<K, V> {

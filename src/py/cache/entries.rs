@@ -119,7 +119,9 @@ impl Cache {
             Some(policy) => {
                 let now = policy.options.now()?;
                 let (good, left) = self.locate(hash, args, &mut TakeOut { policy, now, cause: Cause::Invalidated })?;
-                let value = left.first().filter(|_| good).map(|(_, object, _)| entry(object).value().clone());
+                // SAFETY: a value of the store of a cache with options, as the policy says.
+                let value =
+                    left.first().filter(|_| good).map(|(_, object, _)| unsafe { entry(object) }.value().clone());
                 if good {
                     self.invalidated();
                 }
@@ -148,8 +150,10 @@ impl Cache {
         let found = self.store.change_rarely(|store| {
             while let Some((key, object)) = store.take_victim() {
                 policy.forget_weight(&object);
-                if entry(&object).age(now) != Age::Expired {
-                    let pair = (key.clone(), entry(&object).value().clone());
+                // SAFETY: a value of the store of a cache with options, as the policy says.
+                if unsafe { entry(&object) }.age(now) != Age::Expired {
+                    // SAFETY: a value of the store of a cache with options, as the policy says.
+                    let pair = (key.clone(), unsafe { entry(&object) }.value().clone());
                     left.push((key, object, Cause::Invalidated));
                     return Some(pair);
                 }
@@ -185,8 +189,10 @@ impl Cache {
             let (mut earliest_expiry, mut next) = (NEVER, store.oldest());
             while let Some(id) = next {
                 next = store.newer(id);
-                if entry(store.value(id)).age(now) != Age::Expired {
-                    earliest_expiry = earliest_expiry.min(entry(store.value(id)).expires());
+                // SAFETY: a value of the store of a cache with options, as the policy says.
+                if unsafe { entry(store.value(id)) }.age(now) != Age::Expired {
+                    // SAFETY: a value of the store of a cache with options, as the policy says.
+                    earliest_expiry = earliest_expiry.min(unsafe { entry(store.value(id)) }.expires());
                 } else if let Some((key, object)) = store.take_out(id) {
                     policy.forget_weight(&object);
                     left.push((key, object, Cause::Expired));

@@ -37,12 +37,13 @@ pub enum Found {
 }
 
 impl Action for Read<'_> {
-    type Outcome = Found;
+    type Output = Found;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Found {
         store.mark(id);
         let object = store.value(id);
-        let entry = entry(object);
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        let entry = unsafe { entry(object) };
         // It is one.
         let entry_of = |object: &Owned| self.policy.entry_type.entry_of(object.clone());
         match self.policy.use_of_entry(entry, self.now) {
@@ -80,10 +81,11 @@ impl Action for Read<'_> {
 pub struct Peek(pub Time);
 
 impl Action for Peek {
-    type Outcome = Option<Owned>;
+    type Output = Option<Owned>;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
-        entry(store.value(id)).read(self.0)
+        // SAFETY: a value of the store of a cache with options: none else is looked at with this.
+        unsafe { entry(store.value(id)) }.read(self.0)
     }
 
     fn nothing(&mut self) -> Option<Owned> {
@@ -103,12 +105,13 @@ pub struct InsteadOfError<'a> {
 }
 
 impl Action for InsteadOfError<'_> {
-    type Outcome = Option<Owned>;
+    type Output = Option<Owned>;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
         let object = store.value(id);
         if !self.old.is(object) {
-            return entry(object).read(self.now);
+            // SAFETY: a value of the store of a cache with options, as the policy says.
+            return unsafe { entry(object) }.read(self.now);
         }
         if self.old.age(self.now) == Age::Expired {
             return None;
@@ -158,7 +161,8 @@ impl<'a> Put<'a> {
         };
         let Some((key, object)) = victim else { return false };
         self.policy.forget_weight(&object);
-        let expired = entry(&object).age(self.now) == Age::Expired;
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        let expired = unsafe { entry(&object) }.age(self.now) == Age::Expired;
         self.left.push((key, object, if expired { Cause::Expired } else { Cause::Size }));
         true
     }
@@ -170,19 +174,22 @@ impl<'a> Put<'a> {
 }
 
 impl Action for Put<'_> {
-    type Outcome = ();
+    type Output = ();
 
     fn found(&mut self, store: &mut Store, id: SlotId) {
         let object = store.value(id);
-        let age = entry(object).age(self.now);
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        let age = unsafe { entry(object) }.age(self.now);
         if age == Age::Fresh && !self.replace_fresh {
-            self.stays = Some(entry(object).value().clone());
+            // SAFETY: a value of the store of a cache with options, as the policy says.
+            self.stays = Some(unsafe { entry(object) }.value().clone());
             return;
         }
         let (Some((key, new)), stored_key, old) = (self.new.take(), store.key(id).clone(), object.clone()) else {
             return;
         };
-        let (weight, until) = (entry(&new).weight(), entry(&new).expires());
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        let (weight, until) = unsafe { entry(&new) }.weight_and_expiry();
         store.mark(id);
         match store.replace(id, new, Key::duplicate) {
             Ok((id, _old)) => {
@@ -203,7 +210,8 @@ impl Action for Put<'_> {
 
     fn absent(&mut self, store: &mut Store) {
         let Some((key, new)) = self.new.take() else { return };
-        let (weight, until) = (entry(&new).weight(), entry(&new).expires());
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        let (weight, until) = unsafe { entry(&new) }.weight_and_expiry();
         self.make_room(store, weight, None);
         if store.is_full() {
             self.evict(store, None);
@@ -232,11 +240,12 @@ pub struct TakeOut<'a> {
 
 impl Action for TakeOut<'_> {
     /// Whether it was good, and the entry.
-    type Outcome = (bool, Evicted);
+    type Output = (bool, Evicted);
     const RARE: bool = true;
 
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
-        let used = self.policy.use_of_entry(entry(store.value(id)), self.now);
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output {
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        let used = self.policy.use_of_entry(unsafe { entry(store.value(id)) }, self.now);
         let expired = used == Use::None;
         let mut left = Vec::new();
         if let Some((key, object)) = store.take_out(id) {
@@ -246,7 +255,7 @@ impl Action for TakeOut<'_> {
         (!expired && used != Use::OnError, left)
     }
 
-    fn nothing(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Output {
         (false, Vec::new())
     }
 }
@@ -260,10 +269,11 @@ pub struct IsGood<'a> {
 }
 
 impl Action for IsGood<'_> {
-    type Outcome = bool;
+    type Output = bool;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> bool {
-        matches!(self.policy.use_of_entry(entry(store.value(id)), self.now), Use::Fresh | Use::Stale)
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        matches!(self.policy.use_of_entry(unsafe { entry(store.value(id)) }, self.now), Use::Fresh | Use::Stale)
     }
 
     fn nothing(&mut self) -> bool {

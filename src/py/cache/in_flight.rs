@@ -34,7 +34,7 @@ enum Place {
 }
 
 impl Action for Join {
-    type Outcome = Place;
+    type Output = Place;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Place {
         Place::Of(store.value(id).clone())
@@ -61,13 +61,13 @@ struct Detach;
 
 impl Action for Detach {
     /// The flight, if it can be dropped now.
-    type Outcome = Option<(Key, Owned)>;
+    type Output = Option<(Key, Owned)>;
 
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output {
         store.remove(id)
     }
 
-    fn nothing(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Output {
         None
     }
 }

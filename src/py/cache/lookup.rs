@@ -20,22 +20,22 @@ const PATIENCE: u32 = 16;
 /// What to do where a search ends. Runs inside the borrow: no Python code, and what leaves the store leaves as a value.
 pub trait Action {
     /// What comes of it.
-    type Outcome;
+    type Output;
     /// Whether it takes entries out that somebody wants gone: they are dropped at once, where most of what leaves may wait.
     const RARE: bool = false;
     /// The entry is there.
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome;
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output;
     /// There is no such entry.
     #[inline(always)]
-    fn absent(&mut self, _store: &mut Store) -> Self::Outcome {
+    fn absent(&mut self, _store: &mut Store) -> Self::Output {
         self.nothing()
     }
     /// It can't be told, since the keys' `__eq__` keeps changing the store.
-    fn undecided(&mut self) -> Self::Outcome {
+    fn undecided(&mut self) -> Self::Output {
         self.nothing()
     }
     /// What comes of it where there is nothing to be done.
-    fn nothing(&mut self) -> Self::Outcome;
+    fn nothing(&mut self) -> Self::Output;
 }
 
 /// A key that is held by a reference of our own, and the slot that it was seen in.
@@ -55,7 +55,7 @@ enum Step<T> {
 impl Cache {
     /// Searches the entry for these arguments and acts on it. Reenters: `__eq__` of keys, where types don't tell.
     #[inline(always)]
-    pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Outcome> {
+    pub fn locate<A: Action>(&self, hash: Hash, args: &CallArgs<'_>, action: &mut A) -> Result<A::Output> {
         self.locate_in(&self.store, hash, args, action)
     }
 
@@ -67,7 +67,7 @@ impl Cache {
         hash: Hash,
         args: &CallArgs<'_>,
         action: &mut A,
-    ) -> Result<A::Outcome> {
+    ) -> Result<A::Output> {
         match self.step(cache, hash, args, action, &[]) {
             Step::Done(outcome) => Ok(outcome),
             ask => self.locate_asking(cache, hash, args, action, ask),
@@ -81,7 +81,7 @@ impl Cache {
         args: &CallArgs<'_>,
         action: &mut A,
         candidate: Candidate,
-    ) -> Result<A::Outcome> {
+    ) -> Result<A::Output> {
         self.locate_asking(&self.store, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
     }
 
@@ -94,7 +94,7 @@ impl Cache {
         args: &CallArgs<'_>,
         action: &mut A,
         refused: &[Key],
-    ) -> Step<A::Outcome> {
+    ) -> Step<A::Output> {
         // Outside of the borrow, where they are dropped if another candidate decides the search.
         let (mut first, mut others) = (None, Vec::new());
         let done = change::<A, _>(cache, |store| {
@@ -129,8 +129,8 @@ impl Cache {
         hash: Hash,
         args: &CallArgs<'_>,
         action: &mut A,
-        mut step: Step<A::Outcome>,
-    ) -> Result<A::Outcome> {
+        mut step: Step<A::Output>,
+    ) -> Result<A::Output> {
         let mut refused = Vec::new();
         for _ in 0..PATIENCE {
             let (first, others, generation) = match step {

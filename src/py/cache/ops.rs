@@ -13,20 +13,20 @@ pub struct Get;
 
 impl Action for Get {
     /// The value, or the generation in which there was none.
-    type Outcome = std::result::Result<Owned, Option<u64>>;
+    type Output = std::result::Result<Owned, Option<u64>>;
 
     #[inline(always)]
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output {
         store.mark(id);
         Ok(store.value(id).clone())
     }
 
     #[inline(always)]
-    fn absent(&mut self, store: &mut Store) -> Self::Outcome {
+    fn absent(&mut self, store: &mut Store) -> Self::Output {
         Err(Some(store.generation()))
     }
 
-    fn nothing(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Output {
         Err(None)
     }
 }
@@ -42,7 +42,7 @@ pub(in crate::py) struct Keep {
 pub type Displaced = std::result::Result<Option<(Option<Key>, Option<Owned>)>, OutOfMemory>;
 
 impl Action for Keep {
-    type Outcome = Displaced;
+    type Output = Displaced;
 
     #[inline(always)]
     fn found(&mut self, store: &mut Store, id: SlotId) -> Displaced {
@@ -85,7 +85,7 @@ impl Action for Keep {
 pub(in crate::py) struct Contains;
 
 impl Action for Contains {
-    type Outcome = bool;
+    type Output = bool;
 
     fn found(&mut self, _store: &mut Store, _id: SlotId) -> bool {
         true
@@ -101,14 +101,14 @@ pub(in crate::py) struct Invalidate;
 
 impl Action for Invalidate {
     /// Whether it was there, and the entry, if that can be dropped now.
-    type Outcome = (bool, Option<(Key, Owned)>);
+    type Output = (bool, Option<(Key, Owned)>);
     const RARE: bool = true;
 
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output {
         (true, store.remove(id))
     }
 
-    fn nothing(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Output {
         (false, None)
     }
 }
@@ -128,7 +128,7 @@ pub enum Default {
 }
 
 impl Action for SetDefault {
-    type Outcome = Default;
+    type Output = Default;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Default {
         store.mark(id);
@@ -155,14 +155,14 @@ impl Action for SetDefault {
 pub struct Take;
 
 impl Action for Take {
-    type Outcome = Option<(Key, Owned)>;
+    type Output = Option<(Key, Owned)>;
     const RARE: bool = true;
 
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output {
         store.take_out(id)
     }
 
-    fn nothing(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Output {
         None
     }
 }
@@ -171,7 +171,7 @@ impl Action for Take {
 pub struct PeekValue;
 
 impl Action for PeekValue {
-    type Outcome = Option<Owned>;
+    type Output = Option<Owned>;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
         Some(store.value(id).clone())
@@ -186,7 +186,7 @@ impl Action for PeekValue {
 pub(in crate::py) struct Mark;
 
 impl Action for Mark {
-    type Outcome = ();
+    type Output = ();
 
     fn found(&mut self, store: &mut Store, id: SlotId) {
         store.mark(id);

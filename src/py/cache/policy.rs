@@ -64,9 +64,13 @@ pub enum Use {
     None,
 }
 
-/// The entry that a value in the store of a cache with options is.
-pub fn entry(object: &Owned) -> &Entry {
-    // SAFETY: the values in the store of a cache with options are entries.
+/// The entry that this value is.
+///
+/// # Safety
+/// The object is a value of the store of a cache with options, or was one: nothing but entries is stored there.
+#[inline(always)]
+pub unsafe fn entry(object: &Owned) -> &Entry {
+    // SAFETY: as the caller says.
     unsafe { Entry::of(object) }
 }
 
@@ -359,7 +363,8 @@ impl Policy {
             if let Some(callback) = &self.options.on_evict {
                 let told = key.to_object().and_then(|key| {
                     let cause = build::interned(cause.text())?;
-                    let value = self.unwrap(entry(&object).value());
+                    // SAFETY: a value of the store of a cache with options, as the policy says.
+                    let value = self.unwrap(unsafe { entry(&object) }.value());
                     call::with(callback.borrow(), &[key.borrow(), value.borrow(), cause.borrow()])
                 });
                 if let Err(raised) = told.map(drop).or_else(|raised| raised.report(callback.borrow())) {
@@ -384,7 +389,8 @@ impl Policy {
     /// A store's entry is no more. Under the lock.
     pub(in crate::py) fn forget_weight(&self, object: &Owned) {
         // Relaxed: changed under the lock.
-        self.weight.fetch_sub(entry(object).weight(), Ordering::Relaxed);
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        self.weight.fetch_sub(unsafe { entry(object) }.weight(), Ordering::Relaxed);
     }
 
     pub(in crate::py) fn weight(&self) -> u64 {

@@ -55,7 +55,9 @@ impl Cache {
             if at == hand {
                 place = items.len();
             }
-            let (kept, until) = (entry(&object), entry(&object).expires());
+            // SAFETY: a value of the store of a cache with options, as the policy says.
+            let kept = unsafe { entry(&object) };
+            let until = kept.expires();
             if kept.age(now) != Age::Expired {
                 let left = if until == NEVER { NEVER } else { until - now };
                 items.push(Item { key, value: kept.value().clone(), marked, left, weight: kept.weight() });

@@ -10,7 +10,7 @@ use crate::py::flight::policy::{Computation, Role};
 use crate::py::key;
 use crate::py::key::KeyKind;
 use crate::py::tier::clock::When;
-use crate::py::tier::request::{Look, TierRequest};
+use crate::py::tier::request::{TierLook, TierRequest};
 use crate::py::tier::source::{Detached, Event, Source};
 use crate::state::threads::Threads;
 use std::cell::Cell;
@@ -48,8 +48,8 @@ impl<S: Source> TierRequest<'_, S> {
     /// [`TierRequest::look`], `copy`.
     pub fn landed(&self, value: &Owned) -> Result<Owned> {
         match self.look(When::of(self.cache.policy)?)? {
-            Look::Fresh(copy) => self.cache.policy.copied(copy),
-            Look::Stale(..) | Look::Absent => self.cache.policy.copied(value.clone()),
+            TierLook::Fresh(copy) => self.cache.policy.copied(copy),
+            TierLook::Stale(..) | TierLook::Absent => self.cache.policy.copied(value.clone()),
         }
     }
 

@@ -55,12 +55,13 @@ struct Read<'a, B> {
 
 impl<B: Backend> Action for Read<'_, B> {
     /// The value, and what is to be dropped.
-    type Outcome = (Option<Owned>, Option<(Key, Owned)>);
+    type Output = (Option<Owned>, Option<(Key, Owned)>);
 
-    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Outcome {
+    fn found(&mut self, store: &mut Store, id: SlotId) -> Self::Output {
         store.mark(id);
         let object = store.value(id);
-        match entry(object).read_near(self.backend, self.now) {
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        match unsafe { entry(object) }.read_near(self.backend, self.now) {
             Some(value) => (Some(value), None),
             None => {
                 self.policy.forget_weight(object);
@@ -69,7 +70,7 @@ impl<B: Backend> Action for Read<'_, B> {
         }
     }
 
-    fn nothing(&mut self) -> Self::Outcome {
+    fn nothing(&mut self) -> Self::Output {
         (None, None)
     }
 }
@@ -80,7 +81,8 @@ impl<S: Source> TieredCache<'_, S> {
         let now = self.policy.options.now()?;
         let (policy, backend) = (self.policy, self.tier.backend());
         let same = |key: &Key| key.compare(key_args, self.near.kind) == Verdict::Same;
-        match self.near.store.find_with(hash, same, |object| entry(object).read_near(backend, now)) {
+        // SAFETY: a value of the store of a cache with options, as the policy says.
+        match self.near.store.find_with(hash, same, |object| unsafe { entry(object) }.read_near(backend, now)) {
             Hit::Value(value) => return Ok(Some(value)),
             Hit::Absent(_) => return Ok(None),
             Hit::Unsure(_) => {}

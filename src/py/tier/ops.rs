@@ -3,7 +3,7 @@
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::clock::When;
-use crate::py::tier::request::Look;
+use crate::py::tier::request::TierLook;
 use crate::py::tier::source::{Event, Source};
 
 impl<S: Source> TieredCache<'_, S> {
@@ -12,12 +12,12 @@ impl<S: Source> TieredCache<'_, S> {
         let found = self.with_request(args, |request| {
             let Some(request) = request else { return Ok(None) };
             match request.look(When::of(self.policy)?)? {
-                Look::Fresh(value) => Ok(Some(value)),
-                Look::Stale(value, _version) => {
+                TierLook::Fresh(value) => Ok(Some(value)),
+                TierLook::Stale(value, _version) => {
                     self.tier.count(Event::StaleHit);
                     Ok(Some(value))
                 }
-                Look::Absent => Ok(None),
+                TierLook::Absent => Ok(None),
             }
         })?;
         self.tier.count(if found.is_some() { Event::Hit } else { Event::Miss });

@@ -37,7 +37,7 @@ pub struct TierRequest<'a, S> {
 }
 
 /// What the tier has.
-pub enum Look<V> {
+pub enum TierLook<V> {
     /// To be returned.
     Fresh(Owned),
     /// Past its time: see [`TierRequest::answer`].
@@ -113,30 +113,30 @@ impl<S: Source> TierRequest<'_, S> {
 
     /// What the tier has. Reenters: pickle or the serializer, where they have made the value.
     #[inline(always)]
-    pub fn look(&self, now: When) -> Result<Look<Version<S>>> {
+    pub fn look(&self, now: When) -> Result<TierLook<Version<S>>> {
         if self.backend().lacks(self.bytes.request().hash) {
-            return Ok(Look::Absent);
+            return Ok(TierLook::Absent);
         }
         self.look_closely(now)
     }
 
     #[inline(never)]
-    fn look_closely(&self, now: When) -> Result<Look<Version<S>>> {
+    fn look_closely(&self, now: When) -> Result<TierLook<Version<S>>> {
         let bytes = &mut *self.bytes.value();
         let (found, fresh) = match self.backend().get(self.bytes.request(), now, bytes) {
             // Who does not answer has nothing for this call.
-            Ok(Lookup::Absent) | Err(_) => return Ok(Look::Absent),
+            Ok(Lookup::Absent) | Err(_) => return Ok(TierLook::Absent),
             Ok(Lookup::Fresh(found)) => (found, true),
             Ok(Lookup::Stale(found)) => (found, false),
         };
         match codec::decode::decode(self.state, self.cache.tier.serializer.as_ref(), bytes)? {
-            Decoded::Damaged => Ok(Look::Absent),
-            Decoded::Value(value, _) if !fresh => Ok(Look::Stale(value, found)),
+            Decoded::Damaged => Ok(TierLook::Absent),
+            Decoded::Value(value, _) if !fresh => Ok(TierLook::Stale(value, found)),
             Decoded::Value(value, immutable) => {
                 if let (true, Some(hash)) = (immutable, self.near) {
                     self.cache.keep_near(self.key_args, hash, &value, found, bytes.len())?;
                 }
-                Ok(Look::Fresh(value))
+                Ok(TierLook::Fresh(value))
             }
         }
     }
@@ -144,11 +144,11 @@ impl<S: Source> TierRequest<'_, S> {
     /// The value that is fresh now, which counts as a hit. Reenters: as [`TierRequest::look`].
     pub fn peek(&self) -> Result<Option<Owned>> {
         match self.look(When::of(self.cache.policy)?)? {
-            Look::Fresh(value) => {
+            TierLook::Fresh(value) => {
                 self.cache.tier.count(Event::Hit);
                 Ok(Some(value))
             }
-            Look::Stale(..) | Look::Absent => Ok(None),
+            TierLook::Stale(..) | TierLook::Absent => Ok(None),
         }
     }
 
@@ -158,9 +158,9 @@ impl<S: Source> TierRequest<'_, S> {
         let now = when.now();
         if policy.options.on_error.is_some() {
             return Ok(match self.look(when)? {
-                Look::Fresh(_) => true,
-                Look::Stale(_, found) => policy.use_of(Age::Stale, &found.terms, now) == Use::Stale,
-                Look::Absent => false,
+                TierLook::Fresh(_) => true,
+                TierLook::Stale(_, found) => policy.use_of(Age::Stale, &found.terms, now) == Use::Stale,
+                TierLook::Absent => false,
             });
         }
         self.backend().contains(self.bytes.request(), now).map_err(S::raised)
@@ -241,11 +241,11 @@ impl<S: Source> TierRequest<'_, S> {
     pub fn answer(&self) -> Result<Answer> {
         let now = When::of(self.cache.policy)?;
         match self.look(now)? {
-            Look::Fresh(value) => {
+            TierLook::Fresh(value) => {
                 self.cache.tier.count(Event::Hit);
                 Ok(Answer::Value(value))
             }
-            Look::Stale(value, found) => {
+            TierLook::Stale(value, found) => {
                 let policy = self.cache.policy;
                 let kept = policy.options.on_error.map(|_| (value.clone(), found.terms));
                 let place = StalePlace::InTier(found.version.into(), kept);
@@ -259,7 +259,7 @@ impl<S: Source> TierRequest<'_, S> {
                     Answer::Recompute(value, StaleEntry::claimed(place))
                 })
             }
-            Look::Absent => Ok(Answer::Compute(None)),
+            TierLook::Absent => Ok(Answer::Compute(None)),
         }
     }
 
@@ -282,8 +282,8 @@ impl<S: Source> TierRequest<'_, S> {
                 return Ok(Some(value.clone()));
             }
             match self.look(When::At(now))? {
-                Look::Fresh(value) => Ok(Some(value)),
-                Look::Stale(..) | Look::Absent => Ok(None),
+                TierLook::Fresh(value) => Ok(Some(value)),
+                TierLook::Stale(..) | TierLook::Absent => Ok(None),
             }
         })
     }

@@ -128,7 +128,7 @@ unsafe fn finish(
     nargsf: usize,
     kwnames: *mut py::PyObject,
     hash: Hash,
-    found: Result<<Get as Action>::Outcome>,
+    found: Result<<Get as Action>::Output>,
 ) -> *mut py::PyObject {
     match found {
         Ok(Ok(value)) => value.into_ptr(),
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn uncached_vectorcall(
 impl Wrapper {
     /// The whole search. Counts a hit. Reenters: `__eq__` of arguments.
     #[inline(never)]
-    fn find_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<<Get as Action>::Outcome> {
+    fn find_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<<Get as Action>::Output> {
         let _alive = self.keep_alive();
         let found = self.locate(hash, args, &mut Get)?;
         if found.is_ok() {
@@ -306,7 +306,7 @@ impl Wrapper {
 
     /// As [`Wrapper::find_hashed`], where the first candidate is known. Reenters: as that.
     #[inline(never)]
-    fn find_asking(&self, args: &CallArgs<'_>, hash: Hash, candidate: Candidate) -> Result<<Get as Action>::Outcome> {
+    fn find_asking(&self, args: &CallArgs<'_>, hash: Hash, candidate: Candidate) -> Result<<Get as Action>::Output> {
         let _alive = self.keep_alive();
         let found = self.locate_from(hash, args, &mut Get, candidate)?;
         if found.is_ok() {

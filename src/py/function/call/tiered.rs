@@ -53,7 +53,8 @@ unsafe extern "C" fn quick_vectorcall<S: TierKind, C: ClockMode>(
         let this = unsafe { Wrapper::of(callable) };
         if let Some(tier) = this.tier().and_then(S::of) {
             let backend = tier.backend();
-            match probe::<C>(&this.store, argument, |object, now| entry(object).read_near(backend, now)) {
+            // SAFETY: a value of the store of a cache with options, as the policy says.
+            match probe::<C>(&this.store, argument, |object, now| unsafe { entry(object) }.read_near(backend, now)) {
                 Some((_, Hit::Value(value))) => {
                     tier.count(Event::Hit);
                     return value.into_ptr();
