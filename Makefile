@@ -121,6 +121,10 @@ bench-options: venv ## what an option costs a hit
 	@$(PIP) .
 	$(BIN)/python bench/options.py $(ARGS)
 
+bench-keys: venv ## nanoseconds a hit for keys of other types than int and str, beside functools
+	@$(PIP) .
+	$(BIN)/python bench/timing.py --only key: $(ARGS)
+
 bench-coroutines: venv ## nanoseconds an await, beside an uncached coroutine function and async-lru
 	@$(PIP) . 'async-lru>=2'
 	$(BIN)/python bench/coroutines.py $(ARGS)

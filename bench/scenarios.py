@@ -306,4 +306,7 @@ IMPORT_NAME, IMPORT_ASKED = "importing the module (ms)", Asked(below=3.0)
 
 def selected(only: str) -> list[Scenario]:
     """The scenarios whose name contains `only`, whatever the case."""
-    return [scenario for scenario in SCENARIOS if only.lower() in scenario.name.lower()]
+    # These are made of what is defined here.
+    from key_scenarios import KEY_SCENARIOS
+
+    return [scenario for scenario in SCENARIOS + KEY_SCENARIOS if only.lower() in scenario.name.lower()]

@@ -1,7 +1,11 @@
 //! Comparisons of CPython's own types, in place, without running any Python code.
 
 use super::Borrowed;
-use super::exact::{Both, BuiltIn, Bytes, Exact, Float, Int, Str, Tuple};
+use super::compat::{SetTable, have_one_zone, times_have_one_zone};
+use super::exact::{Both, BuiltIn, Bytes, Exact, Float, FrozenSet, Int, Str, Tuple, items_of_tuple};
+use super::known::{self, richcompare_of};
+use super::like::{Like, by_slot, compare_decimals, is_of};
+use pyo3_ffi as py;
 
 pub use crate::core::view::Verdict;
 
@@ -20,10 +24,14 @@ pub fn compare_others(stored: Borrowed<'_>, asked: Borrowed<'_>) -> Verdict {
     compare_contents(stored, asked, TUPLE_DEPTH)
 }
 
+/// [`compare_others`], so many levels deep.
 #[inline(always)]
 fn compare_contents(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
-    if stored.type_ptr() != asked.type_ptr() {
+    if known::PYTHON.is(richcompare_of(stored)) {
         return Verdict::Ask;
+    }
+    if stored.type_ptr() != asked.type_ptr() {
+        return compare_alike(stored, asked, depth);
     }
     if let Some((a, b)) = both::<Int>(stored, asked) {
         Verdict::of(a.sign() == b.sign() && a.digits() == b.digits())
@@ -34,9 +42,9 @@ fn compare_contents(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Ve
     } else if let Some((a, b)) = both::<Bytes>(stored, asked) {
         Verdict::of(a.content() == b.content())
     } else if let Some((a, b)) = both::<Tuple>(stored, asked) {
-        compare_tuples(a, b, depth)
+        compare_items(a.items(), b.items(), depth)
     } else {
-        Verdict::Ask
+        compare_alike(stored, asked, depth)
     }
 }
 
@@ -92,15 +100,79 @@ fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     if a.len() <= FEW { same_few_bytes(a, b) } else { a == b }
 }
 
-fn compare_tuples(stored: Exact<'_, Tuple>, asked: Exact<'_, Tuple>, depth: u32) -> Verdict {
-    let (a, b) = (stored.items(), asked.items());
+/// Whether `stored` equals `asked`, which are not one, and not both of one of the types that `compare.rs` knows.
+#[inline(never)]
+fn compare_alike(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
+    let slot = richcompare_of(stored);
+    if slot != richcompare_of(asked) {
+        return Verdict::Ask;
+    }
+    match Like::of(slot, stored) {
+        Like::Identity => Verdict::Different,
+        Like::BySlot => by_slot(stored, asked),
+        Like::Tuple if is_of(asked, py::Py_TPFLAGS_TUPLE_SUBCLASS) => {
+            // SAFETY: a tuple, or of a subclass.
+            let a = unsafe { items_of_tuple(stored) };
+            // SAFETY: as above.
+            let b = unsafe { items_of_tuple(asked) };
+            compare_items(a, b, depth)
+        }
+        // Beside another time zone an offset is asked for, of Python code perhaps.
+        // SAFETY: of types that have these types' own slot.
+        Like::DateTime if unsafe { have_one_zone(stored, asked) } => by_slot(stored, asked),
+        // SAFETY: as above.
+        Like::Time if unsafe { times_have_one_zone(stored, asked) } => by_slot(stored, asked),
+        Like::Decimal => compare_decimals(stored, asked),
+        Like::FrozenSet if Exact::<FrozenSet>::of(asked).is_some() => compare_frozensets(stored, asked, depth),
+        Like::Tuple | Like::FrozenSet | Like::DateTime | Like::Time | Like::Other => Verdict::Ask,
+    }
+}
+
+/// The verdict on tuples.
+fn compare_items(a: &[Borrowed<'_>], b: &[Borrowed<'_>], depth: u32) -> Verdict {
     if a.len() != b.len() {
         return Verdict::Different;
     }
     if depth == 0 {
         return Verdict::Ask;
     }
-    all_of(a.iter().zip(b).map(|(&a, &b)| if a.is(b) { Verdict::Same } else { compare_contents(a, b, depth - 1) }))
+    all_of(a.iter().zip(b).map(|(&a, &b)| compare_item(a, b, depth - 1)))
+}
+
+#[inline(always)]
+fn compare_item(a: Borrowed<'_>, b: Borrowed<'_>, depth: u32) -> Verdict {
+    if a.is(b) { Verdict::Same } else { compare_contents(a, b, depth) }
+}
+
+/// Larger tables are not searched here.
+const MOST_PLACES: usize = 128;
+
+fn compare_frozensets(stored: Borrowed<'_>, asked: Borrowed<'_>, depth: u32) -> Verdict {
+    // SAFETY: an exact frozenset.
+    let a = unsafe { SetTable::of(stored) };
+    // SAFETY: as above.
+    let b = unsafe { SetTable::of(asked) };
+    if a.len != b.len {
+        return Verdict::Different;
+    }
+    if depth == 0 || a.places().max(b.places()) > MOST_PLACES {
+        return Verdict::Ask;
+    }
+    let find = |place| {
+        let Some(item) = a.at(place) else { return Verdict::Same };
+        // Equal sets often have equal tables.
+        let places = std::iter::once(place).chain(0..b.places());
+        let mut verdict = Verdict::Different;
+        for other in places.filter_map(|place| b.at(place)).filter(|other| other.hash == item.hash) {
+            match compare_item(item.object, other.object, depth - 1) {
+                Verdict::Same => return Verdict::Same,
+                Verdict::Ask => verdict = Verdict::Ask,
+                Verdict::Different => {}
+            }
+        }
+        verdict
+    };
+    all_of((0..a.places()).map(find))
 }
 
 /// The verdict on sequences from those on their items.

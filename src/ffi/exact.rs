@@ -223,14 +223,24 @@ impl<'a> Exact<'a, Tuple> {
     /// The items.
     #[inline(always)]
     pub fn items(self) -> &'a [Borrowed<'a>] {
-        // SAFETY: a tuple, whose size and items are fixed.
-        let size = unsafe { py::PyTuple_GET_SIZE(self.0.as_ptr()) };
-        let object = self.0.as_ptr().cast::<py::PyTupleObject>();
-        // SAFETY: as above.
-        let items = unsafe { &raw const (*object).ob_item };
-        // SAFETY: so many items, none of them null; `Borrowed` is a pointer in all but name, and the tuple holds them.
-        unsafe { std::slice::from_raw_parts(items.cast(), size as usize) }
+        // SAFETY: a tuple.
+        unsafe { items_of_tuple(self.0) }
     }
+}
+
+/// The items of a tuple.
+///
+/// # Safety
+/// The object is a tuple, or of a subclass.
+#[inline(always)]
+pub unsafe fn items_of_tuple<'a>(object: Borrowed<'a>) -> &'a [Borrowed<'a>] {
+    // SAFETY: a tuple, whose size and items are fixed, and which stands in front of what a subclass adds.
+    let size = unsafe { py::PyTuple_GET_SIZE(object.as_ptr()) };
+    let tuple = object.as_ptr().cast::<py::PyTupleObject>();
+    // SAFETY: as above.
+    let items = unsafe { &raw const (*tuple).ob_item };
+    // SAFETY: so many items, none of them null; `Borrowed` is a pointer in all but name, and the tuple holds them.
+    unsafe { std::slice::from_raw_parts(items.cast(), size as usize) }
 }
 
 /// The items of a tuple, and nothing if the object is not exactly one.

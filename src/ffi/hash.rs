@@ -3,8 +3,10 @@
 //! Each hash here is CPython's own hash of that object, whatever its version and its string hash seed: equal arguments
 //! of different types must meet. Where a short way is not at hand, the type's own slot is asked.
 
+use super::compat::DIGIT_BITS;
 use super::compat::recursion::check_stack;
 use super::exact::{Exact, Float, Int, Str};
+use super::known::hashed_name_of_member;
 use super::{Borrowed, Raised, Result};
 use pyo3_ffi as py;
 
@@ -47,16 +49,15 @@ pub fn in_place(object: Borrowed<'_>) -> Option<u64> {
     (slot == by_address && slot.is_some()).then(|| object.as_ptr().addr().rotate_right(4) as u64)
 }
 
-/// `hash(object)` of an exact `int` of up to 60 bits.
-#[inline(always)]
-pub fn hash_of_int(object: Borrowed<'_>) -> Option<u64> {
-    Exact::<Int>::of(object)?.short().map(hash_of_value)
-}
-
 /// `hash(object)` where [`in_place`] has none. Reenters: `__hash__`. `RecursionError` where the stack has no room for that.
 #[inline(never)]
-fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
-    if let Some(hash) = hash_of_int(object) {
+pub fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
+    if let Some(int) = Exact::<Int>::of(object) {
+        return Ok(hash_of_digits(int));
+    }
+    if let Some(name) = hashed_name_of_member(object)
+        && let Some(hash) = Exact::<Str>::of(name.borrow()).and_then(Exact::kept_hash)
+    {
         return Ok(hash);
     }
     // SAFETY: a live object's type is live.
@@ -70,6 +71,16 @@ fn hash_by_slot(object: Borrowed<'_>) -> Result<u64> {
         -1 => Err(Raised::by_callee()),
         hash => Ok(hash as u64),
     }
+}
+
+/// `hash(object)` of an exact `int`: its residue modulo 2^61 - 1, with its sign (`long_hash` of Objects/longobject.c).
+fn hash_of_digits(int: Exact<'_, Int>) -> u64 {
+    let residue = int.digits().iter().rev().fold(0, |residue, &digit| {
+        let turned = residue << DIGIT_BITS & HASH_MODULUS | residue >> (HASH_BITS - DIGIT_BITS);
+        let sum = turned + u64::from(digit);
+        if sum >= HASH_MODULUS { sum - HASH_MODULUS } else { sum }
+    });
+    hash_of_value(residue as i64 * int.sign())
 }
 
 /// The hash of an integer of at most 60 bits is itself, but -1 means an error in C.

@@ -51,8 +51,16 @@ mod referents;
 #[path = "referent_owned.rs"]
 mod referents;
 
+#[cfg(not(Py_3_13))]
+#[path = "lookup_borrowed.rs"]
+mod lookups;
+#[cfg(Py_3_13)]
+#[path = "lookup_owned.rs"]
+mod lookups;
+
 mod features;
 mod int_from_bytes;
+mod objects;
 mod strings;
 mod undeclared;
 
@@ -81,6 +89,8 @@ pub use features::{
 pub use finalizing::is_finalizing;
 pub use int::{IntLayout, small_natural, small_positive};
 pub use int_from_bytes::natural;
+pub use lookups::lookup_in_type;
+pub use objects::{DecimalParts, SetTable, have_one_zone, times_have_one_zone};
 pub use raising::raise;
 pub use referents::referent;
 pub use strings::{ASCII_STR_HEAD, Both, Characters, both_characters, characters, short_ascii, str_hash};

@@ -3,7 +3,7 @@
 use crate::ffi::compare::Verdict;
 use crate::ffi::exact::Exact;
 use crate::ffi::sync::SharedCount;
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, compare, exact};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, compare, exact, known};
 use crate::py::key::kind::KeyKind;
 use crate::py::key::shape::Shape;
 use pyo3_ffi as py;
@@ -195,6 +195,7 @@ impl<'a> Block<'a> {
         }
         let items = self.items();
         for (stored, &asked) in items.iter().zip(args.values()) {
+            known::meet(*stored);
             if !stored.equals(asked)? {
                 return Ok(false);
             }

@@ -2,7 +2,7 @@
 
 use crate::ffi::compare::Verdict;
 use crate::ffi::exact::{Exact, Int};
-use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, compare, exact};
+use crate::ffi::{Borrowed, CallArgs, Owned, Result, build, compare, exact, known};
 use crate::py::key::block;
 use crate::py::key::block::Block;
 use crate::py::key::kind::KeyKind;
@@ -210,7 +210,10 @@ impl Key {
                 Some(asked) => build::int(value)?.borrow().equals(asked),
                 None => Ok(false),
             },
-            Target::Object(stored) => args.single().map_or(Ok(false), |asked| stored.equals(asked)),
+            Target::Object(stored) => args.single().map_or(Ok(false), |asked| {
+                known::meet(stored);
+                stored.equals(asked)
+            }),
             Target::Block(block) => block.equals(args),
         }
     }

@@ -189,7 +189,7 @@ unsafe extern "C" fn call_single_by_slot<const TYPED: bool>(
     // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
     let this = unsafe { Wrapper::of(callable) };
     let _alive = this.keep_alive();
-    match hash::of(argument) {
+    match hash::hash_by_slot(argument) {
         // SAFETY: one argument, as this function got it.
         Ok(hash) => unsafe { call_single_hashed::<TYPED>(callable, args, argument, Hash::of(hash)) },
         Err(raised) => this.explain_unhashable(raised, &CallArgs::of_positional(&[argument])),
