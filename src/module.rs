@@ -1,7 +1,7 @@
 //! The module `tamis._core`: initialised in phases (PEP 489), with all its state in the module, so that each
 //! interpreter of a process has its own.
 
-use crate::ffi::method_table::{Table, methods, with_one_argument};
+use crate::ffi::method_table::{Table, methods, with_one_argument, without_arguments};
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, clock, compat, layouts};
 use crate::py::{capsule, codec, decorators, tier::admin, types};
@@ -131,13 +131,30 @@ methods! {
     });
 }
 
+methods! {
+    Borrowed<'_>:
+    caches = |module| State::of_module(module).and_then(|state| {
+        let caches = state.registry.live()?;
+        let mut list = build::Filling::new(caches.len(), true)?;
+        caches.into_iter().for_each(|cache| list.push(cache));
+        Ok(list.done())
+    });
+}
+
+const CACHES: py::PyMethodDef = without_arguments(
+    c"caches",
+    caches,
+    c"caches($module, /)\n--\n\nThe live caches that decorators have made in this interpreter, in the order of their making: a list.\n\n\
+        A cached_method is one, and not the cache of each instance.",
+);
+
 const ON_DEATH: py::PyMethodDef = with_one_argument(
     c"_on_death",
     on_death,
     c"Have a callable told of each cached function that dies: its id, and its last cache_stats().",
 );
 
-static FUNCTIONS: Table<py::PyMethodDef, 13> = {
+static FUNCTIONS: Table<py::PyMethodDef, 14> = {
     let [lru_cache, cache, cached_method] = decorators::FUNCTIONS;
     let [dumps, canonical, loads, key, call] = codec::functions::FUNCTIONS;
     let [list, entries, clear, remove] = admin::FUNCTIONS;
@@ -146,6 +163,7 @@ static FUNCTIONS: Table<py::PyMethodDef, 13> = {
         cache,
         cached_method,
         ON_DEATH,
+        CACHES,
         dumps,
         canonical,
         loads,

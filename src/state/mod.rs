@@ -6,6 +6,7 @@ mod imported;
 mod key_strings;
 mod libraries;
 mod names;
+mod registry;
 mod serializer;
 pub mod threads;
 mod types;
@@ -17,6 +18,7 @@ pub use key_strings::KeyStrings;
 pub use libraries::Libraries;
 pub use names::Names;
 use pyo3_ffi as py;
+pub use registry::Registry;
 pub use serializer::Serializer;
 use std::ffi::c_void;
 use std::ptr;
@@ -45,6 +47,8 @@ pub struct State {
     pub libraries: Libraries,
     /// How threads wait.
     pub threads: Threads,
+    /// What decorators have made.
+    pub registry: Registry,
     /// `tamis.CacheInfo`
     pub cache_info_class: Imported,
     /// The context variable that says what the running task leads.
@@ -73,6 +77,7 @@ impl State {
             names: Names::new()?,
             libraries: Libraries::new()?,
             threads: Threads::new()?,
+            registry: Registry::new(),
             cache_info_class: Imported::new(c"tamis._info", c"CacheInfo"),
             leading: Imported::new(c"tamis._async", c"_leading"),
             wake: Imported::new(c"tamis._async", c"wake"),

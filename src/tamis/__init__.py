@@ -1,20 +1,24 @@
 """A memoizing cache: ``from tamis import lru_cache`` in place of ``from functools import lru_cache``."""
 
-from tamis._core import __version__, cache, cached_method, lru_cache
+from tamis._core import __version__, cache, cached_method, caches, lru_cache
 
 # As typing.TYPE_CHECKING is for type checkers, which go by the name; importing typing would cost more than tamis.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tamis._core import AsyncCachedFunction, CachedFunction
     from tamis._info import CacheInfo
     from tamis._mapping import SieveCache
     from tamis._patch import patch, unpatch
 
 __all__ = [
+    "AsyncCachedFunction",
     "CacheInfo",
+    "CachedFunction",
     "SieveCache",
     "__version__",
     "cache",
     "cached_method",
+    "caches",
     "get_include",
     "lru_cache",
     "patch",
@@ -37,7 +41,11 @@ def get_include() -> str:
 def __getattr__(name: str) -> object:
     # Made when they are asked for: they need modules that take longer to import than tamis.
     value: object
-    if name == "CacheInfo":
+    if name == "CachedFunction":
+        from tamis._core import lru_cache_wrapper as value
+    elif name == "AsyncCachedFunction":
+        from tamis._core import async_lru_cache_wrapper as value
+    elif name == "CacheInfo":
         from tamis._info import CacheInfo
 
         value = CacheInfo

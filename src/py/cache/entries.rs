@@ -168,22 +168,25 @@ impl Cache {
         Ok(found)
     }
 
+    /// Drops what has expired, and says how much. Reenters: `clock`, `on_evict`, finalizers.
+    pub fn expire(&self) -> Result<usize> {
+        let Some(policy) = self.policy() else { return Ok(0) };
+        let now = policy.options.now()?;
+        // Relaxed: changed under the lock. Who comes too late to see a change comes before it.
+        let is_due = policy.earliest_expiry.load(Ordering::Relaxed) <= now || policy.options.tti != NEVER;
+        if is_due { self.drop_expired(policy, now) } else { Ok(0) }
+    }
+
     /// How many entries there are that have not expired. Those that have are dropped. Reenters: `on_evict`, finalizers.
     pub fn good_len(&self) -> Result<usize> {
-        if let Some(policy) = self.policy() {
-            let now = policy.options.now()?;
-            // Relaxed: changed under the lock. Who comes too late to see a change request before it.
-            if policy.earliest_expiry.load(Ordering::Relaxed) <= now {
-                self.drop_expired(policy, now)?;
-            }
-        }
+        self.expire()?;
         let (_, _, entries, _) = self.store.counts();
         Ok(entries)
     }
 
     /// Reenters: `on_evict`, finalizers.
     #[cold]
-    fn drop_expired(&self, policy: &Policy, now: Time) -> Result<()> {
+    fn drop_expired(&self, policy: &Policy, now: Time) -> Result<usize> {
         let mut left = Evicted::new();
         self.store.change_rarely(|store| {
             let (mut earliest_expiry, mut next) = (NEVER, store.oldest());
@@ -201,6 +204,7 @@ impl Cache {
             // Relaxed: under the lock.
             policy.earliest_expiry.store(earliest_expiry, Ordering::Relaxed);
         });
-        policy.notify_evicted(left)
+        let count = left.len();
+        policy.notify_evicted(left).map(|()| count)
     }
 }

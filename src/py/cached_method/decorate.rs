@@ -53,6 +53,7 @@ impl CachedMethod {
         // SAFETY: as above.
         unsafe { place.write(UnsafeCell::new(Some(parts))) };
         update_wrapper(state, made.borrow(), function, coroutine)?;
+        state.registry.add(made.borrow())?;
         Ok(made)
     }
 

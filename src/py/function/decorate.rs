@@ -61,6 +61,7 @@ impl Wrapper {
             .as_ref()
             .and_then(|policy| Self::expiring_function(policy, tier.as_deref(), bound))
             .unwrap_or_else(|| plain::function_for(bound, is_typed));
+        let of_instance = instance.is_some();
         let parts = Parts {
             cache: Cache::with_most(bound, KeyKind::of_calls(is_typed), policy, most)?,
             instance: instance.map(|instance| instance.reference),
@@ -82,6 +83,9 @@ impl Wrapper {
         // SAFETY: as above. The other fields are zero, as they should be.
         unsafe { place.write(parts) };
         update_wrapper(state, object.borrow(), function, coroutine)?;
+        if !of_instance {
+            state.registry.add(object.borrow())?;
+        }
         // SAFETY: a whole wrapper, held here.
         if let Some((policy, _tier)) = unsafe { Self::of(object.as_ptr()) }.behind() {
             let claim = calls::import(c"tamis._names", c"claim")?;

@@ -1,7 +1,7 @@
 //! The wrapper's methods.
 
 pub(in crate::py) use crate::ffi::build::set_item;
-use crate::ffi::method_table::{Table, methods, with_arguments, with_one_argument, without_arguments};
+use crate::ffi::method_table::{Table, definition, methods, with_arguments, with_one_argument, without_arguments};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::policy::Policy;
@@ -80,6 +80,11 @@ impl Wrapper {
     /// All that is counted of every cache.
     pub fn counts(&self) -> Counts {
         self.tier().map_or_else(|| self.cache.counts(), Tier::counts)
+    }
+
+    /// Drops what has expired, where it lies in memory, and says how much. Reenters: `clock`, `on_evict`, finalizers.
+    fn expire(&self) -> Result<Owned> {
+        build::count(self.cache.expire()? as u64)
     }
 
     /// A dict of all that is counted.
@@ -174,12 +179,22 @@ methods! {
     cache_parameters = |this| State::of_instance(this.as_object()).and_then(|state| this.parameters(state));
     cache_clear = |this| this.clear().map(|()| build::none());
     cache_stats = |this| this.stats();
+    cache_expire = |this| this.expire();
     copy = |this| Ok(this.as_object().to_owned());
     copy_deeply = |this; _memo| Ok(this.as_object().to_owned());
 }
 
+/// `CachedFunction[[int], str]`
+///
+/// # Safety
+/// CPython's call, with the type, and with the arguments that the table names.
+unsafe extern "C" fn class_getitem(kind: *mut py::PyObject, item: *mut py::PyObject) -> *mut py::PyObject {
+    // SAFETY: two live objects.
+    unsafe { py::Py_GenericAlias(kind, item) }
+}
+
 /// The methods.
-pub static TABLE: Table<py::PyMethodDef, 12> = Table::new([
+pub static TABLE: Table<py::PyMethodDef, 14> = Table::new([
     without_arguments(
         c"cache_info",
         cache_info,
@@ -199,6 +214,17 @@ pub static TABLE: Table<py::PyMethodDef, 12> = Table::new([
         c"cache_parameters",
         cache_parameters,
         c"cache_parameters($self, /)\n--\n\nA new dict of the options that the cache was made with.",
+    ),
+    without_arguments(
+        c"cache_expire",
+        cache_expire,
+        c"cache_expire($self, /)\n--\n\nDrop the entries that have expired, and return how many there were.",
+    ),
+    definition(
+        c"__class_getitem__",
+        py::PyMethodDefPointer { PyCFunction: class_getitem },
+        py::METH_O | py::METH_CLASS,
+        Some(c"__class_getitem__($type, item, /)\n--\n\nThe type with parameters and a result, for annotations."),
     ),
     with_arguments(
         c"cache_contains",
