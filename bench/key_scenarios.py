@@ -34,7 +34,9 @@ class Frozen:
     y: int
 
 
-Color = enum.Enum("Color", [f"C{number}" for number in range(KEYS)])
+# Not known to checkers member by member.
+_make_enum: Callable[..., Any] = enum.Enum
+Color = _make_enum("Color", [f"C{number}" for number in range(KEYS)])
 
 
 def _each(make: Callable[[int], Any]) -> Callable[[], Calls]:

@@ -81,6 +81,11 @@ impl<K, V, M: Memory> Store<K, V, M> {
         self.capacity
     }
 
+    /// Another number of entries there may be, one at least. Where there are more, the caller takes some out.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity.clamp(1, MOST_ENTRIES);
+    }
+
     /// A number that changes whenever an entry comes or goes.
     #[inline(always)]
     pub fn generation(&self) -> u64 {

@@ -4,7 +4,7 @@
 //! instead: see the wrapper's traverse.
 
 use crate::backend::{Backend, Words};
-use crate::core::clock::{NEVER, Time};
+use crate::core::clock::{NEVER, Time, after};
 use crate::core::expiry::{Age, Terms};
 use crate::ffi::{Borrowed, Owned, Result, types};
 use crate::state::State;
@@ -178,6 +178,12 @@ impl Entry {
     /// When it expires, unless it is not read for too long before.
     pub fn expires(&self) -> Time {
         self.fields.terms.times.stale_until
+    }
+
+    /// When it expires if nobody reads it.
+    pub fn expires_unless_read(&self) -> Time {
+        // Relaxed: as in `age`.
+        after(self.fields.read.load(Ordering::Relaxed), self.fields.terms.times.idle).min(self.expires())
     }
 
     /// What it weighs, and when it expires.

@@ -5,7 +5,7 @@ from tamis._core import __version__, cache, cached_method, caches, lru_cache
 # As typing.TYPE_CHECKING is for type checkers, which go by the name; importing typing would cost more than tamis.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tamis._core import AsyncCachedFunction, CachedFunction
+    from tamis._functions import AsyncCachedFunction, CachedFunction
     from tamis._info import CacheInfo
     from tamis._mapping import SieveCache
     from tamis._patch import patch, unpatch
@@ -41,10 +41,10 @@ def get_include() -> str:
 def __getattr__(name: str) -> object:
     # Made when they are asked for: they need modules that take longer to import than tamis.
     value: object
-    if name == "CachedFunction":
-        from tamis._core import lru_cache_wrapper as value
-    elif name == "AsyncCachedFunction":
-        from tamis._core import async_lru_cache_wrapper as value
+    if name in ("CachedFunction", "AsyncCachedFunction"):
+        from tamis import _functions
+
+        value = getattr(_functions, name)
     elif name == "CacheInfo":
         from tamis._info import CacheInfo
 

@@ -37,9 +37,13 @@ class SieveCache(SieveCacheBase, MutableMapping):
 
     maxsize: how many entries at most, 1 or more; None for no bound.
     ttl: for how long an entry stays, in seconds or as a timedelta, or a callable value -> seconds or None.
+    tti: after how long without a read an entry is dropped.
+    jitter: the part, 0 to 1, of which a random share is taken off each ttl.
     weigher, maxweight: a callable value -> int, and the maximum total weight.
+    clock: a callable () -> seconds in the place of the monotonic clock.
     on_evict: called with the key, the value and the cause when an entry has left.
 
+    A ttl or weigher that needs two positional arguments is called with the key and the value.
     Reading a value by get() or [] marks its entry as used; asking with `in`, and iterating, do not.
     Iteration goes over a snapshot, from the oldest entry to the newest.
     """

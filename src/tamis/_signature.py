@@ -16,6 +16,17 @@ from typing import Any, NoReturn
 
 from tamis import _core
 
+
+def needs_two(function: Callable[..., Any]) -> bool:
+    """Whether a callable has to be called with two positional arguments: a key, and its value."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in by_place and one.default is one.empty for one in parameters) == 2
+
+
 _Kind = inspect._ParameterKind
 _BY_PLACE = (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (_Kind.POSITIONAL_OR_KEYWORD, _Kind.KEYWORD_ONLY)

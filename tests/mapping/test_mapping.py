@@ -70,7 +70,7 @@ def test_it_is_a_mutable_mapping_and_generic_at_runtime():
         ((True,), {}, TypeError, "maxsize .* not a bool"),
         ((1.0,), {}, TypeError, "maxsize .* not float"),
         ((1 << 80,), {}, OverflowError, "int"),
-        ((1,), {"tti": 3}, TypeError, "unexpected keyword argument 'tti': it takes maxsize.*on_evict"),
+        ((1,), {"stale": 3}, TypeError, "unexpected keyword argument 'stale': it takes maxsize.*on_evict"),
         ((1,), {"ttl": 0}, ValueError, "ttl takes more than 0 seconds"),
         ((1,), {"ttl": "1"}, TypeError, "ttl takes seconds"),
         ((1,), {"weigher": len}, ValueError, "weigher and maxweight"),

@@ -52,7 +52,7 @@ def test_a_cache_that_holds_itself_is_copied_pickled_and_shown():
         (2, {}, 3, 0, None),
         (2, {}, [], -1, None),
         (0, {}, [], 0, None),
-        (2, {"tti": 1}, [], 0, None),
+        (2, {"stale": 1}, [], 0, None),
     ],
 )
 def test_a_damaged_state_is_refused(state):

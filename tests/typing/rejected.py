@@ -220,5 +220,5 @@ mapping.get_or_compute(1, lambda: 1)  # error
 tamis.SieveCache()  # error
 tamis.SieveCache(1, 60)  # error
 tamis.SieveCache("1")  # error
-tamis.SieveCache[int, str](1, tti=1)  # error
-tamis.SieveCache[int, str](1, weigher=lambda value: value)  # error
+tamis.SieveCache[int, str](1, stale=1)  # error
+tamis.SieveCache[int, str](1, weigher=3)  # error

@@ -1,5 +1,7 @@
 //! How many entries a cache may hold.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// How many entries a cache may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
@@ -19,5 +21,33 @@ impl Bound {
             Self::Entries(entries) => Some(entries),
             Self::Unbounded => None,
         }
+    }
+}
+
+/// The bound of a cache, which a mapping may be given another one of.
+pub struct CurrentBound(AtomicUsize);
+
+impl CurrentBound {
+    /// This one, for now.
+    pub fn new(bound: Bound) -> Self {
+        let current = Self(AtomicUsize::new(0));
+        current.set(bound);
+        current
+    }
+
+    /// That of now.
+    #[inline(always)]
+    pub fn get(&self) -> Bound {
+        // Relaxed: a number alone.
+        match self.0.load(Ordering::Relaxed) {
+            0 => Bound::Off,
+            usize::MAX => Bound::Unbounded,
+            entries => Bound::Entries(entries),
+        }
+    }
+
+    /// Another one from now on.
+    pub fn set(&self, bound: Bound) {
+        self.0.store(bound.entries().unwrap_or(usize::MAX), Ordering::Relaxed);
     }
 }

@@ -95,8 +95,8 @@ impl Cache {
     pub fn set_default(&self, args: &CallArgs<'_>, hash: Hash, value: Owned, computed: bool) -> Result<Owned> {
         if let Some(policy) = self.policy() {
             let terms = match computed {
-                true => policy.terms_of_computed(value.borrow())?,
-                false => Some(policy.terms(value.borrow())?),
+                true => policy.terms_of_computed(args.single(), value.borrow())?,
+                false => Some(policy.terms(args.single(), value.borrow())?),
             };
             let Some(terms) = terms else { return Ok(value) };
             let stays = self.keep_on_terms(policy, args, hash, &value, terms, false)?;
@@ -184,9 +184,27 @@ impl Cache {
         Ok(entries)
     }
 
+    /// Drops what has expired, and returns it. Reenters: as [`Cache::expire`].
+    pub fn expired(&self) -> Result<Vec<(Key, Owned)>> {
+        let Some(policy) = self.policy() else { return Ok(Vec::new()) };
+        let left = self.take_expired(policy, policy.options.now()?);
+        let pair = |(key, object, _): &(Key, Owned, Cause)| {
+            // SAFETY: a value of the store of a cache with options, as the policy says.
+            (key.clone(), unsafe { entry(object) }.value().clone())
+        };
+        let pairs = left.iter().map(pair).collect();
+        policy.notify_evicted(left).map(|()| pairs)
+    }
+
     /// Reenters: `on_evict`, finalizers.
     #[cold]
     fn drop_expired(&self, policy: &Policy, now: Time) -> Result<usize> {
+        let left = self.take_expired(policy, now);
+        let count = left.len();
+        policy.notify_evicted(left).map(|()| count)
+    }
+
+    fn take_expired(&self, policy: &Policy, now: Time) -> Evicted {
         let mut left = Evicted::new();
         self.store.change_rarely(|store| {
             let (mut earliest_expiry, mut next) = (NEVER, store.oldest());
@@ -204,7 +222,6 @@ impl Cache {
             // Relaxed: under the lock.
             policy.earliest_expiry.store(earliest_expiry, Ordering::Relaxed);
         });
-        let count = left.len();
-        policy.notify_evicted(left).map(|()| count)
+        left
     }
 }

@@ -23,10 +23,10 @@ impl Cache {
         value: &Owned,
         replace_fresh: bool,
     ) -> Result<()> {
-        if self.bound == Bound::Off {
+        if self.bound.get() == Bound::Off {
             return Ok(());
         }
-        match policy.terms_of_computed(value.borrow())? {
+        match policy.terms_of_computed(key_args.single(), value.borrow())? {
             Some(terms) => self.keep_on_terms(policy, key_args, hash, value, terms, replace_fresh).map(drop),
             // The clock may be what failed: as of its beginning, nothing has expired.
             None if replace_fresh => self.drop_older(policy, key_args, hash, 0),
@@ -51,10 +51,10 @@ impl Cache {
         value: &Owned,
         replace_fresh: bool,
     ) -> Result<()> {
-        if self.bound == Bound::Off {
+        if self.bound.get() == Bound::Off {
             return Ok(());
         }
-        let (terms, now) = policy.terms(value.borrow())?;
+        let (terms, now) = policy.terms(key_args.single(), value.borrow())?;
         self.keep_on_terms(policy, key_args, hash, value, (terms, now), replace_fresh).map(drop)
     }
 

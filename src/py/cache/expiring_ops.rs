@@ -57,7 +57,7 @@ impl Action for Read<'_> {
             }
             Use::Stale => {
                 entry.touch(self.now);
-                self.policy.count_stale_hit();
+                self.policy.stats.count_stale_hit();
                 Found::Stale(entry.value().clone())
             }
             Use::OnError => {

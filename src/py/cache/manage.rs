@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 impl Cache {
     /// Whether there is an entry. Reenters: `__hash__` and `__eq__` of arguments.
     pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
-        if self.bound == Bound::Off {
+        if self.bound.get() == Bound::Off {
             return Ok(false);
         }
         if let Some(policy) = self.policy() {
@@ -27,7 +27,7 @@ impl Cache {
 
     /// Drops an entry, and tells whether it was there. Reenters: `__hash__` and `__eq__` of arguments, finalizers of the entry.
     pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
-        if self.bound == Bound::Off {
+        if self.bound.get() == Bound::Off {
             return Ok(false);
         }
         if let Some(policy) = self.policy() {
@@ -73,7 +73,7 @@ impl Cache {
             contents.for_each(drop);
             return Ok(());
         };
-        policy.reset_stats();
+        policy.stats.reset();
         policy.cleared();
         contents.for_each(drop);
         policy.notify_evicted(left)

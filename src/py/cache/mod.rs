@@ -14,6 +14,7 @@ pub mod manage;
 pub mod on_error;
 pub mod ops;
 pub mod policy;
+mod policy_stats;
 pub mod probe;
 pub mod snapshot;
 pub mod stats;
@@ -22,7 +23,7 @@ use crate::core::OutOfMemory;
 use crate::ffi::dropper::Dropper;
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{Raised, Result};
-use crate::py::cache::capacity::Bound;
+use crate::py::cache::capacity::{Bound, CurrentBound};
 use crate::py::cache::entry_store::Entries;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::Entry;
@@ -38,7 +39,7 @@ pub struct Cache {
     pub(in crate::py) store: Entries,
     /// What options need, where there are any. Written by the collector alone, of garbage.
     policy: UnsafeCell<Option<Box<Policy>>>,
-    pub(in crate::py) bound: Bound,
+    pub(in crate::py) bound: CurrentBound,
     /// What its keys are.
     pub(in crate::py) kind: KeyKind,
     /// How many entries `cache_invalidate()` has dropped.
@@ -59,7 +60,13 @@ impl Cache {
             Bound::Unbounded => usize::MAX,
         };
         let store = Entries::new(capacity.min(most)).map_err(|OutOfMemory| Raised::no_memory())?;
-        Ok(Self { store, policy: UnsafeCell::new(policy), bound, kind, invalidations: AtomicU64::new(0) })
+        Ok(Self {
+            store,
+            policy: UnsafeCell::new(policy),
+            bound: CurrentBound::new(bound),
+            kind,
+            invalidations: AtomicU64::new(0),
+        })
     }
 
     /// What options need, where there are any.

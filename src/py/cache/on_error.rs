@@ -19,7 +19,7 @@ impl Policy {
         let exception = raised.take();
         match find() {
             Ok(Some(value)) => {
-                self.count_error();
+                self.stats.count_error();
                 thread::with_exception_aside(|| drop(exception));
                 Ok(value)
             }

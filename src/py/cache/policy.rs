@@ -9,6 +9,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call};
 pub(in crate::py) use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::flights::Flights;
 use crate::py::cache::key_args::Ignored;
+pub(in crate::py) use crate::py::cache::policy_stats::Stats;
 use crate::py::completed::CompletedType;
 use crate::py::entry::{Entry, EntryTerms, EntryType};
 use crate::py::key::Key;
@@ -40,15 +41,6 @@ pub struct Policy {
     pub(in crate::py) earliest_expiry: AtomicU64,
     pub(in crate::py) random: AtomicU64,
     pub(in crate::py) stats: Stats,
-}
-
-/// What `cache_stats()` counts beside hits and misses.
-#[derive(Default)]
-pub(in crate::py) struct Stats {
-    pub(in crate::py) expirations: AtomicU64,
-    pub(in crate::py) stale_hits: AtomicU64,
-    pub(in crate::py) coalesced: AtomicU64,
-    pub(in crate::py) errors: AtomicU64,
 }
 
 /// What an entry is good for.
@@ -183,27 +175,50 @@ impl Policy {
     }
 
     /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.
-    pub(in crate::py) fn terms(&self, value: Borrowed<'_>) -> Result<(EntryTerms, Time)> {
-        self.terms_or_blame(value).map_err(|(raised, _callable)| raised)
+    pub(in crate::py) fn terms(&self, key: Option<Borrowed<'_>>, value: Borrowed<'_>) -> Result<(EntryTerms, Time)> {
+        self.terms_or_blame(key, value, None).map_err(|(raised, _callable)| raised)
+    }
+
+    /// [`Policy::terms`] with this in the place of the option `ttl`.
+    pub(in crate::py) fn terms_with_ttl(
+        &self,
+        key: Option<Borrowed<'_>>,
+        value: Borrowed<'_>,
+        ttl: Time,
+    ) -> Result<(EntryTerms, Time)> {
+        self.terms_or_blame(key, value, Some(ttl)).map_err(|(raised, _callable)| raised)
     }
 
     /// The terms of a value that was computed. None, and the error is reported, if there are none because one of these callables
     /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Policy::terms`],
     /// `sys.unraisablehook`.
-    pub(in crate::py) fn terms_of_computed(&self, value: Borrowed<'_>) -> Result<Option<(EntryTerms, Time)>> {
-        self.terms_or_blame(value)
+    pub(in crate::py) fn terms_of_computed(
+        &self,
+        key: Option<Borrowed<'_>>,
+        value: Borrowed<'_>,
+    ) -> Result<Option<(EntryTerms, Time)>> {
+        self.terms_or_blame(key, value, None)
             .map_or_else(|(raised, callable)| raised.report(callable).map(|()| None), |terms| Ok(Some(terms)))
     }
 
     /// The terms, or the error and the callable to which it is due.
-    fn terms_or_blame(&self, value: Borrowed<'_>) -> std::result::Result<(EntryTerms, Time), (Raised, Borrowed<'_>)> {
-        let ask = |callable: Borrowed<'_>| call::with(callable, &[value]);
-        let ttl = match &self.options.ttl {
-            Ttl::Never => NEVER,
-            Ttl::Fixed(span) => *span,
-            Ttl::Of(callable) => {
+    fn terms_or_blame(
+        &self,
+        key: Option<Borrowed<'_>>,
+        value: Borrowed<'_>,
+        ttl: Option<Time>,
+    ) -> std::result::Result<(EntryTerms, Time), (Raised, Borrowed<'_>)> {
+        let ask = |callable: Borrowed<'_>, takes_key: bool| match key {
+            Some(key) if takes_key => call::with(callable, &[key, value]),
+            _ => call::with(callable, &[value]),
+        };
+        let ttl = match (ttl, &self.options.ttl) {
+            (Some(ttl), _) => ttl,
+            (None, Ttl::Never) => NEVER,
+            (None, Ttl::Fixed(span)) => *span,
+            (None, Ttl::Of(callable)) => {
                 let callable = callable.borrow();
-                ask(callable)
+                ask(callable, self.options.keyed.ttl)
                     .and_then(|answer| options::values::ttl_of(answer.borrow()))
                     .map_err(|raised| (raised, callable))?
             }
@@ -212,7 +227,7 @@ impl Policy {
             None => 0,
             Some((weigher, _)) => {
                 let weigher = weigher.borrow();
-                ask(weigher)
+                ask(weigher, self.options.keyed.weigher)
                     .and_then(|answer| options::values::weight_of(answer.borrow()))
                     .map_err(|raised| (raised, weigher))?
             }
@@ -289,30 +304,6 @@ impl Policy {
         }
     }
 
-    /// Counts a call that a stale entry has answered.
-    pub(in crate::py) fn count_stale_hit(&self) {
-        // Relaxed: a number alone.
-        self.stats.stale_hits.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts an exception in the place of which an entry past its time was returned.
-    pub(in crate::py) fn count_error(&self) {
-        // Relaxed: a number alone.
-        self.stats.errors.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Such exceptions. None without `stale_if_error`.
-    pub fn errors(&self) -> Option<u64> {
-        // Relaxed: a number alone.
-        self.options.on_error.map(|_| self.stats.errors.load(Ordering::Relaxed))
-    }
-
-    /// Counts a call that another one's computation has answered.
-    pub(in crate::py) fn count_coalesced(&self) {
-        // Relaxed: a number alone.
-        self.stats.coalesced.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Takes all entries out, under the lock, where they are to be told of. Nothing weighs anything then.
     pub fn empty(&self, store: &mut Store<Key, Owned>, left: &mut Evicted) {
         if self.options.on_evict.is_some() {
@@ -329,26 +320,6 @@ impl Policy {
         if let Some(flights) = &self.flights {
             flights.forget();
         }
-    }
-
-    /// What `cache_stats()` has of the options: expirations, stale hits, coalesced calls, weight.
-    pub fn stats(&self) -> [u64; 4] {
-        // Relaxed: numbers alone.
-        [
-            self.stats.expirations.load(Ordering::Relaxed),
-            self.stats.stale_hits.load(Ordering::Relaxed),
-            self.stats.coalesced.load(Ordering::Relaxed),
-            self.weight(),
-        ]
-    }
-
-    /// Counts from zero again.
-    pub fn reset_stats(&self) {
-        // Relaxed: numbers alone.
-        self.stats.expirations.store(0, Ordering::Relaxed);
-        self.stats.stale_hits.store(0, Ordering::Relaxed);
-        self.stats.coalesced.store(0, Ordering::Relaxed);
-        self.stats.errors.store(0, Ordering::Relaxed);
     }
 
     /// Tells of entries that have left, and drops them: of all of them, also when being told raises. An `Exception` is reported;

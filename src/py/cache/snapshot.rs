@@ -73,7 +73,7 @@ impl Cache {
             Some(policy) => {
                 let now = policy.options.now()?;
                 let until = after(now, left);
-                let times = Terms { fresh_until: until, stale_until: until, idle: NEVER };
+                let times = Terms { fresh_until: until, stale_until: until, idle: policy.options.tti };
                 let terms = EntryTerms { times, weight };
                 drop(self.keep_on_terms(policy, args, hash, &value, (terms, now), true)?);
             }

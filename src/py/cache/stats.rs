@@ -16,7 +16,7 @@ pub type Counts = [(&'static CStr, u64); 9];
 impl Cache {
     /// How many entries it holds at most: 0 if it stores nothing, and nothing if there is no bound.
     pub fn most_entries(&self) -> Option<usize> {
-        self.bound.entries()
+        self.bound.get().entries()
     }
 
     /// `maxsize`, as it is told.
@@ -39,7 +39,8 @@ impl Cache {
     /// All that is counted of every cache.
     pub fn counts(&self) -> Counts {
         let (hits, misses, entries, evictions) = self.store.counts();
-        let [expirations, stale_hits, coalesced, weight] = self.policy().map_or([0; 4], Policy::stats);
+        let [expirations, stale_hits, coalesced, _] = self.policy().map_or([0; 4], |policy| policy.stats.all());
+        let weight = self.policy().map_or(0, Policy::weight);
         // Relaxed: a number alone.
         let invalidations = self.invalidations.load(Ordering::Relaxed);
         [

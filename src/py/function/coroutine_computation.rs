@@ -56,7 +56,7 @@ impl Computation for CoroutineCall {
         let Some(policy) = self.wrapper().policy() else { return };
         match self.wrapper().tier() {
             Some(tier) => tier.count(Event::Coalesced),
-            None => policy.count_coalesced(),
+            None => policy.stats.count_coalesced(),
         }
     }
 }

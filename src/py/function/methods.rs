@@ -48,7 +48,7 @@ impl Wrapper {
     /// Stores a value. Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     pub fn put(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         coroutine_object::refuse_given(value)?;
-        if self.bound == Bound::Off {
+        if self.bound.get() == Bound::Off {
             return Ok(());
         }
         if let Some((policy, tier)) = self.behind() {
@@ -96,7 +96,10 @@ impl Wrapper {
             }
             None => self.cache.stats(),
         }?;
-        if let Some(errors) = self.policy().and_then(Policy::errors) {
+        if let Some(policy) = self.policy()
+            && policy.options.on_error.is_some()
+        {
+            let [.., errors] = policy.stats.all();
             build::set_item(&stats, build::interned(c"errors")?.borrow(), build::count(errors)?.borrow())?;
         }
         Ok(stats)

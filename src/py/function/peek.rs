@@ -34,7 +34,7 @@ impl Wrapper {
             return with_tier!(tier, |tier| self.tiered(policy, tier).lookup(args));
         }
         let found = match self.policy() {
-            _ if self.bound == Bound::Off => None,
+            _ if self.bound.get() == Bound::Off => None,
             Some(policy) => self.find_expiring(policy, args)?,
             None => self.find(args)?,
         };
@@ -67,7 +67,7 @@ impl Wrapper {
                 Found::Refresh(old) => {
                     // The next call is to compute it anew.
                     old.give_up_refresh();
-                    policy.count_stale_hit();
+                    policy.stats.count_stale_hit();
                     self.store.count_hit();
                     old.value().clone()
                 }

@@ -59,7 +59,7 @@ unsafe extern "C" fn wrapper_tp_clear(object: *mut py::PyObject) -> c_int {
     let tier = policy.as_ref().and_then(|_| unsafe { this.tier.get().replace(None) });
     if policy.is_some() {
         // SAFETY: as above.
-        unsafe { this.vectorcall.get().write(plain::function_for(this.bound, this.kind.is_typed())) };
+        unsafe { this.vectorcall.get().write(plain::function_for(this.bound.get(), this.kind.is_typed())) };
     }
     // None stands in for the function: a finalizer may still call this.
     // SAFETY: nobody is inside a call of garbage.

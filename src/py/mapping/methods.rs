@@ -1,7 +1,9 @@
 //! The methods of mappings.
 
-use crate::ffi::method_table::{Table, definition, getter, methods, with_arguments, without_arguments};
-use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call};
+use crate::ffi::method_table::{
+    Table, definition, getter, methods, with_arguments, with_one_argument, without_arguments,
+};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, exact};
 use crate::py::cache::Cache;
 use crate::py::mapping::compute::get_or_compute;
 use crate::py::mapping::object::Mapping;
@@ -52,6 +54,22 @@ fn with_default<'a>(args: &CallArgs<'a>, takes: &CStr) -> Result<(Borrowed<'a>, 
     }
 }
 
+/// The arguments of a method that takes so many by position, and `ttl` by name. None for a ttl that is None.
+fn with_ttl<'a>(args: &CallArgs<'a>, count: usize, takes: &CStr) -> Result<(Vec<Borrowed<'a>>, Option<Borrowed<'a>>)> {
+    let values = args.values();
+    let is_ttl = |name: &Borrowed<'_>| {
+        // SAFETY: a str and a terminated string.
+        unsafe { py::PyUnicode_CompareWithASCIIString(name.as_ptr(), c"ttl".as_ptr()) == 0 }
+    };
+    match args.names() {
+        [] if values.len() == count => Ok((values.to_vec(), None)),
+        [name] if values.len() == count + 1 && is_ttl(name) => {
+            Ok((values[..count].to_vec(), Some(values[count]).filter(|ttl| !ttl.is_none())))
+        }
+        _ => Err(Raised::type_error(takes)),
+    }
+}
+
 methods! {
     &Mapping:
     pop = |this, args| with_default(&args, c"pop() takes a key, and a default").and_then(|(key, default)| {
@@ -63,6 +81,19 @@ methods! {
     });
     setdefault = |this, args| with_default(&args, c"setdefault() takes a key, and a default (None)")
         .and_then(|(key, default)| this.set_default(key, default.unwrap_or(build::none().borrow())));
+    public_peek = |this, args| with_default(&args, c"peek() takes a key, and a default (None)").and_then(|(key, default)| {
+        let found = this.peek(key)?;
+        let found = exact::tuple_items(found.borrow()).first().copied().or(default).map(Borrowed::to_owned);
+        Ok(found.unwrap_or_else(build::none))
+    });
+    set = |this, args| with_ttl(&args, 2, c"set() takes a key and a value, and by keyword ttl").and_then(|(values, ttl)| {
+        this.set_for(values[0], values[1], ttl).map(|()| build::none())
+    });
+    touch = |this, args| with_ttl(&args, 1, c"touch() takes a key, and by keyword ttl")
+        .and_then(|(values, ttl)| this.touch(values[0], ttl));
+    expires_in = |this; key| this.expires_in(key);
+    expire = |this| this.expire();
+    resize = |this; maxsize| this.resize(maxsize);
     peek = |this, args| match *args.values() {
         [key] => this.peek(key),
         _ => Err(Raised::type_error(c"_peek() takes a key")),
@@ -118,7 +149,7 @@ fn lend_to(class: Borrowed<'_>) -> Result<Owned> {
 }
 
 /// The methods.
-pub static METHODS: Table<py::PyMethodDef, 13> = Table::new([
+pub static METHODS: Table<py::PyMethodDef, 19> = Table::new([
     with_arguments(
         c"get",
         get,
@@ -148,6 +179,39 @@ pub static METHODS: Table<py::PyMethodDef, 13> = Table::new([
           The value for the key, marked as used; where there is none, that of factory(), which is stored.\n\n\
           Threads that ask for one key at once compute once: the others wait for the one that computes.\n\
           An error goes to all of them, and is not stored.",
+    ),
+    with_arguments(
+        c"set",
+        set,
+        c"set($self, key, value, /, *, ttl=None)\n--\n\n\
+          Store a value, for ttl (seconds or a timedelta) if that is given.\n\n\
+          A ttl for one entry needs a cache that was made with a ttl or tti.",
+    ),
+    with_arguments(
+        c"touch",
+        touch,
+        c"touch($self, key, /, *, ttl=None)\n--\n\n\
+          Have an entry expire as if it were stored now, after ttl if that is given. True if there is one.",
+    ),
+    with_one_argument(
+        c"expires_in",
+        expires_in,
+        c"expires_in($self, key, /)\n--\n\nIn how many seconds an entry expires if nobody reads it, or None. KeyError if there is none.",
+    ),
+    with_arguments(
+        c"peek",
+        public_peek,
+        c"peek($self, key, /, default=None)\n--\n\nThe value for the key, or the default. Marks and counts nothing.",
+    ),
+    without_arguments(
+        c"expire",
+        expire,
+        c"expire($self, /)\n--\n\nDrop the entries that have expired: a list of their keys and values.",
+    ),
+    with_one_argument(
+        c"resize",
+        resize,
+        c"resize($self, maxsize, /)\n--\n\nHave at most maxsize entries from now on, or any number for None. Those that are too many leave.",
     ),
     without_arguments(c"clear", clear, c"clear($self, /)\n--\n\nDrop all entries and zero the counts."),
     without_arguments(

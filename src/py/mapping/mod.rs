@@ -3,6 +3,7 @@
 //! `tamis/_mapping.py` makes `SieveCache` of it, with what `collections.abc.MutableMapping` can do with these methods.
 
 mod compute;
+mod entry_times;
 mod items;
 mod methods;
 mod object;

@@ -3,14 +3,14 @@
 use crate::core::clock::NEVER;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::raised::Kind;
-use crate::ffi::{Borrowed, Owned, Raised, Result, build, exact, read};
+use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact, read};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::policy::Policy;
 use crate::py::cache::snapshot::Item;
 use crate::py::key::{Key, KeyKind};
 use crate::py::mapping::object::Mapping;
-use crate::py::options::Options;
+use crate::py::options::{Keyed, Options, Ttl};
 use crate::py::{decorators, options};
 use pyo3_ffi as py;
 use std::ffi::CStr;
@@ -100,7 +100,8 @@ impl Mapping {
 
     /// `__init__`. Reenters: `__float__` and the like of odd values.
     pub(in crate::py) fn init(&self, args: Borrowed<'_>, keywords: Option<Borrowed<'_>>) -> Result<()> {
-        const TAKES: &CStr = c"SieveCache() takes maxsize, and by keyword ttl, weigher, maxweight and on_evict";
+        const TAKES: &CStr =
+            c"SieveCache() takes maxsize, and by keyword ttl, tti, jitter, weigher, maxweight, on_evict and clock";
         let mut maxsize = match *exact::tuple_items(args) {
             [] => None,
             [maxsize] => Some(maxsize.to_owned()),
@@ -126,7 +127,8 @@ impl Mapping {
         let maxsize = maxsize.ok_or_else(|| Raised::type_error(TAKES))?;
         let bound = bound_of(maxsize.borrow())?;
         let policy = match Options::parse(given.borrow(), false)? {
-            Some(options) => {
+            Some(mut options) => {
+                options.keyed = keyed(&options)?;
                 let policy = Policy::new(self.state()?, self.as_object(), None, options, given.borrow(), false, None)?;
                 Some(boxed(policy).map_err(|OutOfMemory| Raised::no_memory())?)
             }
@@ -142,9 +144,20 @@ impl Mapping {
 }
 
 /// The options of a mapping.
-const OPTIONS: [&CStr; 5] = [c"maxsize", c"ttl", c"weigher", c"maxweight", c"on_evict"];
+const OPTIONS: [&CStr; 8] = [c"maxsize", c"ttl", c"tti", c"jitter", c"weigher", c"maxweight", c"on_evict", c"clock"];
 
-fn bound_of(maxsize: Borrowed<'_>) -> Result<Bound> {
+/// Which of its callables take a key before the value: those that need two arguments. Reenters: their signatures.
+fn keyed(options: &Options) -> Result<Keyed> {
+    let takes_key = |callable: &Owned| {
+        let ask = call::import(c"tamis._signature", c"needs_two")?;
+        call::with(ask.borrow(), &[callable.borrow()])?.borrow().is_true()
+    };
+    let ttl = if let Ttl::Of(ttl) = &options.ttl { takes_key(ttl)? } else { false };
+    let weigher = options.weight.as_ref().map_or(Ok(false), |(weigher, _)| takes_key(weigher))?;
+    Ok(Keyed { ttl, weigher })
+}
+
+pub(super) fn bound_of(maxsize: Borrowed<'_>) -> Result<Bound> {
     if exact::is_bool(maxsize) {
         return Err(Raised::type_error(c"maxsize takes an int of 1 or more, or None, not a bool"));
     }

@@ -54,6 +54,15 @@ pub enum Background {
     By(Owned),
 }
 
+/// Which callables of a mapping's options take the key too.
+#[derive(Clone, Copy, Default)]
+pub struct Keyed {
+    /// `ttl`
+    pub ttl: bool,
+    /// `weigher`
+    pub weigher: bool,
+}
+
 /// All options of one cache.
 pub struct Options {
     /// `ttl`
@@ -78,6 +87,8 @@ pub struct Options {
     pub coroutine: bool,
     /// `weigher` and `maxweight`
     pub weight: Option<(Owned, u64)>,
+    /// What the last two are called with, in a mapping.
+    pub keyed: Keyed,
     /// `on_evict`
     pub on_evict: Option<Owned>,
     /// `copy`

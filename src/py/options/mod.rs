@@ -5,4 +5,4 @@ pub mod parse;
 pub mod shared;
 pub mod values;
 
-pub use fields::{Background, Clock, CopyPolicy, Options, Ttl};
+pub use fields::{Background, Clock, CopyPolicy, Keyed, Options, Ttl};

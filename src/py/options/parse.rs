@@ -3,7 +3,7 @@
 use crate::core::clock::{NEVER, Time};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact};
-use crate::py::options::fields::{Background, Clock, CopyPolicy, OnError, Options, Ttl};
+use crate::py::options::fields::{Background, Clock, CopyPolicy, Keyed, OnError, Options, Ttl};
 use crate::py::options::shared::SharedOptions;
 use crate::py::options::values::{fraction, names, natural, span, wrong};
 use pyo3_ffi as py;
@@ -205,6 +205,7 @@ impl Options {
             single_flight,
             coroutine,
             weight,
+            keyed: Keyed::default(),
             on_evict,
             copy,
             clock,

@@ -177,7 +177,7 @@ impl<S: Source> TierRequest<'_, S> {
     /// warnings.
     pub fn keep(&self, value: &Owned) -> Result<()> {
         match self.cache.policy.options.expires() {
-            true => self.keep_on(value, self.cache.policy.terms(value.borrow())?, None),
+            true => self.keep_on(value, self.cache.policy.terms(None, value.borrow())?, None),
             false => self.keep_for(value, &Terms::NONE, When::Coarse, None),
         }
     }
@@ -190,7 +190,7 @@ impl<S: Source> TierRequest<'_, S> {
         if !policy.options.expires() {
             return self.keep_for(value, &Terms::NONE, When::Coarse, lease);
         }
-        match policy.terms_of_computed(value.borrow())? {
+        match policy.terms_of_computed(None, value.borrow())? {
             Some(terms) => self.keep_on(value, terms, lease),
             None if replace => self.forget_older(),
             None => Ok(()),

@@ -91,7 +91,7 @@ impl Wrapper {
                         return self.coroutine(Task::Run, args, key_args, hash, Some(old));
                     };
                     self.store.count_hit();
-                    policy.count_stale_hit();
+                    policy.stats.count_stale_hit();
                     let coroutine = self.coroutine(Task::Recompute, args, key_args, hash, Some(old))?;
                     Self::give_to_task(&coroutine, &event_loop)?;
                     return policy.awaitable(inside);

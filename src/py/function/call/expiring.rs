@@ -209,7 +209,7 @@ impl Computation for CallComputation<'_> {
 
     fn count_coalesced(&self) {
         if self.is_call {
-            self.policy.count_coalesced();
+            self.policy.stats.count_coalesced();
         }
     }
 }
@@ -239,7 +239,7 @@ impl Wrapper {
                         return self.begin_computing(policy, key_args, hash, Some(old));
                     };
                     self.store.count_hit();
-                    policy.count_stale_hit();
+                    policy.stats.count_stale_hit();
                     self.give_job(background, args, (made.clone(), hash, None), old)?;
                     policy.copied(value).map(Next::Return)
                 }

@@ -331,7 +331,7 @@ impl Wrapper {
         match done {
             Ok(Ok(evicted)) => drop(evicted),
             Ok(Err(_)) => return Err(Raised::no_memory()),
-            Err(entry) => self.keep(args, hash, entry, self.bound == Bound::Unbounded)?,
+            Err(entry) => self.keep(args, hash, entry, self.bound.get() == Bound::Unbounded)?,
         }
         Ok(value)
     }

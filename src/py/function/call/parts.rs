@@ -268,7 +268,7 @@ impl Wrapper {
 
     /// The first part of `cache_refresh`. Reenters: `__hash__` of arguments, `key`, pickle or the serializer.
     pub(in crate::py) fn begin_refresh(&self, args: &CallArgs<'_>) -> Result<Next> {
-        let keep = if self.bound == Bound::Off { Keep::Never } else { Keep::Any };
+        let keep = if self.bound.get() == Bound::Off { Keep::Never } else { Keep::Any };
         let begun = |hash| Begun { hash, made: None, bytes: None, owed: None, keep };
         match self.policy() {
             _ if keep == Keep::Never => Ok(Next::Call(begun(Hash::of(0)))),
