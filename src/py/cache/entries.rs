@@ -11,6 +11,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::expiring_ops::{Found, Peek, TakeOut};
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::ops::{Default, Get, PeekValue, SetDefault, Take};
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::key::{Key, KeyKind};
@@ -19,12 +20,12 @@ use std::sync::atomic::Ordering;
 impl Cache {
     /// The value for a key, marked as used. Counts a hit, or nothing. Reenters: `__eq__` of keys.
     #[inline(always)]
-    pub fn find(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+    pub fn find(&self, args: &CallArgs<'_>, hash: Hash, seen: &Seen) -> Result<Option<Owned>> {
         let same = |key: &Key| key.compare(args, KeyKind::Item) == Verdict::Same;
         if let Some(policy) = self.policy() {
             let now = policy.options.now()?;
             // Entries of mappings are never stale.
-            let Found::Fresh(value) = self.probe(policy, args, hash, now)? else { return Ok(None) };
+            let Found::Fresh(value) = self.probe(policy, args, hash, now, seen)? else { return Ok(None) };
             return Ok(Some(value));
         }
         let found = match self.store.hit(hash, same) {
@@ -33,8 +34,8 @@ impl Cache {
             Hit::Unsure(id) => match self.store.look(None, hash, id, |key| key.compare(args, KeyKind::Item)) {
                 Look::Same(value) => return Ok(Some(value)),
                 Look::Absent(_) => return Ok(None),
-                Look::Ask(key, id) => self.locate_from(hash, args, &mut Get, (key, id))?,
-                Look::Inconclusive => self.locate(hash, args, &mut Get)?,
+                Look::Ask(key, id) => self.locate_from(hash, args, &mut Get, (key, id), seen)?,
+                Look::Inconclusive => self.locate_unseen(seen, hash, args, &mut Get)?,
             },
         };
         if found.is_ok() {
@@ -44,10 +45,10 @@ impl Cache {
     }
 
     /// [`Cache::find`], counting and marking nothing. Reenters: as that.
-    pub fn peek(&self, args: &CallArgs<'_>, hash: Hash) -> Result<Option<Owned>> {
+    pub fn peek(&self, args: &CallArgs<'_>, hash: Hash, seen: &Seen) -> Result<Option<Owned>> {
         match self.policy() {
-            Some(policy) => self.locate(hash, args, &mut Peek(policy.options.now()?)),
-            None => self.locate(hash, args, &mut PeekValue),
+            Some(policy) => self.locate_unseen(seen, hash, args, &mut Peek(policy.options.now()?)),
+            None => self.locate_unseen(seen, hash, args, &mut PeekValue),
         }
     }
 
@@ -92,18 +93,25 @@ impl Cache {
 
     /// Stores a value unless there is one, and returns the one that is there then. If the value was `computed` and it can't be told
     /// on which terms to store it, that is reported, and the value returned. Reenters: as [`Cache::set`], `sys.unraisablehook`.
-    pub fn set_default(&self, args: &CallArgs<'_>, hash: Hash, value: Owned, computed: bool) -> Result<Owned> {
+    pub fn set_default(
+        &self,
+        args: &CallArgs<'_>,
+        hash: Hash,
+        value: Owned,
+        computed: bool,
+        seen: &Seen,
+    ) -> Result<Owned> {
         if let Some(policy) = self.policy() {
             let terms = match computed {
                 true => policy.terms_of_computed(args.single(), value.borrow())?,
                 false => Some(policy.terms(args.single(), value.borrow())?),
             };
             let Some(terms) = terms else { return Ok(value) };
-            let stays = self.keep_on_terms(policy, args, hash, &value, terms, false)?;
+            let stays = self.keep_on_terms(policy, args, hash, &value, terms, (false, seen))?;
             return Ok(stays.unwrap_or(value));
         }
         let mut action = SetDefault { hash, entry: Some((Key::new(args, KeyKind::Item)?, value.clone())) };
-        match self.locate(hash, args, &mut action)? {
+        match self.locate_unseen(seen, hash, args, &mut action)? {
             Default::There(value) => Ok(value),
             Default::Done(evicted) => {
                 drop(evicted);

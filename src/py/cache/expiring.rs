@@ -7,6 +7,7 @@ use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::eviction::Cause;
 use crate::py::cache::expiring_ops::{IsGood, Put, TakeOut};
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::EntryTerms;
 use crate::py::key::Key;
@@ -22,12 +23,13 @@ impl Cache {
         hash: Hash,
         value: &Owned,
         replace_fresh: bool,
+        seen: &Seen,
     ) -> Result<()> {
         if self.bound.get() == Bound::Off {
             return Ok(());
         }
         match policy.terms_of_computed(key_args.single(), value.borrow())? {
-            Some(terms) => self.keep_on_terms(policy, key_args, hash, value, terms, replace_fresh).map(drop),
+            Some(terms) => self.keep_on_terms(policy, key_args, hash, value, terms, (replace_fresh, seen)).map(drop),
             // The clock may be what failed: as of its beginning, nothing has expired.
             None if replace_fresh => self.drop_older(policy, key_args, hash, 0),
             // What is there stays until it is too old, as where the computation fails.
@@ -55,7 +57,7 @@ impl Cache {
             return Ok(());
         }
         let (terms, now) = policy.terms(key_args.single(), value.borrow())?;
-        self.keep_on_terms(policy, key_args, hash, value, (terms, now), replace_fresh).map(drop)
+        self.keep_on_terms(policy, key_args, hash, value, (terms, now), (replace_fresh, &Seen::default())).map(drop)
     }
 
     /// Stores a value on these terms, as of now, or tells which one stays. Reenters: `__eq__` of keys, `on_evict`, finalizers of
@@ -67,7 +69,7 @@ impl Cache {
         hash: Hash,
         value: &Owned,
         (terms, now): (EntryTerms, Time),
-        replace_fresh: bool,
+        (replace_fresh, seen): (bool, &Seen),
     ) -> Result<Option<Owned>> {
         if terms.weight > policy.most_weight {
             return self.drop_older(policy, key_args, hash, now).map(|()| None);
@@ -75,7 +77,7 @@ impl Cache {
         let object = policy.entry_type.create(policy.wrap(value)?, terms, now)?.into_object();
         let new = Some((Key::new(key_args, self.kind)?, object));
         let mut put = Put::new(policy, hash, new, now, replace_fresh);
-        let outcome = self.locate(hash, key_args, &mut put);
+        let outcome = self.locate_unseen(seen, hash, key_args, &mut put);
         let Put { left, no_memory, new, spare, stays, .. } = put;
         drop((new, spare));
         // Where the search failed, nothing has left.

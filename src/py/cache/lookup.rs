@@ -12,6 +12,9 @@ use crate::ffi::{CallArgs, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::entry_store::{Entries, Store};
 use crate::py::key::Key;
+use pyo3_ffi as py;
+use std::cell::Cell;
+use std::ffi::c_int;
 
 /// How often a search begins anew because keys of this very hash came while others were compared. A `__eq__` that adds
 /// one each time, or throws its own entry out and puts it back, must not hold the caller for ever.
@@ -45,6 +48,46 @@ fn change<A: Action, R>(cache: &Entries, work: impl FnOnce(&mut Store) -> R) -> 
     if A::RARE { cache.change_rarely(work) } else { cache.change(work) }
 }
 
+/// The keys that a call has compared itself with by their `__eq__`, which refused it: none is asked twice, whatever comes and goes
+/// meanwhile. Each is held, so that its address is no other key's.
+#[derive(Default)]
+#[allow(clippy::box_collection, reason = "one word on the stack of each call, and seldom any memory")]
+pub struct Seen(Cell<Option<Box<Vec<Key>>>>);
+
+impl Seen {
+    /// Runs `work` on them. Not from inside of it.
+    fn with<R>(&self, work: impl FnOnce(&mut Vec<Key>) -> R) -> R {
+        let mut keys = self.0.take().unwrap_or_default();
+        let result = work(&mut keys);
+        if !keys.is_empty() {
+            self.0.set(Some(keys));
+        }
+        result
+    }
+
+    /// Takes them out, to be dropped.
+    pub fn take(&self) -> Self {
+        Self(Cell::new(self.0.take()))
+    }
+
+    /// Shows the collector what they hold, until it says stop.
+    pub fn visit(&self, visit: impl Fn(*mut py::PyObject) -> c_int + Copy) -> c_int {
+        let keys = self.0.take();
+        let stop = keys.iter().flat_map(|keys| keys.iter()).map(|key| key.visit(visit)).find(|&stop| stop != 0);
+        self.0.set(keys);
+        stop.unwrap_or(0)
+    }
+
+    /// Whether there are none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        let keys = self.0.take();
+        let is_empty = keys.is_none();
+        self.0.set(keys);
+        is_empty
+    }
+}
+
 enum Step<T> {
     Done(T),
     /// The `__eq__` of these candidates has to be asked: of the first, and of others in the rare case that there are any.
@@ -59,6 +102,39 @@ impl Cache {
         self.locate_in(&self.store, hash, args, action)
     }
 
+    /// [`Cache::locate`] for a call that looks more than once. Reenters: as that.
+    #[inline(always)]
+    pub fn locate_unseen<A: Action>(
+        &self,
+        seen: &Seen,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+    ) -> Result<A::Output> {
+        if !seen.is_empty() {
+            return self.locate_others(seen, hash, args, action);
+        }
+        match self.step(&self.store, hash, args, action, &[]) {
+            Step::Done(outcome) => Ok(outcome),
+            ask => self.locate_asking(&self.store, hash, args, action, ask, seen),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn locate_others<A: Action>(
+        &self,
+        seen: &Seen,
+        hash: Hash,
+        args: &CallArgs<'_>,
+        action: &mut A,
+    ) -> Result<A::Output> {
+        match seen.with(|refused| self.step(&self.store, hash, args, action, refused)) {
+            Step::Done(outcome) => Ok(outcome),
+            ask => self.locate_asking(&self.store, hash, args, action, ask, seen),
+        }
+    }
+
     /// [`Cache::locate`] in another store under the same keys. Reenters: as that.
     #[inline(always)]
     pub fn locate_in<A: Action>(
@@ -70,7 +146,7 @@ impl Cache {
     ) -> Result<A::Output> {
         match self.step(cache, hash, args, action, &[]) {
             Step::Done(outcome) => Ok(outcome),
-            ask => self.locate_asking(cache, hash, args, action, ask),
+            ask => self.locate_asking(cache, hash, args, action, ask, &Seen::default()),
         }
     }
 
@@ -81,8 +157,9 @@ impl Cache {
         args: &CallArgs<'_>,
         action: &mut A,
         candidate: Candidate,
+        seen: &Seen,
     ) -> Result<A::Output> {
-        self.locate_asking(&self.store, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION))
+        self.locate_asking(&self.store, hash, args, action, Step::Ask(candidate, Vec::new(), NO_GENERATION), seen)
     }
 
     /// One look at the store, passing over the keys that `__eq__` has refused.
@@ -130,8 +207,8 @@ impl Cache {
         args: &CallArgs<'_>,
         action: &mut A,
         mut step: Step<A::Output>,
+        seen: &Seen,
     ) -> Result<A::Output> {
-        let mut refused = Vec::new();
         for _ in 0..PATIENCE {
             let (first, others, generation) = match step {
                 Step::Done(outcome) => return Ok(outcome),
@@ -148,7 +225,7 @@ impl Cache {
                         return Ok(outcome);
                     }
                 } else {
-                    refused.push(key);
+                    seen.with(|refused| refused.push(key));
                 }
             }
             // If nothing has come since, there is nothing to look at again.
@@ -156,7 +233,7 @@ impl Cache {
             if let Some(outcome) = absent {
                 return Ok(outcome);
             }
-            step = self.step(cache, hash, args, action, &refused);
+            step = seen.with(|refused| self.step(cache, hash, args, action, refused));
         }
         match step {
             Step::Done(outcome) => Ok(outcome),

@@ -7,6 +7,7 @@ use crate::ffi::{CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::entry_store::Store;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::ops::{Contains, Invalidate, Keep};
 use crate::py::key::Key;
 use crate::py::unhashable;
@@ -47,7 +48,20 @@ impl Cache {
     /// Stores a value. Reenters: `__eq__` of keys, and finalizers of what leaves.
     #[inline(never)]
     pub fn keep(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), replace: bool) -> Result<()> {
-        match self.locate(hash, args, &mut Keep { hash, entry: Some(entry), replace })? {
+        self.keep_unseen(args, hash, entry, replace, &Seen::default())
+    }
+
+    /// [`Cache::keep`] for a call that has looked before. Reenters: as that.
+    #[inline(never)]
+    pub fn keep_unseen(
+        &self,
+        args: &CallArgs<'_>,
+        hash: Hash,
+        entry: (Key, Owned),
+        replace: bool,
+        seen: &Seen,
+    ) -> Result<()> {
+        match self.locate_unseen(seen, hash, args, &mut Keep { hash, entry: Some(entry), replace })? {
             Ok(left) => {
                 drop(left);
                 Ok(())

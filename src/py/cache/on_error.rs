@@ -6,6 +6,7 @@ use crate::ffi::raised::Kind;
 use crate::ffi::{CallArgs, Owned, Raised, Result, thread};
 use crate::py::cache::Cache;
 use crate::py::cache::expiring_ops::InsteadOfError;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::{StaleEntry, StalePlace};
 
@@ -41,6 +42,7 @@ impl Cache {
         key_args: &CallArgs<'_>,
         hash: Hash,
         old: &StaleEntry,
+        seen: &Seen,
         raised: Raised,
     ) -> Result<Owned> {
         let (Some(on_error), StalePlace::InMemory(old)) = (policy.options.on_error, &old.place) else {
@@ -49,7 +51,7 @@ impl Cache {
         policy.instead_of(raised, || {
             let now = policy.options.now()?;
             let retry_at = clock::after(now, on_error.retry);
-            self.locate(hash, key_args, &mut InsteadOfError { old, now, retry_at })
+            self.locate_unseen(seen, hash, key_args, &mut InsteadOfError { old, now, retry_at })
         })
     }
 }

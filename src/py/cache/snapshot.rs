@@ -7,6 +7,7 @@ use crate::core::hash::Hash;
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Owned, Raised, Result};
 use crate::py::cache::Cache;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::ops::Mark;
 use crate::py::cache::policy::entry;
 use crate::py::entry::EntryTerms;
@@ -75,7 +76,7 @@ impl Cache {
                 let until = after(now, left);
                 let times = Terms { fresh_until: until, stale_until: until, idle: policy.options.tti };
                 let terms = EntryTerms { times, weight };
-                drop(self.keep_on_terms(policy, args, hash, &value, (terms, now), true)?);
+                drop(self.keep_on_terms(policy, args, hash, &value, (terms, now), (true, &Seen::default()))?);
             }
             None => self.keep(args, hash, (key, value), true)?,
         }

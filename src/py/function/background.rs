@@ -5,6 +5,7 @@ use crate::core::hash::Hash;
 use crate::core::{OutOfMemory, boxed};
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, thread, to_slot, types};
+use crate::py::cache::lookup::Seen;
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
@@ -67,7 +68,14 @@ impl JobFields {
                 let no_args = CallArgs::of_positional(&[]);
                 let request = self.wrapper().tiered(policy, tier).request_of_key(&no_args, key.clone())?;
                 let bytes = Some(request.bytes);
-                let begun = Begun { hash: self.hash, made: None, bytes, owed: owed.boxed(), keep: Keep::New };
+                let begun = Begun {
+                    hash: self.hash,
+                    made: None,
+                    bytes,
+                    owed: owed.boxed(),
+                    keep: Keep::New,
+                    seen: Seen::default(),
+                };
                 Ok(Some(Next::Call(begun)))
             }),
             _ => self.args.with(|args| {

@@ -12,6 +12,7 @@ use crate::ffi::method_table::Receiver;
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, thread, types};
 use crate::py::cache::in_flight;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::coroutine_object;
 use crate::py::entry::StaleEntry;
@@ -26,7 +27,7 @@ use crate::py::tier::source::Source;
 use crate::py::tier::{AnyWait, TierKind, with_tier};
 use crate::state::State;
 use pyo3_ffi as py;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering};
@@ -59,6 +60,8 @@ pub(in crate::py) struct CoroutineCall {
     held: Mutex<Contents>,
     /// The lease of the tier's that it holds, with `single_flight` over processes.
     lease: Cell<Option<HeldLease>>,
+    /// The keys that it has compared itself with, in a cache in memory.
+    pub(in crate::py) seen: Seen,
     /// What it has seen of another process's lease that it waits for.
     waits: Cell<Option<AnyWait>>,
 }
@@ -84,6 +87,7 @@ impl CoroutineCall {
         (args, key_args): (&CallArgs<'_>, &CallArgs<'_>),
         hash: Hash,
         old: Option<StaleEntry>,
+        seen: Seen,
     ) -> Result<Self> {
         let same = ptr::eq(args.values(), key_args.values());
         let held = Contents {
@@ -103,6 +107,7 @@ impl CoroutineCall {
             awaited: AtomicPtr::new(ptr::null_mut()),
             held: Mutex::new(held),
             lease: Cell::new(None),
+            seen,
             waits: Cell::new(None),
         })
     }
@@ -163,7 +168,7 @@ impl CoroutineCall {
             let mut held = self.held();
             let gone = (held.instance.take(), held.args.take(), held.key_args.take());
             drop(held);
-            drop(gone);
+            drop((gone, self.seen.take()));
         });
     }
 
@@ -183,7 +188,13 @@ impl CoroutineCall {
         let args = held.args.iter().chain(&held.key_args).flat_map(|kept| kept.held());
         let own = [&self.wrapper, &self.origin].into_iter().chain(&held.instance).chain(args);
         let all = own.chain(stage.into_iter().flatten()).map(Owned::as_ptr);
-        show(&all.chain([self.awaited_ptr()]).collect::<Vec<_>>())
+        let all: Vec<_> = all.chain([self.awaited_ptr()]).collect();
+        let seen = RefCell::new(all);
+        self.seen.visit(|object| {
+            seen.borrow_mut().push(object);
+            0
+        });
+        show(&seen.into_inner())
     }
 
     /// If the stale entry is still there, another caller is to try.
@@ -305,7 +316,9 @@ impl CoroutineCall {
             });
         }
         let policy = self.policy()?;
-        self.with_key_args(|key_args| self.wrapper().keep_computed(policy, key_args, self.hash, value, replace))
+        self.with_key_args(|key_args| {
+            self.wrapper().keep_computed(policy, key_args, self.hash, value, replace, &self.seen)
+        })
     }
 
     /// Ends the flight with this result, which all who wait for it get as well. Reenters: methods of loops and their futures.

@@ -19,7 +19,8 @@ impl Computation for CoroutineCall {
         }
         let policy = self.policy()?;
         let now = policy.options.now()?;
-        let found = self.with_key_args(|key_args| self.wrapper().locate(self.hash, key_args, &mut Peek(now)))?;
+        let found = self
+            .with_key_args(|key_args| self.wrapper().locate_unseen(&self.seen, self.hash, key_args, &mut Peek(now)))?;
         Ok(found.map(|inside| {
             self.wrapper().store.count_hit();
             policy.unwrap(&inside).clone()
@@ -75,7 +76,8 @@ impl CoroutineCall {
             }),
             None => match self.wrapper().policy() {
                 Some(policy) => self.with_key_args(|key_args| {
-                    let inside = Cache::instead_of_error(self.wrapper(), policy, key_args, self.hash, &old, raised)?;
+                    let inside =
+                        Cache::instead_of_error(self.wrapper(), policy, key_args, self.hash, &old, &self.seen, raised)?;
                     Ok(policy.unwrap(&inside).clone())
                 }),
                 None => Err(raised),

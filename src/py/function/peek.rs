@@ -6,6 +6,7 @@ use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result};
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::expiring_ops::Found;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::ops::Get;
 use crate::py::cache::policy::Policy;
 use crate::py::function::{Wrapper, methods};
@@ -62,7 +63,7 @@ impl Wrapper {
         policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = policy.options.now()?;
-            let inside = match self.probe(policy, key_args, hash, now)? {
+            let inside = match self.probe(policy, key_args, hash, now, &Seen::default())? {
                 Found::Fresh(inside) | Found::Stale(inside) => inside,
                 Found::Refresh(old) => {
                     // The next call is to compute it anew.

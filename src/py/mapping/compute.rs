@@ -5,6 +5,7 @@ use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, call, thread};
 use crate::py::cache::Cache;
 use crate::py::cache::in_flight::LedFlight;
+use crate::py::cache::lookup::Seen;
 use crate::py::coroutine_object;
 use crate::py::flight::policy::{Computation, Role};
 use crate::py::function::call::parts::CALL;
@@ -21,6 +22,7 @@ struct BegunComputation {
     factory: Owned,
     /// The flight that it leads.
     flight: Option<LedFlight>,
+    seen: Seen,
 }
 
 /// What others have computed meanwhile.
@@ -29,11 +31,12 @@ struct FactoryComputation<'a> {
     cache: &'a Cache,
     args: &'a CallArgs<'a>,
     hash: Hash,
+    seen: &'a Seen,
 }
 
 impl Computation for FactoryComputation<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
-        let found = self.cache.peek(self.args, self.hash)?;
+        let found = self.cache.peek(self.args, self.hash, self.seen)?;
         if found.is_some() {
             self.cache.store.count_hit();
         }
@@ -72,24 +75,25 @@ impl Mapping {
         }
         let cache = self.cache()?;
         self.with_key(key, |args, hash| {
-            if let Some(value) = cache.find(args, hash)? {
+            let seen = Seen::default();
+            if let Some(value) = cache.find(args, hash, &seen)? {
                 return Ok(Some(value));
             }
-            let computation = FactoryComputation { mapping: self, cache, args, hash };
+            let computation = FactoryComputation { mapping: self, cache, args, hash, seen: &seen };
             let flight = match cache.fly(self.flights()?, args, hash, &computation)? {
                 Role::Leader(flight) => Some(flight),
                 Role::Alone => None,
                 Role::Answered(value) => return Ok(Some(value)),
             };
             cache.store.count_miss();
-            begun.write(BegunComputation { key: key.to_owned(), hash, factory: factory.to_owned(), flight });
+            begun.write(BegunComputation { key: key.to_owned(), hash, factory: factory.to_owned(), flight, seen });
             Ok(None)
         })
     }
 
     /// What the call returns whose factory has returned, or raised. Reenters: as [`Mapping::set`].
     fn end_computing(&self, begun: BegunComputation, result: Result<Owned>) -> Result<Owned> {
-        let BegunComputation { key, hash, factory, flight } = begun;
+        let BegunComputation { key, hash, factory, flight, seen } = begun;
         let (cache, flights) = (self.cache()?, self.flights()?);
         let values = [key.borrow()];
         let args = CallArgs::of_positional(&values);
@@ -97,15 +101,15 @@ impl Mapping {
             let value = coroutine_object::result_of(factory.borrow(), value)?;
             // Setting and deleting take a flight out, whose result is of before that.
             if flight.as_ref().is_some_and(|flight| !flight.may_store(flights)) {
-                return Ok(cache.peek(&args, hash)?.unwrap_or(value));
+                return Ok(cache.peek(&args, hash, &seen)?.unwrap_or(value));
             }
-            cache.set_default(&args, hash, value, true)
+            cache.set_default(&args, hash, value, true, &seen)
         });
         let result = match flight {
             Some(flight) => flight.land(flights, result),
             None => result,
         };
-        thread::with_exception_aside(|| drop(factory));
+        thread::with_exception_aside(|| drop((factory, seen)));
         result
     }
 }

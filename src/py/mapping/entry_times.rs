@@ -9,7 +9,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
 use crate::py::cache::Cache;
 use crate::py::cache::entry_store::Store;
 use crate::py::cache::eviction::{Cause, Evicted};
-use crate::py::cache::lookup::Action;
+use crate::py::cache::lookup::{Action, Seen};
 use crate::py::cache::policy::{Policy, Use, entry};
 use crate::py::key::Key;
 use crate::py::mapping::object::Mapping;
@@ -108,7 +108,7 @@ impl Mapping {
         self.with_key(key, |args, hash| {
             self.detach(cache, args, hash)?;
             let terms = policy.terms_with_ttl(args.single(), value.borrow(), ttl)?;
-            cache.keep_on_terms(policy, args, hash, &value, terms, true).map(drop)
+            cache.keep_on_terms(policy, args, hash, &value, terms, (true, &Seen::default())).map(drop)
         })
     }
 
@@ -118,7 +118,7 @@ impl Mapping {
         let ttl = ttl.map(|ttl| policy_of(cache).and_then(|_| ttl_of(ttl))).transpose()?;
         let Some(policy) = cache.policy() else { return self.contains(key).map(build::boolean) };
         self.with_key(key, |args, hash| {
-            let Some(value) = cache.peek(args, hash)? else { return Ok(build::boolean(false)) };
+            let Some(value) = cache.peek(args, hash, &Seen::default())? else { return Ok(build::boolean(false)) };
             let (terms, now) = match ttl {
                 Some(ttl) => policy.terms_with_ttl(args.single(), value.borrow(), ttl)?,
                 None => policy.terms(args.single(), value.borrow())?,
@@ -135,7 +135,9 @@ impl Mapping {
     pub(super) fn expires_in(&self, key: Borrowed<'_>) -> Result<Owned> {
         let cache = self.cache()?;
         let until = self.with_key(key, |args: &CallArgs<'_>, hash: Hash| {
-            let Some(policy) = cache.policy() else { return Ok(cache.peek(args, hash)?.map(|_| (NEVER, 0))) };
+            let Some(policy) = cache.policy() else {
+                return Ok(cache.peek(args, hash, &Seen::default())?.map(|_| (NEVER, 0)));
+            };
             let now = policy.options.now()?;
             Ok(cache.locate(hash, args, &mut Expiry { policy, now })?.map(|until| (until, now)))
         })?;

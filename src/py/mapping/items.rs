@@ -7,6 +7,7 @@ use crate::ffi::raised::Kind;
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, call, hash};
 use crate::py::cache::Cache;
+use crate::py::cache::lookup::Seen;
 use crate::py::key::Key;
 use crate::py::mapping::object::Mapping;
 use std::sync::atomic::Ordering;
@@ -29,7 +30,7 @@ impl Mapping {
     pub(super) fn find(&self, key: Borrowed<'_>) -> Result<Option<Owned>> {
         let cache = self.cache()?;
         self.with_key(key, |args, hash| {
-            let found = cache.find(args, hash)?;
+            let found = cache.find(args, hash, &Seen::default())?;
             if found.is_none() {
                 cache.store.count_miss();
             }
@@ -60,7 +61,7 @@ impl Mapping {
     /// Reenters: as [`Mapping::find`].
     pub(super) fn peek(&self, key: Borrowed<'_>) -> Result<Owned> {
         let cache = self.cache()?;
-        let found = self.with_key(key, |args, hash| cache.peek(args, hash))?;
+        let found = self.with_key(key, |args, hash| cache.peek(args, hash, &Seen::default()))?;
         let found: Vec<_> = found.iter().map(Owned::borrow).collect();
         build::tuple(&found)
     }
@@ -113,11 +114,15 @@ impl Mapping {
 
     /// Reenters: as [`Mapping::set`].
     pub(super) fn set_default(&self, key: Borrowed<'_>, default: Borrowed<'_>) -> Result<Owned> {
-        if let Some(value) = self.find(key)? {
-            return Ok(value);
-        }
         let cache = self.cache()?;
-        self.with_key(key, |args, hash| cache.set_default(args, hash, default.to_owned(), false))
+        self.with_key(key, |args, hash| {
+            let seen = Seen::default();
+            if let Some(value) = cache.find(args, hash, &seen)? {
+                return Ok(value);
+            }
+            cache.store.count_miss();
+            cache.set_default(args, hash, default.to_owned(), false, &seen)
+        })
     }
 
     /// Reenters: `on_evict`, finalizers.

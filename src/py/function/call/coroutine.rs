@@ -5,6 +5,7 @@ pub(in crate::py) use crate::core::hash::Hash;
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{CallArgs, Owned, Result, to_slot};
 use crate::py::cache::expiring_ops::Found;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::{StaleEntry, StalePlace};
 use crate::py::function::Wrapper;
@@ -82,7 +83,8 @@ impl Wrapper {
         policy.with_key_args(args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = policy.options.now()?;
-            let old = match self.probe(policy, key_args, hash, now)? {
+            let seen = Seen::default();
+            let old = match self.probe(policy, key_args, hash, now, &seen)? {
                 Found::Fresh(inside) | Found::Stale(inside) => return policy.awaitable(inside),
                 Found::Refresh(old) => {
                     let inside = old.value().clone();
@@ -103,7 +105,7 @@ impl Wrapper {
                     return self.call_function(args);
                 }
             };
-            self.coroutine(Task::Run, args, key_args, hash, old)
+            self.coroutine_with(Task::Run, args, key_args, hash, old, seen)
         })
     }
 
@@ -127,8 +129,21 @@ impl Wrapper {
         hash: Hash,
         old: Option<StaleEntry>,
     ) -> Result<Owned> {
+        self.coroutine_with(task, args, key_args, hash, old, Seen::default())
+    }
+
+    /// As [`Wrapper::coroutine`], for a call that has compared itself with these keys.
+    fn coroutine_with(
+        &self,
+        task: Task,
+        args: &CallArgs<'_>,
+        key_args: &CallArgs<'_>,
+        hash: Hash,
+        old: Option<StaleEntry>,
+        seen: Seen,
+    ) -> Result<Owned> {
         let state = State::of_instance(self.as_object())?;
-        Coroutine::create(state, CoroutineCall::new(self, task, (args, key_args), hash, old)?)
+        Coroutine::create(state, CoroutineCall::new(self, task, (args, key_args), hash, old, seen)?)
     }
 
     /// A call of a coroutine function with a tier. Reenters: options, pickle or the serializer.

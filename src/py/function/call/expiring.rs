@@ -8,6 +8,7 @@ use crate::ffi::{Borrowed, CallArgs, Owned, Result, thread, to_slot};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::expiring_ops::{Found, Peek};
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::{StaleEntry, StalePlace};
 use crate::py::flight::policy::{Computation, Role};
@@ -103,7 +104,8 @@ unsafe fn begin_absent(
     // SAFETY: as the caller says.
     let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
     this.store.register_thread(this.owner());
-    let next = policy.with_made(None, &args, |key_args| this.begin_computing(policy, key_args, hash, None));
+    let next =
+        policy.with_made(None, &args, |key_args| this.begin_computing(policy, key_args, hash, None, Seen::default()));
     Next::to_slot(next, begun)
 }
 
@@ -177,12 +179,14 @@ struct CallComputation<'a> {
     hash: Hash,
     /// Whether somebody has called, which is counted.
     is_call: bool,
+    /// The keys that it has compared itself with.
+    seen: &'a Seen,
 }
 
 impl Computation for CallComputation<'_> {
     fn look_again(&self) -> Result<Option<Owned>> {
         let now = self.policy.options.now()?;
-        match self.cache.locate(self.hash, self.key_args, &mut Peek(now))? {
+        match self.cache.locate_unseen(self.seen, self.hash, self.key_args, &mut Peek(now))? {
             Some(value) => {
                 self.count(true);
                 Ok(Some(value))
@@ -229,14 +233,15 @@ impl Wrapper {
         let next = policy.with_made(made.as_ref(), args, |key_args| {
             let hash = self.hash_of(args, key_args)?;
             let now = policy.options.now()?;
-            match self.probe(policy, key_args, hash, now)? {
+            let seen = Seen::default();
+            match self.probe(policy, key_args, hash, now, &seen)? {
                 Found::Fresh(value) | Found::Stale(value) => policy.copied(value).map(Next::Return),
-                Found::Absent => self.begin_computing(policy, key_args, hash, None),
+                Found::Absent => self.begin_computing(policy, key_args, hash, None, seen),
                 Found::Refresh(old) => {
                     let value = old.value().clone();
                     let old = StaleEntry::claimed(StalePlace::InMemory(old));
                     let Background::By(background) = &policy.options.background else {
-                        return self.begin_computing(policy, key_args, hash, Some(old));
+                        return self.begin_computing(policy, key_args, hash, Some(old), seen);
                     };
                     self.store.count_hit();
                     policy.stats.count_stale_hit();
@@ -245,11 +250,11 @@ impl Wrapper {
                 }
                 Found::OnError(old) => {
                     let old = StaleEntry::unclaimed(StalePlace::InMemory(old));
-                    self.begin_computing(policy, key_args, hash, Some(old))
+                    self.begin_computing(policy, key_args, hash, Some(old), seen)
                 }
                 Found::Undecided => {
                     self.store.count_miss();
-                    Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: None, keep: Keep::Not }))
+                    Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: None, keep: Keep::Not, seen }))
                 }
             }
         });
@@ -269,9 +274,10 @@ impl Wrapper {
         key_args: &CallArgs<'_>,
         hash: Hash,
         old: Option<StaleEntry>,
+        seen: Seen,
     ) -> Result<Next> {
         let owed = Owed { old, ..Owed::default() };
-        let begun = self.begin_flight(policy, key_args, hash, owed, true)?;
+        let begun = self.begin_flight(policy, key_args, hash, owed, true, seen)?;
         if let Next::Call(_) = begun {
             self.store.count_miss();
         }
@@ -287,8 +293,9 @@ impl Wrapper {
         hash: Hash,
         owed: Owed,
     ) -> Result<Next> {
-        let next =
-            policy.with_made(made.as_ref(), args, |key_args| self.begin_flight(policy, key_args, hash, owed, false))?;
+        let next = policy.with_made(made.as_ref(), args, |key_args| {
+            self.begin_flight(policy, key_args, hash, owed, false, Seen::default())
+        })?;
         Ok(match next {
             Next::Call(begun) => Next::Call(Begun { made, ..begun }),
             next => next,
@@ -303,9 +310,10 @@ impl Wrapper {
         hash: Hash,
         mut owed: Owed,
         is_call: bool,
+        seen: Seen,
     ) -> Result<Next> {
         if let Some(flights) = &policy.flights {
-            let computation = CallComputation { cache: self, policy, key_args, hash, is_call };
+            let computation = CallComputation { cache: self, policy, key_args, hash, is_call, seen: &seen };
             match self.fly(flights, key_args, hash, &computation) {
                 Ok(Role::Leader(flight)) => owed.flight = Some(flight),
                 Ok(Role::Alone) => {}
@@ -319,7 +327,7 @@ impl Wrapper {
                 }
             }
         }
-        Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: owed.boxed(), keep: Keep::New }))
+        Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: owed.boxed(), keep: Keep::New, seen }))
     }
 }
 

@@ -4,9 +4,9 @@ pub(in crate::py) use crate::core::hash::Hash;
 use crate::core::slot::SlotId;
 use crate::core::view::Look;
 use crate::ffi::sync::StoreLock;
-use crate::ffi::{CallArgs, Owned, Raised, Result, to_slot};
+use crate::ffi::{CallArgs, Owned, Raised, Result, thread, to_slot};
 use crate::py::cache::capacity::Bound;
-use crate::py::cache::lookup::{Action, Candidate};
+use crate::py::cache::lookup::{Action, Candidate, Seen};
 use crate::py::cache::ops::Get;
 use crate::py::function::Wrapper;
 use crate::py::key::{Key, KeyKind};
@@ -92,9 +92,10 @@ unsafe fn call_hashed(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    let found = this.find_hashed(&view, hash);
+    let seen = Seen::default();
+    let found = this.find_hashed(&view, hash, &seen);
     // SAFETY: this function's own arguments.
-    unsafe { finish(callable, args, nargsf, kwnames, hash, found) }
+    unsafe { finish(callable, args, nargsf, kwnames, hash, found, seen) }
 }
 
 /// As [`call_hashed`], where the first candidate is known. Reenters: as that.
@@ -114,9 +115,10 @@ unsafe fn call_asking(
     let this = unsafe { Wrapper::of(callable) };
     // SAFETY: vectorcall's own arguments, during the call.
     let view = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
-    let found = this.find_asking(&view, hash, candidate);
+    let seen = Seen::default();
+    let found = this.find_asking(&view, hash, candidate, &seen);
     // SAFETY: this function's own arguments.
-    unsafe { finish(callable, args, nargsf, kwnames, hash, found) }
+    unsafe { finish(callable, args, nargsf, kwnames, hash, found, seen) }
 }
 
 /// # Safety
@@ -129,11 +131,16 @@ unsafe fn finish(
     kwnames: *mut py::PyObject,
     hash: Hash,
     found: Result<<Get as Action>::Output>,
+    seen: Seen,
 ) -> *mut py::PyObject {
     match found {
         Ok(Ok(value)) => value.into_ptr(),
         // SAFETY: as the caller says.
-        Ok(Err(Some(generation))) => unsafe { miss_any(callable, args, nargsf, kwnames, hash, generation) },
+        Ok(Err(Some(generation))) if seen.is_empty() => unsafe {
+            miss_any(callable, args, nargsf, kwnames, hash, generation)
+        },
+        // SAFETY: as the caller says.
+        Ok(Err(Some(generation))) => unsafe { miss_seen(callable, args, nargsf, kwnames, (hash, generation), seen) },
         // SAFETY: as the caller says.
         Ok(Err(None)) => unsafe { miss_untold(callable, args, nargsf, kwnames) },
         Err(_raised) => ptr::null_mut(),
@@ -184,7 +191,7 @@ unsafe extern "C" fn keep_int(
     to_slot(value.and_then(|value| {
         let value = this.unless_coroutine(value)?;
         let key = Key::of_inline_int(hash.python_hash());
-        this.keep_new(&args, hash, generation, key, value)
+        this.keep_new(&args, hash, generation, key, value, None)
     }))
 }
 
@@ -226,6 +233,38 @@ pub unsafe extern "C" fn miss_any(
     unsafe { keep_any(callable, args, nargsf, kwnames, (hash, generation), result) }
 }
 
+/// As [`miss_any`], for a call that has compared itself with these keys. Reenters: as that.
+///
+/// # Safety
+/// As there.
+#[cold]
+#[inline(never)]
+unsafe fn miss_seen(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+    (hash, generation): (Hash, u64),
+    seen: Seen,
+) -> *mut py::PyObject {
+    // SAFETY: vectorcall's first argument is a wrapper, whose function this is.
+    let this = unsafe { Wrapper::of(callable) };
+    this.store.count_miss();
+    let _alive = this.keep_alive();
+    // SAFETY: vectorcall's own arguments, during the call.
+    let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
+    // SAFETY: vectorcall's own arguments, during the call.
+    let args = unsafe { CallArgs::of_vectorcall(args, nargsf, kwnames) };
+    // SAFETY: what the function returned.
+    let value = unsafe { Owned::from_call(result) };
+    let kept = value.and_then(|value| {
+        let value = this.unless_coroutine(value)?;
+        this.keep_new(&args, hash, generation, Key::new(&args, this.kind)?, value, Some(&seen))
+    });
+    thread::with_exception_aside(|| drop(seen));
+    to_slot(kept)
+}
+
 /// The end of [`miss_any`]. Reenters: `__eq__` of keys, finalizers.
 ///
 /// # Safety
@@ -248,7 +287,7 @@ unsafe fn keep_any(
     to_slot(value.and_then(|value| {
         let value = this.unless_coroutine(value)?;
         let key = Key::new(&args, this.kind)?;
-        this.keep_new(&args, hash, generation, key, value)
+        this.keep_new(&args, hash, generation, key, value, None)
     }))
 }
 
@@ -295,9 +334,9 @@ pub unsafe extern "C" fn uncached_vectorcall(
 impl Wrapper {
     /// The whole search. Counts a hit. Reenters: `__eq__` of arguments.
     #[inline(never)]
-    fn find_hashed(&self, args: &CallArgs<'_>, hash: Hash) -> Result<<Get as Action>::Output> {
+    fn find_hashed(&self, args: &CallArgs<'_>, hash: Hash, seen: &Seen) -> Result<<Get as Action>::Output> {
         let _alive = self.keep_alive();
-        let found = self.locate(hash, args, &mut Get)?;
+        let found = self.locate_unseen(seen, hash, args, &mut Get)?;
         if found.is_ok() {
             self.store.count_hit();
         }
@@ -306,9 +345,15 @@ impl Wrapper {
 
     /// As [`Wrapper::find_hashed`], where the first candidate is known. Reenters: as that.
     #[inline(never)]
-    fn find_asking(&self, args: &CallArgs<'_>, hash: Hash, candidate: Candidate) -> Result<<Get as Action>::Output> {
+    fn find_asking(
+        &self,
+        args: &CallArgs<'_>,
+        hash: Hash,
+        candidate: Candidate,
+        seen: &Seen,
+    ) -> Result<<Get as Action>::Output> {
         let _alive = self.keep_alive();
-        let found = self.locate_from(hash, args, &mut Get, candidate)?;
+        let found = self.locate_from(hash, args, &mut Get, candidate, seen)?;
         if found.is_ok() {
             self.store.count_hit();
         }
@@ -318,7 +363,15 @@ impl Wrapper {
     /// Stores a result, as functools does: a result that a call further in has stored meanwhile stays where there is a bound, and gives
     /// way where there is none. `generation` is that in which there was no such entry. Reenters: `__eq__` of keys, finalizers.
     #[inline(always)]
-    fn keep_new(&self, args: &CallArgs<'_>, hash: Hash, generation: u64, key: Key, value: Owned) -> Result<Owned> {
+    fn keep_new(
+        &self,
+        args: &CallArgs<'_>,
+        hash: Hash,
+        generation: u64,
+        key: Key,
+        value: Owned,
+        seen: Option<&Seen>,
+    ) -> Result<Owned> {
         let kept = value.clone();
         let done = self.store.change(|store| {
             // Most often nothing has come since, or nothing of this hash.
@@ -331,8 +384,16 @@ impl Wrapper {
         match done {
             Ok(Ok(evicted)) => drop(evicted),
             Ok(Err(_)) => return Err(Raised::no_memory()),
-            Err(entry) => self.keep(args, hash, entry, self.bound.get() == Bound::Unbounded)?,
+            Err(entry) => self.keep_after_all(args, hash, entry, seen)?,
         }
         Ok(value)
+    }
+
+    /// What [`Wrapper::keep_new`] does where keys of this hash have come. Reenters: as that.
+    #[cold]
+    #[inline(never)]
+    fn keep_after_all(&self, args: &CallArgs<'_>, hash: Hash, entry: (Key, Owned), seen: Option<&Seen>) -> Result<()> {
+        let none = Seen::default();
+        self.keep_unseen(args, hash, entry, self.bound.get() == Bound::Unbounded, seen.unwrap_or(&none))
     }
 }

@@ -10,6 +10,7 @@ use crate::ffi::{CallArgs, Owned, Raised, Result, thread, to_slot};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::in_flight::LedFlight;
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
@@ -51,6 +52,8 @@ pub struct Begun {
     pub owed: Option<Box<Owed>>,
     /// What is to be done with the result.
     pub keep: Keep,
+    /// The keys that it has compared itself with, in a cache in memory.
+    pub seen: Seen,
 }
 
 /// What others expect of a call, whatever comes of it.
@@ -204,7 +207,7 @@ impl Wrapper {
             Some(mut owed) => owed.settle(policy, self.tier(), stored),
             None => stored,
         };
-        thread::with_exception_aside(|| drop(begun.made));
+        thread::with_exception_aside(|| drop((begun.made, begun.seen)));
         // When all has been given to others, so that nobody waits for a copy that is not theirs.
         result.and_then(|value| policy.copied(value))
     }
@@ -222,7 +225,7 @@ impl Wrapper {
                 with_tier!(tier, |tier| keep_behind(self.tiered(policy, tier), bytes, &value, replace, lease))
             }
             _ => policy.with_made(begun.made.as_ref(), args, |key_args| {
-                self.keep_computed(policy, key_args, begun.hash, &value, replace)
+                self.keep_computed(policy, key_args, begun.hash, &value, replace, &begun.seen)
             }),
         }?;
         Ok(value)
@@ -251,7 +254,7 @@ impl Wrapper {
                 }
             }),
             _ => policy.with_made(begun.made.as_ref(), args, |key_args| {
-                Cache::instead_of_error(self, policy, key_args, begun.hash, old, raised)
+                Cache::instead_of_error(self, policy, key_args, begun.hash, old, &begun.seen, raised)
             }),
         }
     }
@@ -269,7 +272,7 @@ impl Wrapper {
     /// The first part of `cache_refresh`. Reenters: `__hash__` of arguments, `key`, pickle or the serializer.
     pub(in crate::py) fn begin_refresh(&self, args: &CallArgs<'_>) -> Result<Next> {
         let keep = if self.bound.get() == Bound::Off { Keep::Never } else { Keep::Any };
-        let begun = |hash| Begun { hash, made: None, bytes: None, owed: None, keep };
+        let begun = |hash| Begun { hash, made: None, bytes: None, owed: None, keep, seen: Seen::default() };
         match self.policy() {
             _ if keep == Keep::Never => Ok(Next::Call(begun(Hash::of(0)))),
             Some(policy) if policy.options.coroutine => self.refresh_coroutine(policy, args).map(Next::Return),
@@ -307,6 +310,6 @@ fn begin_refresh_behind<S: Source>(cache: TieredCache<'_, S>, args: &CallArgs<'_
     cache.with_request(args, |request| {
         let keep = if request.is_some() { Keep::Any } else { Keep::Not };
         let bytes = request.map(|request| request.bytes);
-        Ok(Begun { hash: Hash::of(0), made: None, bytes, owed: None, keep })
+        Ok(Begun { hash: Hash::of(0), made: None, bytes, owed: None, keep, seen: Seen::default() })
     })
 }

@@ -4,6 +4,7 @@ use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Result};
+use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::{Policy, entry};
 use crate::py::entry::StaleEntry;
 use crate::py::flight::policy::Role;
@@ -177,7 +178,14 @@ fn begin_behind<S: Source>(
         None => {
             cache.tier.count(Event::Miss);
             cache.tier.count(Event::Oversize);
-            Ok(Next::Call(Begun { hash: Hash::of(0), made: None, bytes: None, owed: None, keep: Keep::Never }))
+            Ok(Next::Call(Begun {
+                hash: Hash::of(0),
+                made: None,
+                bytes: None,
+                owed: None,
+                keep: Keep::Never,
+                seen: Seen::default(),
+            }))
         }
     }
 }
@@ -208,5 +216,12 @@ fn begin_request<S: Source>(this: &Wrapper, args: &CallArgs<'_>, request: TierRe
     }
     tier.count(Event::Miss);
     let bytes = Some(request.bytes);
-    Ok(Next::Call(Begun { hash: Hash::of(0), made: None, bytes, owed: owed.boxed(), keep: Keep::New }))
+    Ok(Next::Call(Begun {
+        hash: Hash::of(0),
+        made: None,
+        bytes,
+        owed: owed.boxed(),
+        keep: Keep::New,
+        seen: Seen::default(),
+    }))
 }
