@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # The same few calls over three modules, of which each version has at least one.
 IN_INTERPRETERS = '''
-import os, sys, threading
+import os, sys, threading, traceback
 
 if sys.version_info >= (3, 14):
     from concurrent import interpreters
@@ -45,8 +45,18 @@ else:
         _xxsubinterpreters.destroy(interpreter)
 
 
+def create_at_last():
+    # CPython 3.13.0 has been seen to fail here under load, before the new interpreter runs anything. A failure is told.
+    for _ in range(4):
+        try:
+            return create()
+        except Exception:
+            traceback.print_exc()
+    return create()
+
+
 def in_new_interpreter(code):
-    interpreter = create()
+    interpreter = create_at_last()
     try:
         run(interpreter, code)
     finally:
@@ -61,8 +71,9 @@ def in_interpreters_of_threads(code, times, meanwhile=lambda: None):
             for _ in range(times):
                 in_new_interpreter(code)
             finished.append(True)
-        except BaseException as error:
-            print(type(error), error, flush=True)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
             os._exit(1)
 
     finished = []
