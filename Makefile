@@ -137,6 +137,11 @@ bench-programs: venv ## real programs with functools' caches and with tamis's: s
 	@$(PIP) . sympy black mypy
 	$(BIN)/python bench/programs.py $(ARGS)
 
+bench-remote: venv ## a tier in Redis, beside redis-py, cashews, aiocache and dogpile.cache
+	@command -v redis-server >/dev/null || { echo "tamis: the command 'redis-server' was not found" >&2; exit 2; }
+	@$(PIP) '.[redis]' 'cashews[redis]' 'aiocache[redis]' dogpile.cache
+	$(BIN)/python bench/remote.py $(ARGS)
+
 bench-shared: venv ## caches that processes share, beside warp_cache
 	@[ -x $(VENV)-shared/bin/python ] || $(PYTHON) -m venv $(VENV)-shared
 	@$(VENV)-shared/bin/python -m pip install --quiet --disable-pip-version-check warp_cache==0.7.0 .

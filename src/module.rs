@@ -4,7 +4,8 @@
 use crate::ffi::method_table::{Table, methods, with_one_argument, without_arguments};
 use crate::ffi::sync::{self, FREE_THREADED};
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, clock, compat, layouts};
-use crate::py::{capsule, codec, decorators, tier::admin, types};
+use crate::py::tier::{admin, remote};
+use crate::py::{capsule, codec, decorators, types};
 use crate::state::{self, MODULE_NAME, State};
 use pyo3_ffi as py;
 use std::ffi::{CStr, c_int, c_void};
@@ -154,10 +155,11 @@ const ON_DEATH: py::PyMethodDef = with_one_argument(
     c"Have a callable told of each cached function that dies: its id, and its last cache_stats().",
 );
 
-static FUNCTIONS: Table<py::PyMethodDef, 14> = {
+static FUNCTIONS: Table<py::PyMethodDef, 18> = {
     let [lru_cache, cache, cached_method] = decorators::FUNCTIONS;
-    let [dumps, canonical, loads, key, call] = codec::functions::FUNCTIONS;
+    let [dumps, canonical, loads, key, call, encode, decode] = codec::functions::FUNCTIONS;
     let [list, entries, clear, remove] = admin::FUNCTIONS;
+    let [spans, watch] = remote::functions::FUNCTIONS;
     Table::new([
         lru_cache,
         cache,
@@ -169,10 +171,14 @@ static FUNCTIONS: Table<py::PyMethodDef, 14> = {
         loads,
         key,
         call,
+        encode,
+        decode,
         list,
         entries,
         clear,
         remove,
+        spans,
+        watch,
     ])
 };
 

@@ -37,6 +37,7 @@ pub mod index;
 mod leaving;
 pub mod memory;
 mod moves;
+pub mod near;
 mod sieve;
 pub mod slab;
 pub mod slot;

@@ -326,8 +326,8 @@ pub const FUNCTIONS: [py::PyMethodDef; 3] = [
             'replaced' or 'cleared'.\n\
             copy: True, or a callable value -> value: makes the copies that calls return, of which the entry keeps none.\n\
             clock: a callable () -> seconds in the place of the monotonic clock.\n\
-            backend: 'memory', or 'shared' for one cache of all processes; then also name, path, max_bytes and\n\
-            serializer.\n\n\
+            backend: 'memory', a tier such as tamis.remote.Redis, or 'shared' for one cache of all processes; then also\n\
+            name, path, max_bytes and serializer.\n\n\
             Takes the place of functools.lru_cache. The arguments must be hashable.",
     ),
     with_arguments(

@@ -24,8 +24,6 @@ struct Fields {
     terms: EntryTerms,
     /// Before this it is fresh: the first of `terms`, which moves where computing it anew has failed.
     fresh_until: AtomicU64,
-    /// The version of a tier's entry that it is a copy of: in near caches alone.
-    version: Words,
     /// When it was last read, where that matters.
     read: AtomicU64,
     /// Whether somebody computes the value anew while others still get this one.
@@ -39,6 +37,8 @@ pub struct EntryTerms {
     pub times: Terms,
     /// What `weigher` said.
     pub weight: u64,
+    /// The version of a tier's entry that it is a copy of, or the ticket with which it was copied: in near caches alone.
+    pub version: Words,
 }
 
 /// The type of entries, of one interpreter.
@@ -52,17 +52,8 @@ impl EntryType {
 
     /// A new entry. Runs no Python code.
     pub fn create(&self, value: Owned, terms: EntryTerms, now: Time) -> Result<EntryRef> {
-        self.make(value, terms, now, Words::default())
-    }
-
-    /// An entry of a near cache, for a value that the tier has as this version. Runs no Python code.
-    pub fn create_near(&self, value: Owned, terms: EntryTerms, version: Words) -> Result<EntryRef> {
-        self.make(value, terms, 0, version)
-    }
-
-    fn make(&self, value: Owned, terms: EntryTerms, now: Time, version: Words) -> Result<EntryRef> {
         let (fresh_until, read) = (AtomicU64::new(terms.times.fresh_until), AtomicU64::new(now));
-        let fields = Fields { value, terms, fresh_until, version, read, refreshing: AtomicBool::new(false) };
+        let fields = Fields { value, terms, fresh_until, read, refreshing: AtomicBool::new(false) };
         let offset = std::mem::offset_of!(Entry, fields);
         // SAFETY: the type that `make_type` has made, and the field of its instances.
         unsafe { types::plain_instance(self.0.borrow(), fields, offset) }.map(EntryRef)
@@ -162,6 +153,12 @@ impl Entry {
         self.fields.terms.weight
     }
 
+    /// What a near cache knows it by in its tier.
+    #[inline(always)]
+    pub fn version(&self) -> Words {
+        self.fields.terms.version
+    }
+
     /// Until when it is good, as of now.
     #[inline(always)]
     pub fn times(&self) -> Terms {
@@ -212,7 +209,7 @@ impl Entry {
     #[inline(always)]
     pub fn read_near<B: Backend>(&self, backend: &B, now: Time) -> Option<Owned> {
         let terms = &self.fields.terms.times;
-        let version = B::Version::from(self.fields.version);
+        let version = B::Version::from(self.version());
         if !backend.stands(version) || now >= terms.fresh_until {
             return None;
         }

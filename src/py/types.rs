@@ -2,6 +2,7 @@
 
 use crate::ffi::{Borrowed, Owned, Result};
 use crate::py::flight::{task, task_deadlock, thread};
+use crate::py::tier::remote::watch;
 use crate::py::{bound, cached_method, completed, entry, function, mapping};
 use crate::state::Types;
 use std::ffi::CStr;
@@ -25,6 +26,7 @@ pub fn make(module: Borrowed<'_>) -> Result<Types> {
         class_method: bound::class_method::make_class_type(module)?,
         flight: thread::make_type(module)?,
         mapping: mapping::slots::make_type(module)?,
+        watch: watch::make_type(module)?,
     })
 }
 

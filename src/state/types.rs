@@ -36,11 +36,13 @@ pub struct Types {
     pub flight: Owned,
     /// What `tamis.SieveCache` is made of.
     pub mapping: Owned,
+    /// Of what tells which near entries of a server stand.
+    pub watch: Owned,
 }
 
 impl Types {
     /// For the collector.
-    pub fn held(&self) -> [&Owned; 16] {
+    pub fn held(&self) -> [&Owned; 17] {
         [
             &self.function,
             &self.coroutine_function,
@@ -58,6 +60,7 @@ impl Types {
             &self.class_method,
             &self.flight,
             &self.mapping,
+            &self.watch,
         ]
     }
 }

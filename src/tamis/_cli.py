@@ -210,10 +210,18 @@ def shared(arguments: list[str]) -> None:
     shared(arguments)
 
 
+def remote(arguments: list[str]) -> None:
+    """`remote`: looks after what is on servers."""
+    from tamis.remote._command import remote
+
+    remote(arguments)
+
+
 # Name, what does it, and what it is in a few words.
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "run": (run, "run a program with tamis in the place of functools.lru_cache"),
     "shared": (shared, "list, show, clear and remove the regions of shared caches"),
+    "remote": (remote, "list, show and clear what caches have in Redis or Valkey"),
     "info": (info, "show which tamis this is"),
 }
 

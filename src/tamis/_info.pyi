@@ -21,6 +21,10 @@ class _Serializer(Protocol):
     def dumps(self, obj: Any, /) -> bytes: ...
     def loads(self, content: bytes, /) -> Any: ...
 
+# What backend takes beside its words: a tier such as tamis.remote.Redis.
+class _Tier(Protocol):
+    def _open(self, function: Any, options: Any, coroutine: bool, /) -> tuple[Any, Any]: ...
+
 # What lru_cache() and cache() take beside maxsize and typed. None is as if an option were not given.
 class _Options(TypedDict, total=False):
     ttl: _Seconds | Callable[[Any], _Seconds | None] | None
@@ -38,7 +42,7 @@ class _Options(TypedDict, total=False):
     on_evict: Callable[[Any, Any, _Cause], object] | None
     copy: bool | Callable[[Any], Any] | None
     clock: Callable[[], _Number] | None
-    backend: Literal["memory", "shared"] | None
+    backend: Literal["memory", "shared"] | _Tier | None
     name: str | None
     path: str | PathLike[str] | None
     max_bytes: _Number | None
@@ -66,10 +70,15 @@ class _MappingStats(TypedDict):
     weight: int
 
 class _Stats(_MappingStats):
-    # With stale_if_error.
+    # With stale_if_error, and with a tier.
     errors: NotRequired[int]
-    # With backend="shared".
+    # With backend="shared", the middle two with a tier as well.
     bytes: NotRequired[int]
     oversize: NotRequired[int]
     unserializable: NotRequired[int]
     recoveries: NotRequired[int]
+    # With a tier.
+    near_hits: NotRequired[int]
+    tier_hits: NotRequired[int]
+    pushes: NotRequired[int]
+    reconnects: NotRequired[int]

@@ -328,7 +328,7 @@ def test_a_report_of_no_cache_says_so(without_rich):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "a command is missing: there are run, shared, info"),
+        ((), "a command is missing: there are run, shared, remote, info"),
         (("nonsense",), "unknown command 'nonsense'"),
         (("run",), "a script or -m MODULE is missing"),
         (("run", "-m"), "-m takes a module"),

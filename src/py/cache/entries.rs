@@ -47,7 +47,10 @@ impl Cache {
     /// [`Cache::find`], counting and marking nothing. Reenters: as that.
     pub fn peek(&self, args: &CallArgs<'_>, hash: Hash, seen: &Seen) -> Result<Option<Owned>> {
         match self.policy() {
-            Some(policy) => self.locate_unseen(seen, hash, args, &mut Peek(policy.options.now()?)),
+            Some(policy) => {
+                let now = policy.options.now()?;
+                self.locate_unseen(seen, hash, args, &mut Peek { policy, now })
+            }
             None => self.locate_unseen(seen, hash, args, &mut PeekValue),
         }
     }

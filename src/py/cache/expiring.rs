@@ -96,13 +96,18 @@ impl Cache {
 
     /// `cache_invalidate` with options. Reenters: as [`Cache::contains_expiring`], `on_evict`, finalizers.
     pub fn invalidate_expiring(&self, policy: &Policy, args: &CallArgs<'_>) -> Result<bool> {
+        self.take_out(policy, args, Cause::Invalidated)
+    }
+
+    /// Takes an entry out for this reason, and tells whether it was good. Reenters: as [`Cache::invalidate_expiring`].
+    pub fn take_out(&self, policy: &Policy, args: &CallArgs<'_>, cause: Cause) -> Result<bool> {
         policy.with_key_args(args, |key_args| {
             let hash = unhashable::hash(None, args, key_args, self.kind)?;
             let now = policy.options.now()?;
             // First, so that nobody who comes now gets a result of before.
             self.detach_flight(policy.flights.as_ref(), key_args, hash)?;
-            let (good, left) = self.locate(hash, key_args, &mut TakeOut { policy, now, cause: Cause::Invalidated })?;
-            if good {
+            let (good, left) = self.locate(hash, key_args, &mut TakeOut { policy, now, cause })?;
+            if good && cause == Cause::Invalidated {
                 self.invalidated();
             }
             policy.notify_evicted(left)?;

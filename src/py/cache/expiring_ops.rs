@@ -9,7 +9,7 @@ use crate::py::cache::entry_store::Store;
 use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::{Policy, Use, entry};
-use crate::py::entry::EntryRef;
+use crate::py::entry::{Entry, EntryRef};
 use crate::py::key::Key;
 
 /// Reads an entry as a call does.
@@ -78,14 +78,19 @@ impl Action for Read<'_> {
 }
 
 /// The value of an entry that is fresh, without more ado.
-pub struct Peek(pub Time);
+pub struct Peek<'a> {
+    /// Of the cache that is searched.
+    pub policy: &'a Policy,
+    /// The time of the call.
+    pub now: Time,
+}
 
-impl Action for Peek {
+impl Action for Peek<'_> {
     type Output = Option<Owned>;
 
     fn found(&mut self, store: &mut Store, id: SlotId) -> Option<Owned> {
         // SAFETY: a value of the store of a cache with options: none else is looked at with this.
-        unsafe { entry(store.value(id)) }.read(self.0)
+        self.policy.read(unsafe { entry(store.value(id)) }, self.now)
     }
 
     fn nothing(&mut self) -> Option<Owned> {
@@ -96,6 +101,8 @@ impl Action for Peek {
 /// What is returned in the place of an exception: the entry past its time, which is then not computed anew for some time, or
 /// one that has taken its place.
 pub struct InsteadOfError<'a> {
+    /// Of the cache that is searched.
+    pub policy: &'a Policy,
     /// The entry past its time.
     pub old: &'a EntryRef,
     /// The time of the exception.
@@ -111,9 +118,9 @@ impl Action for InsteadOfError<'_> {
         let object = store.value(id);
         if !self.old.is(object) {
             // SAFETY: a value of the store of a cache with options, as the policy says.
-            return unsafe { entry(object) }.read(self.now);
+            return self.policy.read(unsafe { entry(object) }, self.now);
         }
-        if self.old.age(self.now) == Age::Expired {
+        if self.policy.age_of(self.old, self.now) == Age::Expired {
             return None;
         }
         self.old.prolong(self.retry_at);
@@ -153,6 +160,15 @@ impl<'a> Put<'a> {
         Self { policy, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false, stays: None }
     }
 
+    /// Why an entry leaves that would be good otherwise: a server may have told that it has changed.
+    fn cause_of(&self, entry: &Entry, otherwise: Cause) -> Cause {
+        match (self.policy.stands(entry, self.now), entry.age(self.now)) {
+            (false, _) => Cause::Invalidated,
+            (true, Age::Expired) => Cause::Expired,
+            (true, _) => otherwise,
+        }
+    }
+
     /// Lets the next victim go, which is not the entry that was just stored.
     fn evict(&mut self, store: &mut Store, stored: Option<SlotId>) -> bool {
         let victim = match stored {
@@ -162,8 +178,8 @@ impl<'a> Put<'a> {
         let Some((key, object)) = victim else { return false };
         self.policy.forget_weight(&object);
         // SAFETY: a value of the store of a cache with options, as the policy says.
-        let expired = unsafe { entry(&object) }.age(self.now) == Age::Expired;
-        self.left.push((key, object, if expired { Cause::Expired } else { Cause::Size }));
+        let cause = self.cause_of(unsafe { entry(&object) }, Cause::Size);
+        self.left.push((key, object, cause));
         true
     }
 
@@ -179,7 +195,7 @@ impl Action for Put<'_> {
     fn found(&mut self, store: &mut Store, id: SlotId) {
         let object = store.value(id);
         // SAFETY: a value of the store of a cache with options, as the policy says.
-        let age = unsafe { entry(object) }.age(self.now);
+        let age = self.policy.age_of(unsafe { entry(object) }, self.now);
         if age == Age::Fresh && !self.replace_fresh {
             // SAFETY: a value of the store of a cache with options, as the policy says.
             self.stays = Some(unsafe { entry(object) }.value().clone());
@@ -196,7 +212,8 @@ impl Action for Put<'_> {
                 // `_old` is held as `old` too, so it is not dropped here for the last time.
                 self.spare = Some(key);
                 self.policy.forget_weight(&old);
-                let cause = if age == Age::Expired { Cause::Expired } else { Cause::Replaced };
+                // SAFETY: a value of the store of a cache with options, as the policy says.
+                let cause = self.cause_of(unsafe { entry(&old) }, Cause::Replaced);
                 self.left.push((stored_key, old, cause));
                 self.policy.remember(weight, until);
                 self.make_room(store, 0, Some(id));

@@ -18,6 +18,7 @@ mod policy_stats;
 pub mod probe;
 pub mod snapshot;
 pub mod stats;
+mod terms;
 
 use crate::core::OutOfMemory;
 use crate::ffi::dropper::Dropper;

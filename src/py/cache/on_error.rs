@@ -51,7 +51,7 @@ impl Cache {
         policy.instead_of(raised, || {
             let now = policy.options.now()?;
             let retry_at = clock::after(now, on_error.retry);
-            self.locate_unseen(seen, hash, key_args, &mut InsteadOfError { old, now, retry_at })
+            self.locate_unseen(seen, hash, key_args, &mut InsteadOfError { policy, old, now, retry_at })
         })
     }
 }

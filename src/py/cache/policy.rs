@@ -11,10 +11,11 @@ use crate::py::cache::flights::Flights;
 use crate::py::cache::key_args::Ignored;
 pub(in crate::py) use crate::py::cache::policy_stats::Stats;
 use crate::py::completed::CompletedType;
-use crate::py::entry::{Entry, EntryTerms, EntryType};
+use crate::py::entry::{Entry, EntryType};
 use crate::py::key::Key;
 use crate::py::options;
 use crate::py::options::{Background, Clock, CopyPolicy, Options, Ttl};
+use crate::py::tier::remote::Remote;
 use crate::state::State;
 use pyo3_ffi as py;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,8 @@ pub struct Policy {
     pub(in crate::py) quick: bool,
     /// What is being computed, with `single_flight`.
     pub(in crate::py) flights: Option<Flights>,
+    /// What stands behind the cache, if that is a server.
+    pub(in crate::py) remote: Option<Box<Remote>>,
     /// Whether `backend` was given, also where there is nothing behind because nothing is stored.
     pub(in crate::py) has_backend: bool,
     /// What all entries may weigh together.
@@ -73,7 +76,7 @@ impl Policy {
         state: &State,
         function: Borrowed<'_>,
         method: Option<Borrowed<'_>>,
-        options: Options,
+        (options, remote): (Options, Option<Box<Remote>>),
         given: Borrowed<'_>,
         has_backend: bool,
         most_weight: Option<u64>,
@@ -90,6 +93,7 @@ impl Policy {
             completed_type: options.coroutine.then(|| CompletedType::of(state)),
             most_weight: options.weight.as_ref().map(|&(_, most)| most).or(most_weight).unwrap_or(u64::MAX),
             has_backend,
+            remote,
             options,
             given: options::values::copied(given)?,
             entry_type: EntryType::of(state),
@@ -113,16 +117,28 @@ impl Policy {
         let clock = if let Clock::Given(clock) = &options.clock { Some(clock) } else { None };
         let weigher = options.weight.as_ref().map(|(weigher, _)| weigher);
         let background = if let Background::By(background) = &options.background { Some(background) } else { None };
-        [Some(&self.given), options.key.as_ref(), options.on_evict.as_ref(), ttl, copy, clock, weigher, background]
-            .into_iter()
-            .flatten()
-            .map(Owned::borrow)
+        let remote = self.remote.as_deref().map(Remote::held);
+        [
+            Some(&self.given),
+            remote,
+            options.key.as_ref(),
+            options.on_evict.as_ref(),
+            ttl,
+            copy,
+            clock,
+            weigher,
+            background,
+        ]
+        .into_iter()
+        .flatten()
+        .map(Owned::borrow)
     }
 
     /// Hands out all that it holds.
     pub fn take_apart(self, dropper: &mut Dropper) {
-        let Self { options, given, .. } = self;
+        let Self { options, given, remote, .. } = self;
         dropper.push(given);
+        remote.into_iter().for_each(|remote| dropper.push(remote.into_held()));
         options.into_held().for_each(|held| dropper.push(held));
     }
 
@@ -174,81 +190,22 @@ impl Policy {
         self.with_made(self.make_key(args)?.as_ref(), args, work)
     }
 
-    /// The terms of a value that is stored now. Reenters: `ttl` and `weigher`, `clock`.
-    pub(in crate::py) fn terms(&self, key: Option<Borrowed<'_>>, value: Borrowed<'_>) -> Result<(EntryTerms, Time)> {
-        self.terms_or_blame(key, value, None).map_err(|(raised, _callable)| raised)
+    /// Whether an entry is still what the server has, as far as this process knows: always so where there is none.
+    #[inline(always)]
+    pub fn stands(&self, entry: &Entry, now: Time) -> bool {
+        self.remote.as_deref().is_none_or(|remote| remote.stands(entry.version(), now))
     }
 
-    /// [`Policy::terms`] with this in the place of the option `ttl`.
-    pub(in crate::py) fn terms_with_ttl(
-        &self,
-        key: Option<Borrowed<'_>>,
-        value: Borrowed<'_>,
-        ttl: Time,
-    ) -> Result<(EntryTerms, Time)> {
-        self.terms_or_blame(key, value, Some(ttl)).map_err(|(raised, _callable)| raised)
+    /// How good an entry is.
+    #[inline(always)]
+    pub fn age_of(&self, entry: &Entry, now: Time) -> Age {
+        if self.stands(entry, now) { entry.age(now) } else { Age::Expired }
     }
 
-    /// The terms of a value that was computed. None, and the error is reported, if there are none because one of these callables
-    /// raised an `Exception` or answered what it may not: the value is to be returned all the same. Reenters: as [`Policy::terms`],
-    /// `sys.unraisablehook`.
-    pub(in crate::py) fn terms_of_computed(
-        &self,
-        key: Option<Borrowed<'_>>,
-        value: Borrowed<'_>,
-    ) -> Result<Option<(EntryTerms, Time)>> {
-        self.terms_or_blame(key, value, None)
-            .map_or_else(|(raised, callable)| raised.report(callable).map(|()| None), |terms| Ok(Some(terms)))
-    }
-
-    /// The terms, or the error and the callable to which it is due.
-    fn terms_or_blame(
-        &self,
-        key: Option<Borrowed<'_>>,
-        value: Borrowed<'_>,
-        ttl: Option<Time>,
-    ) -> std::result::Result<(EntryTerms, Time), (Raised, Borrowed<'_>)> {
-        let ask = |callable: Borrowed<'_>, takes_key: bool| match key {
-            Some(key) if takes_key => call::with(callable, &[key, value]),
-            _ => call::with(callable, &[value]),
-        };
-        let ttl = match (ttl, &self.options.ttl) {
-            (Some(ttl), _) => ttl,
-            (None, Ttl::Never) => NEVER,
-            (None, Ttl::Fixed(span)) => *span,
-            (None, Ttl::Of(callable)) => {
-                let callable = callable.borrow();
-                ask(callable, self.options.keyed.ttl)
-                    .and_then(|answer| options::values::ttl_of(answer.borrow()))
-                    .map_err(|raised| (raised, callable))?
-            }
-        };
-        let weight = match &self.options.weight {
-            None => 0,
-            Some((weigher, _)) => {
-                let weigher = weigher.borrow();
-                ask(weigher, self.options.keyed.weigher)
-                    .and_then(|answer| options::values::weight_of(answer.borrow()))
-                    .map_err(|raised| (raised, weigher))?
-            }
-        };
-        let now = self.options.now().map_err(|raised| match &self.options.clock {
-            Clock::Given(clock) => (raised, clock.borrow()),
-            // These don't fail.
-            Clock::Unused | Clock::Coarse | Clock::Exact => (raised, self.given.borrow()),
-        })?;
-        let ttl = if self.options.jitter > 0.0 {
-            // Relaxed: any number will do. Forked children begin with the same one.
-            let number = self.random.fetch_add(1, Ordering::Relaxed) ^ u64::from(std::process::id()).rotate_right(24);
-            clock::shortened(ttl, self.options.jitter, clock::scrambled(number))
-        } else {
-            ttl
-        };
-        let fresh_until = clock::after(now, ttl);
-        let used_until = clock::after(fresh_until, self.options.stale);
-        let stale_until = clock::after(used_until, self.options.on_error.map_or(0, |on_error| on_error.span));
-        let times = Terms { fresh_until, stale_until, idle: self.options.tti };
-        Ok((EntryTerms { times, weight }, now))
+    /// The value of an entry, if it may be returned as it is, which counts as reading it.
+    #[inline(always)]
+    pub fn read(&self, entry: &Entry, now: Time) -> Option<Owned> {
+        if self.stands(entry, now) { entry.read(now) } else { None }
     }
 
     /// What an entry of these terms and this age is good for at this time.
@@ -265,7 +222,7 @@ impl Policy {
     /// What an entry in memory is good for.
     #[inline(always)]
     pub fn use_of_entry(&self, entry: &Entry, now: Time) -> Use {
-        self.use_of(entry.age(now), &entry.times(), now)
+        self.use_of(self.age_of(entry, now), &entry.times(), now)
     }
 
     /// What a caller gets of a value that an entry has, or is to have. Reenters: `copy`.

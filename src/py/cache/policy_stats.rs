@@ -9,6 +9,7 @@ pub(in crate::py) struct Stats {
     pub(in crate::py) stale_hits: AtomicU64,
     pub(in crate::py) coalesced: AtomicU64,
     pub(in crate::py) errors: AtomicU64,
+    tier_hits: AtomicU64,
 }
 
 impl Stats {
@@ -22,6 +23,18 @@ impl Stats {
     pub(in crate::py) fn count_error(&self) {
         // Relaxed: a number alone.
         self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that the server behind a near cache has answered.
+    pub(in crate::py) fn count_tier_hit(&self) {
+        // Relaxed: a number alone.
+        self.tier_hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls the server behind a near cache has answered.
+    pub(in crate::py) fn tier_hits(&self) -> u64 {
+        // Relaxed: a number alone.
+        self.tier_hits.load(Ordering::Relaxed)
     }
 
     /// Counts a call that another one's computation has answered.
@@ -43,5 +56,6 @@ impl Stats {
         self.stale_hits.store(0, Ordering::Relaxed);
         self.coalesced.store(0, Ordering::Relaxed);
         self.errors.store(0, Ordering::Relaxed);
+        self.tier_hits.store(0, Ordering::Relaxed);
     }
 }

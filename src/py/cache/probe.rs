@@ -19,7 +19,7 @@ impl Cache {
     pub fn probe(&self, policy: &Policy, key_args: &CallArgs<'_>, hash: Hash, now: Time, seen: &Seen) -> Result<Found> {
         let same = |key: &Key| key.compare(key_args, self.kind) == Verdict::Same;
         // SAFETY: a value of the store of a cache with options, as the policy says.
-        match self.store.hit_with(hash, same, |object| unsafe { entry(object) }.read(now)) {
+        match self.store.hit_with(hash, same, |object| policy.read(unsafe { entry(object) }, now)) {
             Hit::Value(value) => Ok(Found::Fresh(value)),
             Hit::Absent(_) => Ok(Found::Absent),
             // Another key of this hash, or an entry that is not fresh.

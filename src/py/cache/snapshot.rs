@@ -1,5 +1,6 @@
 //! All entries of a mapping as of some moment, and how they come back into one.
 
+use crate::backend::Words;
 use crate::core::OutOfMemory;
 use crate::core::clock::{NEVER, Time, after};
 use crate::core::expiry::{Age, Terms};
@@ -75,7 +76,7 @@ impl Cache {
                 let now = policy.options.now()?;
                 let until = after(now, left);
                 let times = Terms { fresh_until: until, stale_until: until, idle: policy.options.tti };
-                let terms = EntryTerms { times, weight };
+                let terms = EntryTerms { times, weight, version: Words::default() };
                 drop(self.keep_on_terms(policy, args, hash, &value, (terms, now), (true, &Seen::default()))?);
             }
             None => self.keep(args, hash, (key, value), true)?,

@@ -87,6 +87,11 @@ impl CachedMethod {
                 which no other process has; use lru_cache with key= or ignore='self'";
             return Err(Raised::new(Kind::Value, message));
         }
+        if options.is_some_and(|options| options.tier.is_some()) {
+            let message = c"cached_method can't be used with a tier: an instance's cache is freed with the instance, which no other \
+                process has; use lru_cache with key= or ignore='self'";
+            return Err(Raised::new(Kind::Value, message));
+        }
         Ok(())
     }
 }

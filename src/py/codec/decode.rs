@@ -32,15 +32,20 @@ pub fn decode(state: &State, serializer: Option<&Serializer>, bytes: &[u8]) -> R
     if serializer.is_some() {
         return Ok(Decoded::Damaged);
     }
+    Ok(decode_built_in(state, bytes))
+}
+
+/// As [`decode`], of values of exact built-in types alone: the bytes of others are damaged. Runs no Python code.
+pub fn decode_built_in(state: &State, bytes: &[u8]) -> Decoded {
     let mut decoder =
         Decoder { rest: bytes, items: bytes.len(), immutable: true, of_key: false, names: Some(&state.key_strings) };
     match decoder.item(0) {
-        Ok(value) if decoder.rest.is_empty() => Ok(Decoded::Value(value, decoder.immutable)),
-        Ok(_) | Err(DecodeError::Damaged) => Ok(Decoded::Damaged),
+        Ok(value) if decoder.rest.is_empty() => Decoded::Value(value, decoder.immutable),
+        Ok(_) | Err(DecodeError::Damaged) => Decoded::Damaged,
         Err(DecodeError::Raised(raised)) => {
             // An unhashable key, a character beyond Unicode: damage. Want of memory is nobody's fault either.
             drop(raised.take());
-            Ok(Decoded::Damaged)
+            Decoded::Damaged
         }
     }
 }

@@ -47,17 +47,10 @@ fn encode_any(
     out: &mut Vec<u8>,
     most: usize,
 ) -> crate::ffi::Result<Encoded> {
-    let start = out.len();
-    if serializer.is_none() {
-        let mut encoder = Encoder { out: Out { bytes: out, most }, form: Values::<false>::default() };
-        match encoder.item(value, 0) {
-            Ok(()) => return Ok(Encoded::Done),
-            Err(Stop::TooLarge) => return Ok(Encoded::TooLarge),
-            // None of the exceptions that may be set is the caller's: pickle will say what is wrong.
-            Err(Stop::Raised(raised)) => drop(raised.take()),
-            Err(Stop::Other) => {}
-        }
-        out.truncate(start);
+    if serializer.is_none()
+        && let Some(encoded) = encode_built_in(value, out, most)
+    {
+        return Ok(encoded);
     }
     let tag = if serializer.is_some() { tag::SERIALIZED } else { tag::PICKLE };
     let bytes = match pickled::serialize(state, serializer, value)? {
@@ -68,6 +61,21 @@ fn encode_any(
     let written = out.byte(tag).and_then(|()| out.slice(bytes.content()));
     thread::with_exception_aside(|| drop(bytes));
     Ok(if written.is_ok() { Encoded::Done } else { Encoded::TooLarge })
+}
+
+/// As [`encode`], for values of exact built-in types alone. None, with `out` as it was, for others. Runs no Python code.
+pub fn encode_built_in(value: Borrowed<'_>, out: &mut Vec<u8>, most: usize) -> Option<Encoded> {
+    let start = out.len();
+    let mut encoder = Encoder { out: Out { bytes: out, most }, form: Values::<false>::default() };
+    match encoder.item(value, 0) {
+        Ok(()) => return Some(Encoded::Done),
+        Err(Stop::TooLarge) => return Some(Encoded::TooLarge),
+        // None of the exceptions that may be set is the caller's: pickle will say what is wrong.
+        Err(Stop::Raised(raised)) => drop(raised.take()),
+        Err(Stop::Other) => {}
+    }
+    out.truncate(start);
+    None
 }
 
 /// Appends bytes that are the same in every process, and the same for no two values that differ by more than the order of a set.

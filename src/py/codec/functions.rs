@@ -1,10 +1,10 @@
 //! The codec as functions of the module, for tests and for looking into regions.
 
-use crate::ffi::exact::{Bytes, Dict, Exact, Tuple};
+use crate::ffi::exact::{Bytes, Dict, Exact, Int, Tuple};
 use crate::ffi::method_table::{methods, with_arguments};
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build, read};
-use crate::py::codec::decode::{Decoded, decode, decode_call};
-use crate::py::codec::encode::{Encoded, encode, encode_canonical};
+use crate::py::codec::decode::{Decoded, decode, decode_built_in, decode_call};
+use crate::py::codec::encode::{Encoded, encode, encode_built_in, encode_canonical};
 use crate::py::codec::keys::encode_call;
 use crate::py::key::KeyKind;
 use crate::state::State;
@@ -34,6 +34,28 @@ fn canonical(_module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
 fn loads(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
     match decode(State::of_module(module)?, None, content(args)?)? {
         Decoded::Value(value, immutable) => build::tuple(&[value.borrow(), build::boolean(immutable).borrow()]),
+        Decoded::Damaged => Ok(build::none()),
+    }
+}
+
+/// `_encode(value, most)`: see the table.
+fn encode_plainly(args: &CallArgs<'_>) -> Result<Owned> {
+    let &[value, most] = args.values() else {
+        return Err(Raised::type_error(c"_encode() takes a value and a number of bytes"));
+    };
+    let most = Exact::<Int>::of(most).and_then(Exact::short).and_then(|most| usize::try_from(most).ok());
+    let mut bytes = Vec::new();
+    match encode_built_in(value, &mut bytes, most.unwrap_or(NO_BOUND)) {
+        Some(Encoded::Done) => build::bytes(&bytes),
+        Some(Encoded::TooLarge) => Ok(build::boolean(false)),
+        Some(Encoded::Unserializable(_)) | None => Ok(build::none()),
+    }
+}
+
+/// `_decode(bytes)`: see the table.
+fn decode_plainly(module: Borrowed<'_>, args: &CallArgs<'_>) -> Result<Owned> {
+    match decode_built_in(State::of_module(module)?, content(args)?) {
+        Decoded::Value(value, _) => build::tuple(&[value.borrow()]),
         Decoded::Damaged => Ok(build::none()),
     }
 }
@@ -82,10 +104,12 @@ methods! {
     loads_fastcall = |module, args| loads(module, &args);
     key_fastcall = |module, args| key(module, &args);
     call_fastcall = |module, args| call(module, &args);
+    encode_fastcall = |_module, args| encode_plainly(&args);
+    decode_fastcall = |module, args| decode_plainly(module, &args);
 }
 
 /// The module's private functions.
-pub const FUNCTIONS: [py::PyMethodDef; 5] = [
+pub const FUNCTIONS: [py::PyMethodDef; 7] = [
     with_arguments(c"_dumps", dumps_fastcall, c"The bytes of a value, as shared caches store it."),
     with_arguments(
         c"_canonical",
@@ -98,5 +122,15 @@ pub const FUNCTIONS: [py::PyMethodDef; 5] = [
         c"_call",
         call_fastcall,
         c"(args, ((name, value), ...)) of such bytes, or None where they are damaged.",
+    ),
+    with_arguments(
+        c"_encode",
+        encode_fastcall,
+        c"The bytes of a value of exact built-in types, None of any other, or False where they are more than there may be.",
+    ),
+    with_arguments(
+        c"_decode",
+        decode_fastcall,
+        c"(value,) of the bytes of a value of exact built-in types, or None where they are damaged.",
     ),
 ];

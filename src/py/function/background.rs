@@ -75,6 +75,7 @@ impl JobFields {
                     owed: owed.boxed(),
                     keep: Keep::New,
                     seen: Seen::default(),
+                    counts: false,
                 };
                 Ok(Some(Next::Call(begun)))
             }),

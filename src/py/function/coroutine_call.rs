@@ -300,8 +300,15 @@ impl CoroutineCall {
 
     /// What the function returns: something to be awaited. Reenters: the function.
     pub(in crate::py) fn call_function(&self) -> Result<Owned> {
-        let args = self.held().args.as_ref().map(Rc::clone);
-        args.map_or_else(|| Err(is_through()), |args| args.with(|args| self.wrapper().call_function(args)))
+        let args = self.held().args.as_ref().map(Rc::clone).ok_or_else(is_through)?;
+        let Some(policy) = self.remote_policy() else { return args.with(|args| self.wrapper().call_function(args)) };
+        let refresh = matches!(self.task, Task::Refresh);
+        self.with_key_args(|key_args| args.with(|args| self.wrapper().fetch(policy, key_args, args, refresh)))
+    }
+
+    /// The options, where a server stands behind the cache.
+    pub(in crate::py) fn remote_policy(&self) -> Option<&Policy> {
+        self.wrapper().policy().filter(|policy| policy.remote.is_some())
     }
 
     /// Stores the value, in the place of a fresh one if it is to `replace` that. Reenters: as `Cache::keep_computed`,

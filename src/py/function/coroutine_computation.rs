@@ -19,8 +19,9 @@ impl Computation for CoroutineCall {
         }
         let policy = self.policy()?;
         let now = policy.options.now()?;
-        let found = self
-            .with_key_args(|key_args| self.wrapper().locate_unseen(&self.seen, self.hash, key_args, &mut Peek(now)))?;
+        let found = self.with_key_args(|key_args| {
+            self.wrapper().locate_unseen(&self.seen, self.hash, key_args, &mut Peek { policy, now })
+        })?;
         Ok(found.map(|inside| {
             self.wrapper().store.count_hit();
             policy.unwrap(&inside).clone()

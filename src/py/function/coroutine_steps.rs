@@ -5,12 +5,14 @@
 use crate::ffi::{CallArgs, Owned, Raised, Result, build, call, coroutine, thread};
 use crate::py::cache::flights::Flights;
 use crate::py::cache::in_flight::Joined;
+use crate::py::cache::policy::Policy;
 use crate::py::flight::outcome::Outcome;
 use crate::py::flight::policy;
 use crate::py::flight::policy::{Computation, Leader, Role};
 use crate::py::flight::task::{Follow, TaskFlightRef, TaskLeader, TaskWait};
 use crate::py::function::coroutine_call::{CoroutineCall, LeaseAnswer};
 use crate::py::function::coroutine_stage::{BEGUN, LeasePause, Stage, Task};
+use crate::py::tier::remote::{Answer, Origin};
 use std::sync::atomic::Ordering;
 
 /// What a step comes to: the call's result, or None where there is something to be awaited.
@@ -178,7 +180,10 @@ impl CoroutineCall {
     }
 
     fn compute(&self, leader: Option<TaskLeader>) -> Stepped {
-        self.count(false);
+        // Where there is a server, its answer tells.
+        if self.remote_policy().is_none() {
+            self.count(false);
+        }
         match self.call_awaited() {
             Ok(awaited) => self.wait_for(Stage::Computing(leader), awaited),
             Err(raised) => self.end_computing(leader, Err(raised)).map(Some),
@@ -187,7 +192,12 @@ impl CoroutineCall {
 
     fn end_computing(&self, leader: Option<TaskLeader>, result: Result<Owned>) -> Result<Owned> {
         let result = match result {
-            Err(raised) => self.instead_of_error(raised),
+            Err(raised) => {
+                if let Some(policy) = self.remote_policy() {
+                    self.count_answer(policy, None);
+                }
+                self.instead_of_error(raised)
+            }
             Ok(value) => self.keep_result(leader.as_ref(), value),
         };
         self.give_up_refresh();
@@ -201,7 +211,13 @@ impl CoroutineCall {
     fn keep_result(&self, leader: Option<&TaskLeader>, value: Owned) -> Result<Owned> {
         // Invalidating, putting and clearing take a flight out, whose result is of before that.
         let flights = self.policy()?.flights.as_ref().zip(leader);
-        if flights.is_none_or(|(flights, leader)| flights.has(self.hash, leader.flight())) {
+        let may_store = flights.is_none_or(|(flights, leader)| flights.has(self.hash, leader.flight()));
+        if let Some(policy) = self.remote_policy() {
+            let answer = Answer::of(value.borrow())?;
+            self.count_answer(policy, Some(answer.origin));
+            return self.keep_answer(policy, answer, may_store);
+        }
+        if may_store {
             self.store(&value, false)?;
         }
         Ok(value)
@@ -209,8 +225,30 @@ impl CoroutineCall {
 
     fn end_refreshing(&self, result: Result<Owned>) -> Result<Owned> {
         let value = result?;
-        self.store(&value, true)?;
+        let value = match self.remote_policy() {
+            Some(policy) => self.keep_answer(policy, Answer::of(value.borrow())?, true)?,
+            None => {
+                self.store(&value, true)?;
+                value
+            }
+        };
         self.hand_out(value)
+    }
+
+    /// The value that the tier has answered, which the near cache then has, too, if it may. Reenters: as `Cache::keep_answer`.
+    fn keep_answer(&self, policy: &Policy, answer: Answer, may_store: bool) -> Result<Owned> {
+        if may_store {
+            self.with_key_args(|key_args| {
+                self.wrapper().keep_answer(policy, key_args, self.hash, &answer, &self.seen)
+            })?;
+        }
+        Ok(answer.value)
+    }
+
+    fn count_answer(&self, policy: &Policy, origin: Option<Origin>) {
+        if !matches!(self.task, Task::Recompute) {
+            self.wrapper().count_answer(policy, origin);
+        }
     }
 }
 

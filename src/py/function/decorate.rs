@@ -10,6 +10,7 @@ use crate::py::key::KeyKind;
 use crate::py::options::Options;
 use crate::py::tier::Tier;
 use crate::py::tier::near::{NEAR_BYTES, NEAR_ENTRIES};
+use crate::py::tier::remote::Remote;
 use crate::state::State;
 use std::cell::UnsafeCell;
 
@@ -52,9 +53,11 @@ impl Wrapper {
             options.background.check(coroutine)?;
             let method = instance.as_ref().map(|instance| instance.method);
             let has_backend = options.shared.is_some();
+            let remote = Remote::open(state, function, &mut options, given, is_typed)?;
             tier = Tier::open(function, &mut options, given, bound)?.map(in_box).transpose()?;
             let near_bytes = tier.as_ref().map(|_| NEAR_BYTES);
-            policy = Some(in_box(Policy::new(state, function, method, options, given, has_backend, near_bytes)?)?);
+            policy =
+                Some(in_box(Policy::new(state, function, method, (options, remote), given, has_backend, near_bytes)?)?);
         }
         let most = if tier.is_some() { NEAR_ENTRIES } else { usize::MAX };
         let vectorcall = policy

@@ -2,13 +2,16 @@
 
 pub(in crate::py) use crate::ffi::build::set_item;
 use crate::ffi::method_table::{Table, definition, methods, with_arguments, with_one_argument, without_arguments};
+use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, build};
 use crate::py::cache::capacity::Bound;
+use crate::py::cache::eviction::Cause;
 use crate::py::cache::policy::Policy;
 use crate::py::cache::stats::Counts;
 use crate::py::function::Wrapper;
 use crate::py::function::call::parts::{Begun, Next, in_parts};
 use crate::py::key::Key;
+use crate::py::tier::remote::Remote;
 use crate::py::tier::stats::with_own_counts;
 use crate::py::tier::{Tier, with_tier};
 use crate::py::{coroutine_object, libraries};
@@ -33,7 +36,8 @@ impl Wrapper {
     pub fn contains(&self, args: &CallArgs<'_>) -> Result<bool> {
         match self.behind() {
             Some((policy, tier)) => with_tier!(tier, |tier| self.tiered(policy, tier).contains(args)),
-            None => self.cache.contains(args),
+            None => Ok(self.cache.contains(args)?
+                || self.in_remote(args, |remote, state, key_args| remote.contains(state, key_args))?),
         }
     }
 
@@ -41,13 +45,27 @@ impl Wrapper {
     pub fn invalidate(&self, args: &CallArgs<'_>) -> Result<bool> {
         match self.behind() {
             Some((policy, tier)) => with_tier!(tier, |tier| self.tiered(policy, tier).invalidate(args)),
-            None => self.cache.invalidate(args),
+            None => {
+                let was_near = self.cache.invalidate(args)?;
+                let was_there = self.in_remote(args, |remote, state, key_args| remote.invalidate(state, key_args))?;
+                if was_there && !was_near {
+                    self.cache.invalidated();
+                }
+                Ok(was_near || was_there)
+            }
         }
     }
 
     /// Stores a value. Reenters: `__hash__` and `__eq__` of arguments, finalizers of what leaves.
     pub fn put(&self, args: &CallArgs<'_>, value: Borrowed<'_>) -> Result<()> {
         coroutine_object::refuse_given(value)?;
+        if let Some(policy) = self.policy().filter(|policy| policy.remote.is_some()) {
+            self.cache.take_out(policy, args, Cause::Replaced)?;
+            let ask = |remote: &Remote, state: &State, key_args: &CallArgs<'_>| {
+                remote.put(self.as_object(), state, key_args, value).map(|()| true)
+            };
+            return self.in_remote(args, ask).map(drop);
+        }
         if self.bound.get() == Bound::Off {
             return Ok(());
         }
@@ -66,7 +84,29 @@ impl Wrapper {
     /// Drops all entries, those of the tier too, and counts from zero again. Reenters: finalizers of the entries, `on_evict`.
     pub fn clear(&self) -> Result<()> {
         self.tier().map_or(Ok(()), Tier::clear)?;
-        self.cache.clear()
+        let remote = self.policy().and_then(|policy| policy.remote.as_deref());
+        // Near entries go, also if the server can't be reached.
+        let cleared = remote.map_or(Ok(()), Remote::clear);
+        match cleared {
+            Ok(()) => self.cache.clear(),
+            Err(raised) => {
+                let exception = raised.take();
+                self.cache.clear()?;
+                Err(Raised::again(exception.borrow()))
+            }
+        }
+    }
+
+    /// Asks the server about one entry, if there is a server. Reenters: `key`, the tier.
+    fn in_remote(
+        &self,
+        args: &CallArgs<'_>,
+        ask: impl FnOnce(&Remote, &State, &CallArgs<'_>) -> Result<bool>,
+    ) -> Result<bool> {
+        let Some(policy) = self.policy() else { return Ok(false) };
+        let Some(remote) = &policy.remote else { return Ok(false) };
+        let state = State::of_instance(self.as_object())?;
+        policy.with_key_args(args, |key_args| ask(remote, state, key_args))
     }
 
     /// `CacheInfo`. Reenters on first use: an import.
@@ -101,6 +141,17 @@ impl Wrapper {
         {
             let [.., errors] = policy.stats.all();
             build::set_item(&stats, build::interned(c"errors")?.borrow(), build::count(errors)?.borrow())?;
+        }
+        if let Some(policy) = self.policy()
+            && let Some(remote) = &policy.remote
+        {
+            let (hits, ..) = self.store.counts();
+            let tier_hits = policy.stats.tier_hits();
+            let own = [(c"near_hits", hits.saturating_sub(tier_hits)), (c"tier_hits", tier_hits)];
+            for (name, count) in own {
+                build::set_item(&stats, build::interned(name)?.borrow(), build::count(count)?.borrow())?;
+            }
+            remote.add_counts(&stats)?;
         }
         Ok(stats)
     }

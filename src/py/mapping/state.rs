@@ -129,7 +129,8 @@ impl Mapping {
         let policy = match Options::parse(given.borrow(), false)? {
             Some(mut options) => {
                 options.keyed = keyed(&options)?;
-                let policy = Policy::new(self.state()?, self.as_object(), None, options, given.borrow(), false, None)?;
+                let policy =
+                    Policy::new(self.state()?, self.as_object(), None, (options, None), given.borrow(), false, None)?;
                 Some(boxed(policy).map_err(|OutOfMemory| Raised::no_memory())?)
             }
             None => None,

@@ -97,6 +97,8 @@ pub struct Options {
     pub clock: Clock,
     /// `backend="shared"` and what goes with it.
     pub shared: Option<SharedOptions>,
+    /// `backend` where it is a tier, until the function has its part of that.
+    pub tier: Option<Owned>,
 }
 
 impl Options {
@@ -107,7 +109,7 @@ impl Options {
         let clock = if let Clock::Given(clock) = self.clock { Some(clock) } else { None };
         let weigher = self.weight.map(|(weigher, _)| weigher);
         let background = if let Background::By(background) = self.background { Some(background) } else { None };
-        [self.key, self.ignore, self.on_evict, ttl, copy, clock, weigher, background].into_iter().flatten()
+        [self.key, self.ignore, self.on_evict, ttl, copy, clock, weigher, background, self.tier].into_iter().flatten()
     }
 
     /// Whether entries have terms.

@@ -4,7 +4,7 @@ use crate::core::clock::{NEVER, Time};
 use crate::ffi::raised::Kind;
 use crate::ffi::{Borrowed, Owned, Raised, Result, build, call, exact};
 use crate::py::options::fields::{Background, Clock, CopyPolicy, Keyed, OnError, Options, Ttl};
-use crate::py::options::shared::SharedOptions;
+use crate::py::options::shared::{BackendOption, SharedOptions};
 use crate::py::options::values::{fraction, names, natural, span, wrong};
 use pyo3_ffi as py;
 use std::ffi::CStr;
@@ -190,9 +190,16 @@ impl Options {
         let weight = given.weight()?;
         let on_evict = given.callable(c"on_evict", c"on_evict takes a callable (key, value, cause), not %.200s")?;
         let copy = given.copy()?;
-        let shared = SharedOptions::parse(|name| given.option(name))?;
+        let option = |name: &_| given.option(name);
+        let backend = BackendOption::parse(option)?;
+        let shared = SharedOptions::parse(&backend, option)?;
         let clock = given.callable(c"clock", c"clock takes a callable () -> seconds, not %.200s")?;
-        let clock = Clock::that_suits(clock, &ttl, tti, stale, on_error)?;
+        let mut clock = Clock::that_suits(clock, &ttl, tti, stale, on_error)?;
+        let tier = backend.into_tier();
+        if tier.is_some() && matches!(clock, Clock::Unused) {
+            // Near entries are used for as long as the server is heard of.
+            clock = Clock::Coarse;
+        }
         Ok(Some(Self {
             ttl,
             tti,
@@ -210,6 +217,7 @@ impl Options {
             copy,
             clock,
             shared,
+            tier,
         }))
     }
 }

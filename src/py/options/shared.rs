@@ -34,11 +34,19 @@ const DEFAULT_MAX_BYTES: u64 = 8 << 20;
 
 impl SharedOptions {
     /// Reenters: `__fspath__`, attributes of the serializer, `__index__` and the like.
-    pub(in crate::py) fn parse(option: impl Fn(&CStr) -> Result<Option<Owned>>) -> Result<Option<Self>> {
-        let is_shared = option(c"backend")?.map_or(Ok(false), |backend| is_shared(backend.borrow()))?;
+    pub(in crate::py) fn parse(
+        backend: &BackendOption,
+        option: impl Fn(&CStr) -> Result<Option<Owned>>,
+    ) -> Result<Option<Self>> {
         let (name, path) = (option(c"name")?, option(c"path")?);
         let (max_bytes, serializer) = (option(c"max_bytes")?, option(c"serializer")?);
-        if !is_shared {
+        if let BackendOption::Tier(_) = backend {
+            let given = path.is_some() || max_bytes.is_some() || serializer.is_some();
+            let message =
+                c"path and max_bytes go with backend='shared', and a tier has its serializer from its own arguments";
+            return if given { Err(Raised::new(Kind::Value, message)) } else { Ok(None) };
+        }
+        if !matches!(backend, BackendOption::Shared) {
             let given = name.is_some() || path.is_some() || max_bytes.is_some() || serializer.is_some();
             let message = c"name, path, max_bytes and serializer go with backend='shared'";
             return if given { Err(Raised::new(Kind::Value, message)) } else { Ok(None) };
@@ -112,17 +120,65 @@ fn directory(value: Borrowed<'_>) -> Result<Owned> {
     }
 }
 
-/// Whether `backend` is "shared".
-fn is_shared(backend: Borrowed<'_>) -> Result<bool> {
-    let is = |name: &CStr| {
-        // SAFETY: a str and a terminated string.
-        exact::is_str_instance(backend)
-            && unsafe { py::PyUnicode_CompareWithASCIIString(backend.as_ptr(), name.as_ptr()) == 0 }
-    };
-    match is(c"shared") {
-        false if !is(c"memory") => {
-            Err(Raised::with(Kind::Value, c"backend takes 'memory' or 'shared', not %R", backend))
+/// `backend`
+pub enum BackendOption {
+    /// "memory", or not given.
+    Memory,
+    /// "shared"
+    Shared,
+    /// An object such as `tamis.remote.Redis`.
+    Tier(Owned),
+}
+
+impl BackendOption {
+    /// Reenters: attributes of a tier.
+    pub(in crate::py) fn parse(option: impl Fn(&CStr) -> Result<Option<Owned>>) -> Result<Self> {
+        let Some(backend) = option(c"backend")? else { return Ok(Self::Memory) };
+        let object = backend.borrow();
+        if !exact::is_str_instance(object) {
+            if !is_tier(object)? {
+                return Err(Self::wrong(object));
+            }
+            if option(c"clock")?.is_some() {
+                let message = c"clock can't be used with a tier: the server's time is what all machines go by";
+                return Err(Raised::new(Kind::Value, message));
+            }
+            return Ok(Self::Tier(backend));
         }
-        shared => Ok(shared),
+        let is = |name: &CStr| {
+            // SAFETY: a str and a terminated string.
+            unsafe { py::PyUnicode_CompareWithASCIIString(object.as_ptr(), name.as_ptr()) == 0 }
+        };
+        match is(c"shared") {
+            true => Ok(Self::Shared),
+            false if is(c"memory") => Ok(Self::Memory),
+            false => Err(Self::wrong(object)),
+        }
+    }
+
+    fn wrong(backend: Borrowed<'_>) -> Raised {
+        Raised::with(
+            Kind::Value,
+            c"backend takes 'memory', 'shared' or a tier such as tamis.remote.Redis(...), not %R",
+            backend,
+        )
+    }
+
+    /// The tier, if it is one.
+    pub fn into_tier(self) -> Option<Owned> {
+        match self {
+            Self::Tier(tier) => Some(tier),
+            Self::Memory | Self::Shared => None,
+        }
+    }
+}
+
+/// Whether an object is a tier. Reenters: its attributes.
+fn is_tier(object: Borrowed<'_>) -> Result<bool> {
+    // SAFETY: a live object's type is live.
+    let class = unsafe { Borrowed::from_ptr(object.type_ptr().cast()) };
+    match class.attr(build::interned(c"_open")?.borrow()) {
+        Ok(open) => Ok(open.borrow().is_callable()),
+        Err(raised) => raised.unless_attribute_error().map(|()| false),
     }
 }

@@ -16,6 +16,7 @@ pub mod lease;
 pub mod near;
 pub mod ops;
 pub mod region;
+pub mod remote;
 pub mod request;
 pub mod source;
 pub mod stats;

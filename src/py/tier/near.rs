@@ -106,8 +106,8 @@ impl<S: Source> TieredCache<'_, S> {
         if matches!(policy.options.clock, Clock::Unused) && times != Terms::NONE || size as u64 > NEAR_BYTES / 4 {
             return Ok(());
         }
-        let terms = EntryTerms { times, weight: size as u64 };
-        let object = policy.entry_type.create_near(value.clone(), terms, found.version.into())?.into_object();
+        let terms = EntryTerms { times, weight: size as u64, version: found.version.into() };
+        let object = policy.entry_type.create(value.clone(), terms, 0)?.into_object();
         let new = Some((Key::new(key_args, self.near.kind)?, object));
         let mut put = Put::new(policy, hash, new, NEVER, true);
         let outcome = self.near.locate(hash, key_args, &mut put);

@@ -5,19 +5,19 @@ use crate::core::hash::Hash;
 use crate::core::view::Hit;
 use crate::ffi::sync::StoreLock;
 use crate::ffi::{Borrowed, CallArgs, Owned, Result, thread, to_slot};
-use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
-use crate::py::cache::expiring_ops::{Found, Peek};
+use crate::py::cache::expiring_ops::Found;
 use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::{StaleEntry, StalePlace};
-use crate::py::flight::policy::{Computation, Role};
+use crate::py::flight::policy::Role;
 use crate::py::function::Wrapper;
+use crate::py::function::call::computation::CallComputation;
 use crate::py::function::call::coroutine::{absent_coroutine_vectorcall, coroutine_vectorcall};
 use crate::py::function::call::parts::{Begun, Keep, Next, Owed, in_parts};
 use crate::py::function::call::plain::is_single;
 use crate::py::function::call::probe::{ClockMode, CoarseClock, ExactClock, NoClock, probe};
-use crate::py::function::call::tiered;
+use crate::py::function::call::{remote, tiered};
 use crate::py::options::{Background, Clock, CopyPolicy};
 use crate::py::tier::Tier;
 use pyo3_ffi as py;
@@ -167,57 +167,6 @@ unsafe extern "C" fn uncached_vectorcall(
     to_slot(unsafe { Owned::from_call(result) }.and_then(|value| this.copy_of(value)))
 }
 
-/// What a call of a cached function computes, in a cache in memory.
-struct CallComputation<'a> {
-    /// Where it is stored.
-    cache: &'a Cache,
-    /// Its options.
-    policy: &'a Policy,
-    /// The arguments that make the key.
-    key_args: &'a CallArgs<'a>,
-    /// Of the key.
-    hash: Hash,
-    /// Whether somebody has called, which is counted.
-    is_call: bool,
-    /// The keys that it has compared itself with.
-    seen: &'a Seen,
-}
-
-impl Computation for CallComputation<'_> {
-    fn look_again(&self) -> Result<Option<Owned>> {
-        let now = self.policy.options.now()?;
-        match self.cache.locate_unseen(self.seen, self.hash, self.key_args, &mut Peek(now))? {
-            Some(value) => {
-                self.count(true);
-                Ok(Some(value))
-            }
-            None => Ok(None),
-        }
-    }
-
-    fn hand_out(&self, value: Owned) -> Result<Owned> {
-        self.policy.copied(value)
-    }
-
-    fn share(&self, value: Owned) -> Result<Owned> {
-        self.policy.copied(value)
-    }
-
-    fn count(&self, hit: bool) {
-        match (self.is_call, hit) {
-            (true, true) => self.cache.store.count_hit(),
-            (true, false) => self.cache.store.count_miss(),
-            (false, _) => {}
-        }
-    }
-
-    fn count_coalesced(&self) {
-        if self.is_call {
-            self.policy.stats.count_coalesced();
-        }
-    }
-}
-
 impl Wrapper {
     #[inline(never)]
     fn copy_of(&self, value: Owned) -> Result<Owned> {
@@ -254,7 +203,15 @@ impl Wrapper {
                 }
                 Found::Undecided => {
                     self.store.count_miss();
-                    Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: None, keep: Keep::Not, seen }))
+                    Ok(Next::Call(Begun {
+                        hash,
+                        made: None,
+                        bytes: None,
+                        owed: None,
+                        keep: Keep::Not,
+                        seen,
+                        counts: false,
+                    }))
                 }
             }
         });
@@ -278,7 +235,8 @@ impl Wrapper {
     ) -> Result<Next> {
         let owed = Owed { old, ..Owed::default() };
         let begun = self.begin_flight(policy, key_args, hash, owed, true, seen)?;
-        if let Next::Call(_) = begun {
+        // Where there is a server, its answer tells.
+        if let (Next::Call(_), None) = (&begun, &policy.remote) {
             self.store.count_miss();
         }
         Ok(begun)
@@ -327,13 +285,24 @@ impl Wrapper {
                 }
             }
         }
-        Ok(Next::Call(Begun { hash, made: None, bytes: None, owed: owed.boxed(), keep: Keep::New, seen }))
+        Ok(Next::Call(Begun {
+            hash,
+            made: None,
+            bytes: None,
+            owed: owed.boxed(),
+            keep: Keep::New,
+            seen,
+            counts: is_call,
+        }))
     }
 }
 
 impl Wrapper {
     /// The vectorcall function of a wrapper with options.
     pub fn expiring_function(policy: &Policy, tier: Option<&Tier>, bound: Bound) -> Option<py::vectorcallfunc> {
+        if policy.remote.is_some() {
+            return Some(remote_function(policy));
+        }
         if bound == Bound::Off && policy.flights.is_none() {
             return match (&policy.options.copy, policy.options.coroutine) {
                 (CopyPolicy::No, _) => None,
@@ -355,6 +324,33 @@ impl Wrapper {
             (false, false) => clocked_function::<false, false>(policy),
         })
     }
+}
+
+fn remote_function(policy: &Policy) -> py::vectorcallfunc {
+    let is_quick = policy.quick && !policy.ignores();
+    match (policy.options.coroutine, &policy.options.clock) {
+        (false, Clock::Coarse) if is_quick => quick_remote_vectorcall::<CoarseClock, false>,
+        (false, Clock::Exact) if is_quick => quick_remote_vectorcall::<ExactClock, false>,
+        (true, Clock::Coarse) if is_quick => quick_remote_vectorcall::<CoarseClock, true>,
+        (true, Clock::Exact) if is_quick => quick_remote_vectorcall::<ExactClock, true>,
+        (false, _) => expiring_vectorcall,
+        (true, _) => coroutine_vectorcall,
+    }
+}
+
+/// See [`remote::quick`].
+///
+/// # Safety
+/// As there.
+unsafe extern "C" fn quick_remote_vectorcall<C: ClockMode, const COROUTINE: bool>(
+    callable: *mut py::PyObject,
+    args: *const *mut py::PyObject,
+    nargsf: usize,
+    kwnames: *mut py::PyObject,
+) -> *mut py::PyObject {
+    let slow = if COROUTINE { coroutine_vectorcall } else { expiring_vectorcall };
+    // SAFETY: this function's own arguments.
+    unsafe { remote::quick::<C>(callable, args, nargsf, kwnames, slow) }
 }
 
 fn clocked_function<const COROUTINE: bool, const IGNORING: bool>(policy: &Policy) -> py::vectorcallfunc {

@@ -6,7 +6,7 @@
 
 pub(in crate::py) use crate::backend::Words;
 use crate::core::hash::Hash;
-use crate::ffi::{CallArgs, Owned, Raised, Result, thread, to_slot};
+use crate::ffi::{Borrowed, CallArgs, Owned, Raised, Result, thread, to_slot};
 use crate::py::cache::Cache;
 use crate::py::cache::capacity::Bound;
 use crate::py::cache::in_flight::LedFlight;
@@ -14,10 +14,12 @@ use crate::py::cache::lookup::Seen;
 use crate::py::cache::policy::Policy;
 use crate::py::entry::StaleEntry;
 use crate::py::function::Wrapper;
+use crate::py::function::call::remote;
 use crate::py::key::Key;
 use crate::py::tier::buffers::Buffers;
 use crate::py::tier::cache::TieredCache;
 use crate::py::tier::lease::HeldLease;
+use crate::py::tier::remote::Answer;
 use crate::py::tier::source::Source;
 use crate::py::tier::{Tier, with_tier};
 use pyo3_ffi as py;
@@ -54,6 +56,8 @@ pub struct Begun {
     pub keep: Keep,
     /// The keys that it has compared itself with, in a cache in memory.
     pub seen: Seen,
+    /// With a server behind: whether this is a call, which is counted when that has answered.
+    pub counts: bool,
 }
 
 /// What others expect of a call, whatever comes of it.
@@ -159,8 +163,15 @@ pub unsafe fn in_parts(
     if answer != CALL {
         return answer;
     }
-    // SAFETY: as the caller says.
-    let result = unsafe { this.call_in_place(args, nargsf, kwnames) };
+    let result = if this.is_remote() {
+        // SAFETY: written by `begin`.
+        let begun = unsafe { begun.assume_init_ref() };
+        // SAFETY: as the caller says.
+        unsafe { remote::fetch(callable, args, nargsf, kwnames, (begun.made.as_ref(), begun.keep == Keep::Any)) }
+    } else {
+        // SAFETY: as the caller says.
+        unsafe { this.call_in_place(args, nargsf, kwnames) }
+    };
     // SAFETY: as the caller says; written by `begin`, and what the function returned.
     unsafe { end(callable, args, nargsf, kwnames, &begun, result) }
 }
@@ -199,9 +210,17 @@ impl Wrapper {
             return if policy.options.coroutine { result } else { result.and_then(|value| policy.copied(value)) };
         }
         let stored = match result {
+            Ok(answer) if policy.remote.is_some() => self.keep_answered(policy, args, &begun, answer.borrow()),
             Ok(value) => self.keep_result(policy, args, &mut begun, value),
-            Err(raised) if keep == Keep::New => self.instead_of_error(policy, args, &mut begun, raised),
-            Err(raised) => Err(raised),
+            Err(raised) => {
+                if begun.counts && policy.remote.is_some() {
+                    self.count_answer(policy, None);
+                }
+                match keep {
+                    Keep::New => self.instead_of_error(policy, args, &mut begun, raised),
+                    _ => Err(raised),
+                }
+            }
         };
         let result = match begun.owed {
             Some(mut owed) => owed.settle(policy, self.tier(), stored),
@@ -229,6 +248,26 @@ impl Wrapper {
             }),
         }?;
         Ok(value)
+    }
+
+    /// The value that the tier has answered, which the near cache then has, too, if it may. Reenters: as [`Wrapper::end_call`].
+    fn keep_answered(
+        &self,
+        policy: &Policy,
+        args: &CallArgs<'_>,
+        begun: &Begun,
+        answer: Borrowed<'_>,
+    ) -> Result<Owned> {
+        let answer = Answer::of(answer)?;
+        if begun.counts {
+            self.count_answer(policy, Some(answer.origin));
+        }
+        if begun.keep != Keep::Not && begun.owed.as_ref().is_none_or(|owed| owed.may_store(policy)) {
+            policy.with_made(begun.made.as_ref(), args, |key_args| {
+                self.keep_answer(policy, key_args, begun.hash, &answer, &begun.seen)
+            })?;
+        }
+        Ok(answer.value)
     }
 
     /// What is returned where the function has raised, if an entry past its time may be; if not, the exception stays. Reenters: options,
@@ -271,8 +310,9 @@ impl Wrapper {
 
     /// The first part of `cache_refresh`. Reenters: `__hash__` of arguments, `key`, pickle or the serializer.
     pub(in crate::py) fn begin_refresh(&self, args: &CallArgs<'_>) -> Result<Next> {
-        let keep = if self.bound.get() == Bound::Off { Keep::Never } else { Keep::Any };
-        let begun = |hash| Begun { hash, made: None, bytes: None, owed: None, keep, seen: Seen::default() };
+        let keep = if self.bound.get() == Bound::Off && !self.is_remote() { Keep::Never } else { Keep::Any };
+        let begun =
+            |hash| Begun { hash, made: None, bytes: None, owed: None, keep, seen: Seen::default(), counts: false };
         match self.policy() {
             _ if keep == Keep::Never => Ok(Next::Call(begun(Hash::of(0)))),
             Some(policy) if policy.options.coroutine => self.refresh_coroutine(policy, args).map(Next::Return),
@@ -310,6 +350,6 @@ fn begin_refresh_behind<S: Source>(cache: TieredCache<'_, S>, args: &CallArgs<'_
     cache.with_request(args, |request| {
         let keep = if request.is_some() { Keep::Any } else { Keep::Not };
         let bytes = request.map(|request| request.bytes);
-        Ok(Begun { hash: Hash::of(0), made: None, bytes, owed: None, keep, seen: Seen::default() })
+        Ok(Begun { hash: Hash::of(0), made: None, bytes, owed: None, keep, seen: Seen::default(), counts: false })
     })
 }

@@ -185,6 +185,7 @@ fn begin_behind<S: Source>(
                 owed: None,
                 keep: Keep::Never,
                 seen: Seen::default(),
+                counts: false,
             }))
         }
     }
@@ -223,5 +224,6 @@ fn begin_request<S: Source>(this: &Wrapper, args: &CallArgs<'_>, request: TierRe
         owed: owed.boxed(),
         keep: Keep::New,
         seen: Seen::default(),
+        counts: false,
     }))
 }
