@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 import tamis
+from tamis.remote import Redis, Unreachable
 
 HEAD = """\
 # Reference
@@ -49,7 +50,7 @@ def described(docstring: str) -> str:
         if any(re.match(r"[a-z_, ]+: ", row) for row in rows):
             items: list[str] = []
             for row in rows:
-                if row.startswith("Options"):
+                if row.startswith(("Options", "Arguments")):
                     lines.append(row)
                 elif named := re.match(r"([a-z_]+(?:, [a-z_]+)*): (.+)", row):
                     names = ", ".join(f"`{name}`" for name in named[1].split(", "))
@@ -97,6 +98,9 @@ def main() -> None:
         section(2, "caches", tamis.caches),
         "## CachedFunction\n\nThe type of cached functions, also for annotations: `CachedFunction[[int], str]`.\n",
         "## AsyncCachedFunction\n\nThat of cached coroutine functions: `AsyncCachedFunction[[int], str]`.\n",
+        section(2, "tamis.remote.Redis", Redis, "tamis.remote.Redis"),
+        *members(Redis, ["ping", "stats", "close"], "remote.Redis", "tier"),
+        section(2, "tamis.remote.Unreachable", Unreachable),
         section(2, "CacheInfo", tamis.CacheInfo),
         section(2, "patch", tamis.patch),
         section(2, "unpatch", tamis.unpatch),
