@@ -210,7 +210,8 @@ def news(port: int, tier: Redis) -> None:
             f.cache_put(version, 1)
             start = time.perf_counter_ns()
             while g(1) != version:
-                pass
+                # Lets the listening thread have the GIL, as if this were another process.
+                time.sleep(0.00002)
             spans.append((time.perf_counter_ns() - start) / 1e6)
             time.sleep(0.002)
     spans.sort()

@@ -43,7 +43,8 @@ def make_tier(namespace: str) -> Iterator[Callable[..., Redis]]:
     made: list[Redis] = []
 
     def make(server: ServerProcess | Proxy, **options: Any) -> Redis:
-        tier = Redis(server.url, **{"namespace": namespace, **options})
+        # Patient, since machines may be busy: what is about time says so.
+        tier = Redis(server.url, **{"namespace": namespace, "timeout": 5, "deadline": 5, **options})
         made.append(tier)
         return tier
 

@@ -157,7 +157,7 @@ def test_nothing_is_kept_near_before_the_subscription(make_tier, shared_server, 
     source = {1: "old"}
     frozen = threading.Event()
     proxy.hold = lambda piece: frozen if b"subscribe" in piece else None
-    f, g = cached(make_tier(proxy), source), cached(make_tier(shared_server), source)
+    f, g = cached(make_tier(proxy, timeout=0.25), source), cached(make_tier(shared_server), source)
     assert f(1) == "old"
     assert not is_near(f, 1)
     g.cache_put("new", 1)
@@ -188,7 +188,7 @@ from tamis.remote import Redis, Unreachable
 
 url, namespace, seed = sys.argv[1:]
 random = random.Random(int(seed))
-tier = Redis(url, namespace=namespace)
+tier = Redis(url, namespace=namespace, timeout=5)
 
 @tamis.lru_cache(maxsize=8, backend=tier, name="versions")
 def version(key):

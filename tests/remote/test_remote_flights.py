@@ -19,7 +19,7 @@ import tamis
 from tamis.remote import Redis
 
 url, namespace, log, count = sys.argv[1:]
-tier = Redis(url, namespace=namespace)
+tier = Redis(url, namespace=namespace, timeout=5)
 
 @tamis.lru_cache(backend=tier, name="cold", single_flight=True)
 def f(x):
@@ -52,7 +52,7 @@ import tamis
 from tamis.remote import Redis
 
 url, namespace, log, count = sys.argv[1:]
-tier = Redis(url, namespace=namespace)
+tier = Redis(url, namespace=namespace, timeout=5)
 
 @tamis.lru_cache(backend=tier, name="cold")
 async def f(x):
@@ -92,7 +92,7 @@ import tamis
 from tamis.remote import Redis
 
 url, namespace, seconds, lease = sys.argv[1:]
-tier = Redis(url, namespace=namespace, lease=float(lease))
+tier = Redis(url, namespace=namespace, lease=float(lease), timeout=5)
 
 @tamis.lru_cache(backend=tier, name="owned", single_flight=True)
 def f(x):
@@ -111,9 +111,9 @@ def owned(tier):
 
 
 def test_living_owner_keeps_its_lease(make_tier, shared_server, namespace):
-    with Child(OWNER, shared_server.url, namespace, 2, 0.4) as owner:
+    with Child(OWNER, shared_server.url, namespace, 4, 2) as owner:
         assert owner.says() == "computes"
-        f = owned(make_tier(shared_server, lease=0.4))
+        f = owned(make_tier(shared_server, lease=2))
         assert f(1) == "owner"
         assert f.cache_info()[:2] == (1, 0)
 

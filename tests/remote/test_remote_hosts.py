@@ -23,7 +23,7 @@ PROGRAM = """
 import os, sys, threading, time
 import tamis
 from tamis.remote import Redis
-tier = Redis({url!r}, namespace={namespace!r})
+tier = Redis({url!r}, namespace={namespace!r}, timeout=5)
 
 @tamis.lru_cache(maxsize=10, backend=tier, name="f")
 def f(x):

@@ -9,7 +9,7 @@ use crate::py::cache::entry_store::Store;
 use crate::py::cache::eviction::{Cause, Evicted};
 use crate::py::cache::lookup::Action;
 use crate::py::cache::policy::{Policy, Use, entry};
-use crate::py::entry::{Entry, EntryRef};
+use crate::py::entry::EntryRef;
 use crate::py::key::Key;
 
 /// Reads an entry as a call does.
@@ -160,15 +160,6 @@ impl<'a> Put<'a> {
         Self { policy, hash, new, now, replace_fresh, left: Vec::new(), spare: None, no_memory: false, stays: None }
     }
 
-    /// Why an entry leaves that would be good otherwise: a server may have told that it has changed.
-    fn cause_of(&self, entry: &Entry, otherwise: Cause) -> Cause {
-        match (self.policy.stands(entry, self.now), entry.age(self.now)) {
-            (false, _) => Cause::Invalidated,
-            (true, Age::Expired) => Cause::Expired,
-            (true, _) => otherwise,
-        }
-    }
-
     /// Lets the next victim go, which is not the entry that was just stored.
     fn evict(&mut self, store: &mut Store, stored: Option<SlotId>) -> bool {
         let victim = match stored {
@@ -178,7 +169,8 @@ impl<'a> Put<'a> {
         let Some((key, object)) = victim else { return false };
         self.policy.forget_weight(&object);
         // SAFETY: a value of the store of a cache with options, as the policy says.
-        let cause = self.cause_of(unsafe { entry(&object) }, Cause::Size);
+        let expired = unsafe { entry(&object) }.age(self.now) == Age::Expired;
+        let cause = if expired { Cause::Expired } else { Cause::Size };
         self.left.push((key, object, cause));
         true
     }
@@ -213,7 +205,12 @@ impl Action for Put<'_> {
                 self.spare = Some(key);
                 self.policy.forget_weight(&old);
                 // SAFETY: a value of the store of a cache with options, as the policy says.
-                let cause = self.cause_of(unsafe { entry(&old) }, Cause::Replaced);
+                let cause = match (self.policy.stands(unsafe { entry(&old) }, self.now), age) {
+                    // A server has told that it has changed.
+                    (false, _) => Cause::Invalidated,
+                    (true, Age::Expired) => Cause::Expired,
+                    (true, _) => Cause::Replaced,
+                };
                 self.left.push((stored_key, old, cause));
                 self.policy.remember(weight, until);
                 self.make_room(store, 0, Some(id));

@@ -6,8 +6,8 @@ from tamis import _core
 from tamis.remote._drivers import drive, drive_async
 from tamis.remote._entries import Entries
 from tamis.remote._errors import Away, Unreachable
+from tamis.remote._requests import Refused, ReplyError
 from tamis.remote._scripts import INVALIDATE, LOOK, STORE
-from tamis.remote._server import Refused
 from tamis.remote._steps import Call
 
 # As typing.TYPE_CHECKING is for type checkers.
@@ -55,20 +55,18 @@ class RemoteCache(Entries):
         """Tell whether the server has an entry that is good. False if it can't be asked."""
         place = self.place(key)
         try:
-            self.ready_ticket(place)
             what, *rest = self.run(LOOK, place, b"", 1, self.most_sealed)
         except Away:
             return False
         if what != b"value":
             return False
         opened = self.envelope.open(place.seal, rest[0])
-        return opened is not None and type(rest[1]) is int and (rest[1] < 0 or rest[1] > opened[1])
+        return opened is not None and (rest[1] < 0 or bool(rest[1] > opened[1]))
 
     def invalidate(self, key: bytes) -> bool:
         """Drop an entry, and fence whoever computes it now. Tell whether it was there."""
         place = self.place(key)
         with _change(self, place, "cache_invalidate() could not drop the entry on the server"):
-            self.ready_ticket(place)
             fence, milliseconds = self.leases.new_fence(), self.leases.fence_milliseconds
             _, count = self.run(INVALIDATE, place, fence, milliseconds)
         return bool(count == 1)
@@ -85,7 +83,6 @@ class RemoteCache(Entries):
         assert spans is not None
         sealed, milliseconds = self.sealed(place, payload, *spans)
         with _change(self, place, "cache_put() could not store the value on the server"):
-            self.ready_ticket(place)
             who = b"p" + self.leases.new_fence()
             self.run(STORE, place, who, sealed, milliseconds, self.leases.fence_milliseconds)
 
@@ -96,8 +93,8 @@ class RemoteCache(Entries):
         try:
             self.link.start()
             (reply,) = self.link.server.ask((b"SET", self._names.epoch_key, epoch))
-            if reply not in (b"OK", True):
-                raise Refused(str(reply))
+            if reply != b"OK":
+                raise Refused(reply.text if isinstance(reply, ReplyError) else repr(reply))
         except (Away, Refused) as error:
             raise Unreachable(f"cache_clear() could not clear the entries on the server: {error}") from None
         finally:

@@ -139,9 +139,10 @@ def _show(client: Any, options: Any) -> None:
 def _clear(client: Any, options: Any) -> None:
     own = _own(client, options)
     count = sum(function.current for function in own.values())
+    epochs = Leases(1.0)
     # First, so that what is unlinked is nobody's any more.
     for name in own:
-        client.set(_names.FunctionNames(options.namespace, name).epoch_key, Leases.new_token())
+        client.set(_names.FunctionNames(options.namespace, name).epoch_key, epochs.new_token())
     for pattern in (_names.pattern(options.namespace), _names.pattern(options.namespace, leases=True)):
         for names in _scan(client, pattern):
             old = [name for name in names if (parts := _names.parse(name)) is not None and parts.epoch is not None]

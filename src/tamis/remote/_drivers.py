@@ -7,7 +7,9 @@ import contextlib
 import sys
 import threading
 
-from tamis.remote._steps import Ask, Compute, Done, Ended, Failed, Pause
+from tamis.remote._pipe import Unsuited
+from tamis.remote._requests import Send
+from tamis.remote._steps import Compute, Done, Ended, Failed, Pause, Start
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tamis.remote._link import Link
+    from tamis.remote._requests import Command
     from tamis.remote._steps import Answer, Step, Steps
 
 
@@ -59,10 +62,10 @@ def drive(steps: Steps, function: Callable[[], Any], link: Link) -> Answer:
                 except BaseException as error:
                     raised = error
                     raise _told(error) from None
-            elif isinstance(step, Ask):
-                done = step.now()
+            elif isinstance(step, Send):
+                done = link.server.ask(*step.commands)
             else:
-                _pause(step, link)
+                link.start() if isinstance(step, Start) else _pause(step, link)
                 done = None
         except BaseException as error:
             step = _advance(steps.throw, error)
@@ -102,11 +105,12 @@ async def drive_async(steps: Steps, function: Callable[[], Awaitable[Any]], link
                     except BaseException as error:
                         raised = error
                         raise _told(error) from None
-                elif isinstance(step, Ask):
-                    done = await host.ask(step.now)
+                elif isinstance(step, Send):
+                    done = await host.ask(step.commands)
+                elif isinstance(step, Start):
+                    done = link.has_begun or await host.by_thread(link.start)
                 else:
-                    await host.pause(step)
-                    done = None
+                    done = await host.pause(step)
             except BaseException as error:
                 step = _advance(steps.throw, error)
             else:
@@ -122,12 +126,22 @@ class _Asyncio:
         self._link = link
         self._loop = asyncio.get_running_loop()
 
-    async def ask(self, now: Callable[[], Any]) -> Any:
+    async def ask(self, commands: tuple[Command, ...]) -> list[Any]:
+        pipe = self._link.pipe(self._loop)
+        if pipe is not None:
+            try:
+                return await pipe.ask(commands, self.by_thread)
+            except Unsuited:
+                self._link.has_pipes = False
+        replies: list[Any] = await self.by_thread(self._link.server.ask, *commands)
+        return replies
+
+    async def by_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         executor = self._link.executor
         if executor is None:
             # There is nothing to ask, so it does not block.
-            return now()
-        future = self._loop.run_in_executor(executor, now)
+            return function(*arguments)
+        future = self._loop.run_in_executor(executor, function, *arguments)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -157,14 +171,21 @@ class _Asyncio:
 
 
 def _host(link: Link) -> Any:
-    return _Trio() if "trio" in sys.modules else _Nothing(link)
+    return _Trio(link) if "trio" in sys.modules else _Nothing(link)
 
 
 class _Trio:
-    async def ask(self, now: Callable[[], Any]) -> Any:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def ask(self, commands: tuple[Command, ...]) -> list[Any]:
+        replies: list[Any] = await self.by_thread(self._link.server.ask, *commands)
+        return replies
+
+    async def by_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         import trio
 
-        return await trio.to_thread.run_sync(now)
+        return await trio.to_thread.run_sync(function, *arguments)
 
     async def pause(self, step: Pause) -> None:
         import trio
@@ -179,8 +200,11 @@ class _Nothing:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def ask(self, now: Callable[[], Any]) -> Any:
-        return now()
+    async def ask(self, commands: tuple[Command, ...]) -> list[Any]:
+        return self._link.server.ask(*commands)
+
+    async def by_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
 
     async def pause(self, step: Pause) -> None:
         _pause(step, self._link)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import threading
 import warnings
 
 from tamis import _core
 from tamis.remote import _names
 from tamis.remote._envelope import OVERHEAD, Envelope
 from tamis.remote._errors import Away
+from tamis.remote._requests import Refused, running
 from tamis.remote._scripts import STORE
-from tamis.remote._server import Refused
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from tamis.remote._leases import Leases
     from tamis.remote._link import Link
+    from tamis.remote._requests import Requests
     from tamis.remote._scripts import Script
 
 _A_MILLISECOND = 1_000_000
@@ -80,9 +80,10 @@ class Entries:
         self._names = _names.FunctionNames(link.namespace, name)
         # The one that was seen last. What nobody has used: the server makes one.
         self._epoch = b"-"
+        # What the server gets where it has none, and who has made that: the child of a fork makes its own.
+        self._next_epoch: tuple[Leases, bytes] = self.leases, self.leases.new_token()
         self.envelope = Envelope(values.secret, values.serializer is not None)
         self.most_sealed = values.most_bytes + OVERHEAD
-        self._lock = threading.Lock()
         self._counts = {"errors": 0, "oversize": 0, "unserializable": 0}
         self._warned = False
 
@@ -95,11 +96,6 @@ class Entries:
         """Return where the entry of a key lies."""
         return Place(self._names, self._epoch, self._names.digest(key))
 
-    def ready_ticket(self, place: Place) -> tuple[int, int]:
-        """Return a ticket, once the server is listened to."""
-        self.link.start()
-        return self.ticket(place)
-
     def ticket(self, place: Place, alone: bool = False) -> tuple[int, int]:
         """Return a ticket for what is asked of the server from now on."""
         ticket: tuple[int, int] = self.link.watch.ticket(place.stripe, alone)
@@ -109,8 +105,8 @@ class Entries:
         """Have no near entry of this key stand."""
         self.link.watch.changed(place.stripe)
 
-    def run(self, script: Script, place: Place, *arguments: bytes | int) -> list[Any]:
-        """Run a script at this place, in the epoch that holds.
+    def running(self, script: Script, place: Place, *arguments: bytes | int) -> Requests:
+        """Run a script at this place, in the epoch that holds, and return what it answers.
 
         Raises Away where there is no answer, or none of use; and Refused where the server would not store.
         """
@@ -118,23 +114,38 @@ class Entries:
         for _ in range(_MOST_EPOCHS):
             if place.epoch != self._epoch:
                 place.move(self._names, self._epoch)
-            epoch = place.epoch
+            keys = self._names.epoch_key, place.value, place.lease
             try:
-                reply = server.run(
-                    script, self._names.epoch_key, place.value, place.lease, epoch, self.leases.new_token(), *arguments
-                )
+                reply = yield from running(script, *keys, place.epoch, self._new_epoch(), *arguments)
             except Refused:
                 if script is STORE:
                     raise
-                server.refused()
+                server.failed()
                 raise Away from None
-            if type(reply) is not list or not reply:
-                server.refused()
+            if not _is_answer(reply):
+                server.failed()
                 raise Away
+            server.answered()
             if reply[0] != b"epoch":
                 return reply
             self._epoch = reply[1]
+            if reply[1] == self._next_epoch[1]:
+                # No epoch comes twice, or what was stored in the first one would be found again.
+                self._next_epoch = self.leases, self.leases.new_token()
         raise Away
+
+    def _new_epoch(self) -> bytes:
+        maker, epoch = self._next_epoch
+        if maker is not self.leases:
+            epoch = self.leases.new_token()
+            self._next_epoch = self.leases, epoch
+        return epoch
+
+    def run(self, script: Script, place: Place, *arguments: bytes | int) -> list[Any]:
+        """Run a script in this thread: see ``running``."""
+        self.link.start()
+        answer: list[Any] = self.link.server.make(self.running(script, place, *arguments))
+        return answer
 
     def encoded(self, value: Any) -> bytes | None:
         """Return the bytes of a value, or None if it has none or too many, which is counted."""
@@ -185,18 +196,18 @@ class Entries:
 
     def reset_counts(self) -> None:
         """Count from zero again."""
-        with self._lock:
+        with self.link.counting:
             self._counts = dict.fromkeys(self._counts, 0)
 
     def add_counts(self, counts: dict[str, int]) -> None:
         """Add what is counted here to what the compiled part counts."""
-        with self._lock:
+        with self.link.counting:
             own = dict(self._counts)
         own["errors"] += counts.get("errors", 0)
         counts.update(own, pushes=self.link.pushes, reconnects=self.link.reconnects)
 
     def _count(self, what: str) -> None:
-        with self._lock:
+        with self.link.counting:
             self._counts[what] += 1
 
     def _warn(self, why: str) -> None:
@@ -208,6 +219,27 @@ class Entries:
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+# What scripts answer, and of which types the rest is.
+_ANSWERS: dict[bytes, tuple[type, ...]] = {
+    b"epoch": (bytes,),
+    b"value": (bytes, int),
+    b"lease": (),
+    b"other": (bytes,),
+    b"none": (bytes,),
+    b"stored": (),
+    b"superseded": (),
+    b"done": (int,),
+}
+
+
+def _is_answer(reply: Any) -> bool:
+    """Tell whether one of the scripts has answered so: a server may say anything."""
+    if type(reply) is not list or not reply or type(reply[0]) is not bytes:
+        return False
+    types = _ANSWERS.get(reply[0])
+    return types is not None and tuple(map(type, reply[1:])) == types
 
 
 def _nanoseconds(value: Any) -> int:

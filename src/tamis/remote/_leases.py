@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 
@@ -25,16 +26,17 @@ class Leases:
         self.milliseconds = max(1, int(seconds * 1000))
         self._period = seconds * _RENEWED_AFTER
         self._held: dict[bytes, tuple[bytes, float]] = {}
+        # The child of a fork begins anew, so no two processes have the same.
+        self._own = os.urandom(12).hex().encode()
+        self._numbers = itertools.count()
 
-    @staticmethod
-    def new_token() -> bytes:
+    def new_token(self) -> bytes:
         """Return a token that nobody else has."""
-        return os.urandom(12).hex().encode()
+        return b"%b%x" % (self._own, next(self._numbers))
 
-    @classmethod
-    def new_fence(cls) -> bytes:
+    def new_fence(self) -> bytes:
         """Return a fence that nobody else has put anywhere."""
-        return b"!" + cls.new_token()
+        return b"!" + self.new_token()
 
     def take(self, lease: bytes, token: bytes) -> None:
         """Note a lease that this process has got."""

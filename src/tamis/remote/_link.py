@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import weakref
@@ -12,12 +13,14 @@ from tamis import _core
 from tamis.remote._errors import Away
 from tamis.remote._leases import Leases
 from tamis.remote._listener import Listener
+from tamis.remote._pipe import Pipe
 from tamis.remote._server import Server
 from tamis.remote._waiters import Waiters
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from typing import Any
 
@@ -49,15 +52,21 @@ class Link:
         self.server = Server(connect, timeout)
         self._connect = connect
         self._deadline = deadline
+        self._timeout = timeout
         self._closed = False
+        # Whether connections and loops are of a kind that loops can read from themselves.
+        self.has_pipes = True
         self._begin()
         _all.add(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        # For the counts of functions.
+        self.counting = threading.Lock()
         self._process = os.getpid()
         self.waiters = Waiters()
         self.leases = Leases(self.lease)
+        self._pipes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pipe] = weakref.WeakKeyDictionary()
         self._executor: ThreadPoolExecutor | None = None
         self._listener: Listener | None = None
 
@@ -83,7 +92,13 @@ class Link:
             self._closed = True
             listener, self._listener = self._listener, None
             executor, self._executor = self._executor, None
+            pipes = list(self._pipes.items())
+            self._pipes.clear()
         self.server.end()
+        for loop, pipe in pipes:
+            # A loop that is closed has nobody who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(pipe.end)
         if listener is not None:
             listener.end(_END_SECONDS)
         if executor is not None:
@@ -97,6 +112,21 @@ class Link:
             if self._executor is None and not self._closed:
                 self._executor = ThreadPoolExecutor(_THREADS, "tamis.remote")
             return self._executor
+
+    def pipe(self, loop: asyncio.AbstractEventLoop) -> Pipe | None:
+        """Return the connection of a loop's tasks. None: they have none, and threads ask for them."""
+        if not self.has_pipes or self._closed:
+            return None
+        pipe = self._pipes.get(loop)
+        if pipe is None:
+            with self._lock:
+                pipe = self._pipes[loop] = Pipe(self.server, loop, self._timeout)
+        return pipe
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server is listened to, or nothing is asked any more."""
+        return self._listener is not None
 
     def start(self) -> None:
         """Listen to the server, from the first call on. That one waits for it, as long as a request may take."""

@@ -8,25 +8,21 @@ import time
 from collections import deque
 
 from tamis.remote._errors import Away
+from tamis.remote._requests import ReplyError, running
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
+    from tamis.remote._requests import Command, Requests
     from tamis.remote._scripts import Script
-
-    Command = tuple["bytes | int | str", ...]
 
 # After so many failures in a row nobody asks any more, until the listener has reached the server again.
 _MOST_FAILURES = 2
 # Connections that are kept for the next request.
 _KEPT = 64
-
-
-class Refused(Exception):
-    """The server has answered with an error. Never leaves this package."""
 
 
 class Server:
@@ -67,7 +63,8 @@ class Server:
         self._failures = 0
         self._is_away = self._is_closed
 
-    def _failed(self) -> None:
+    def failed(self) -> None:
+        """Count a request without an answer of use. After some in a row the server is given up."""
         with self._lock:
             self._failures += 1
             gone = self._failures >= _MOST_FAILURES and not self._is_away
@@ -92,17 +89,20 @@ class Server:
             connection.disconnect()
 
     def ask(self, *commands: Command) -> list[Any]:
-        """Send commands in one go, and return the replies. An error among these is one of the package's exceptions.
+        """Send commands in one go, and return the replies. An error among these is a ReplyError.
 
         Raises Away where there is no answer in time, without a wait if that is known.
         """
         if self._is_away:
             raise Away
         try:
-            return self.ask_anyway(*commands)
+            replies = self.ask_anyway(*commands)
         except Away:
-            self._failed()
+            self.failed()
             raise
+        if any(isinstance(reply, ReplyError) and reply.is_elsewhere for reply in replies):
+            self.drop_connections()
+        return replies
 
     def ask_anyway(self, *commands: Command) -> list[Any]:
         """As ``ask``, also where it was of no use before."""
@@ -142,37 +142,48 @@ class Server:
                     self.close(connection)
                 return replies
 
+    def connected(self) -> Any:
+        """Return a new connection of the package's. Raises Away."""
+        connection = self._connect()
+        try:
+            connection.connect()
+        except Exception:
+            self.close(connection)
+            raise Away from None
+        return connection
+
     @staticmethod
     def _reply(connection: Any) -> Any:
-        import redis.exceptions
+        import redis.exceptions as errors
 
         try:
             return connection.read_response(disconnect_on_error=True)
-        except redis.exceptions.ResponseError as error:
-            return error
+        except errors.ResponseError as error:
+            elsewhere = isinstance(error, errors.ReadOnlyError | errors.ClusterError | errors.MovedError)
+            is_missing = isinstance(error, errors.NoScriptError)
+            return ReplyError(str(error), is_missing_script=is_missing, is_elsewhere=elsewhere)
+
+    def make(self, requests: Requests) -> Any:
+        """Make requests in this thread, and return what they say."""
+        replies: list[Any] | None = None
+        while True:
+            try:
+                send = requests.send(replies)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                return stop.value
+            try:
+                replies = self.ask(*send.commands)
+            except Away as away:
+                requests.close()
+                raise away from None
 
     def run(self, script: Script, *keys_and_arguments: bytes | int) -> Any:
-        """Run a script, and return its reply. Raises Away, or Refused where the server answers with an error."""
-        (reply,) = self.ask((b"EVALSHA", script.digest, script.keys, *keys_and_arguments))
-        return self._told(script, keys_and_arguments, reply)
+        """Run a script in this thread: see ``running``."""
+        return self.make(running(script, *keys_and_arguments))
 
-    def _told(self, script: Script, keys_and_arguments: Sequence[bytes | int], reply: Any) -> Any:
-        import redis.exceptions
-
-        if isinstance(reply, redis.exceptions.NoScriptError):
-            (reply,) = self.ask((b"EVAL", script.source, script.keys, *keys_and_arguments))
-        if isinstance(reply, Exception):
-            elsewhere = redis.exceptions.ReadOnlyError | redis.exceptions.ClusterError | redis.exceptions.MovedError
-            if isinstance(reply, elsewhere):
-                # Another server may be the one to ask by now.
-                self.drop_connections()
-            raise Refused(str(reply)) from None
+    def answered(self) -> None:
+        """Count a request with an answer of use."""
         self._failures = 0
-        return reply
-
-    def refused(self) -> None:
-        """Count an answer that is of no use as a failure."""
-        self._failed()
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait for what another thread is to do, for as long as a request may take."""

@@ -14,8 +14,8 @@ from functools import partial
 from tamis import _core
 from tamis.remote._entries import LONGEST
 from tamis.remote._errors import Away, Unreachable
+from tamis.remote._requests import Refused, Send, running
 from tamis.remote._scripts import CLAIM, LOOK, RELEASE, STORE
-from tamis.remote._server import Refused
 
 # As typing.TYPE_CHECKING is for type checkers.
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tamis.remote._entries import Entries
 
     Answer = tuple[Any, int, "int | None", "int | None", "int | None", "int | None"]
-    Step: TypeAlias = "Ask | Compute | Pause"
+    Step: TypeAlias = "Start | Send | Compute | Pause"
     Steps = Generator[Step, Any, Answer]
 
 # Where a value is from, as the compiled part reads it.
@@ -38,13 +38,8 @@ _ENOUGH, _ENOUGH_LEASES = 30.0, 3.0
 _A_MILLISECOND = 1_000_000
 
 
-class Ask:
-    """Ask the server: call this, which may block for as long as a request takes."""
-
-    __slots__ = ("now",)
-
-    def __init__(self, now: Callable[[], Any]) -> None:
-        self.now = now
+class Start:
+    """Begin to listen to the server. The first time that takes as long as a request may."""
 
 
 class Compute:
@@ -111,8 +106,7 @@ class Call:
             return (yield from self._look_and_compute())
         except Exception:
             if self._token:
-                with contextlib.suppress(Away):
-                    yield Ask(self._release)
+                yield from self._let_go()
             raise
         except BaseException:
             # A task that was cancelled, a signal: there is no time to wait for the server.
@@ -133,13 +127,13 @@ class Call:
         cache = self._cache
         old: Found | None = None
         try:
-            ticket = yield Ask(lambda: cache.ready_ticket(self._place))
-            found, ticket = yield from self._look(ticket)
+            yield Start()
+            found, ticket = yield from self._look()
             if found is not None:
                 if found.fresh > 0:
                     return found.value, FOUND, found.fresh, found.used, *ticket
                 old = found
-                if not (yield Ask(self._claim)) and found.used_without_error > 0:
+                if not (yield from self._claim()) and found.used_without_error > 0:
                     return found.value, STALE, 0, found.used, *ticket
         except Away:
             return self._alone((yield Compute()))
@@ -157,12 +151,13 @@ class Call:
         except Away:
             return self._alone(value)
 
-    def _look(self, ticket: tuple[int, int]) -> Generator[Ask | Pause, Any, tuple[Found | None, tuple[int, int]]]:
+    def _look(self) -> Generator[Step, Any, tuple[Found | None, tuple[int, int]]]:
         """Find the value, or become the one who computes it, or wait until the one who does has."""
         cache, place = self._cache, self._place
         pause, until = _FIRST_PAUSE, 0.0
         while True:
-            found, is_anothers = yield Ask(self._ask)
+            ticket = cache.ticket(place)
+            found, is_anothers = yield from self._ask()
             if found is not None or not is_anothers:
                 return found, ticket
             now = time.monotonic()
@@ -171,28 +166,30 @@ class Call:
                 return None, ticket
             yield Pause(place.digest, pause * random.uniform(0.5, 1.0), partial(self._has_changed, ticket))
             pause = min(2 * pause, _LONGEST_PAUSE)
-            ticket = cache.ticket(place)
 
     def _has_changed(self, since: tuple[int, int]) -> bool:
         return self._cache.ticket(self._place) != since
 
-    def _ask(self) -> tuple[Found | None, bool]:
+    def _ask(self) -> Generator[Step, Any, tuple[Found | None, bool]]:
         cache, place = self._cache, self._place
-        token = cache.leases.new_token() if cache.single_flight else b""
-        what, *rest = cache.run(LOOK, place, token, cache.leases.milliseconds, cache.most_sealed)
+        # From now on the lease may be there, whatever becomes of the request.
+        self._token = token = cache.leases.new_token() if cache.single_flight else b""
+        what, *rest = yield from cache.running(LOOK, place, token, cache.leases.milliseconds, cache.most_sealed)
+        if what == b"lease":
+            cache.leases.take(place.lease, token)
+            return None, False
+        self._token = b""
         if what == b"value":
             return self._opened(*rest), False
-        if what == b"lease":
-            self._has(token)
-        elif what == b"none":
+        if what == b"none":
             self._fence = rest[0]
         # A call inside of the computation that has the lease computes for itself.
         return None, what == b"other" and not cache.leases.is_own(place.lease, rest[0])
 
-    def _opened(self, sealed: Any, milliseconds: Any) -> Found | None:
+    def _opened(self, sealed: bytes, milliseconds: int) -> Found | None:
         cache = self._cache
         opened = cache.envelope.open(self._place.seal, sealed)
-        if opened is None or type(milliseconds) is not int:
+        if opened is None:
             return None
         stale, on_error, payload = opened
         value = cache.decoded(payload)
@@ -202,32 +199,24 @@ class Call:
         fresh = left - stale * _A_MILLISECOND
         return Found(value[0], fresh, left - on_error * _A_MILLISECOND, left)
 
-    def _claim(self) -> bool:
+    def _claim(self) -> Generator[Step, Any, bool]:
         """Become the one who computes a stale value anew, unless another one is."""
         cache, place = self._cache, self._place
-        if self._token:
-            return True
-        token = cache.leases.new_token()
-        what, *rest = cache.run(CLAIM, place, token, cache.leases.milliseconds)
+        self._token = token = cache.leases.new_token()
+        what, *rest = yield from cache.running(CLAIM, place, token, cache.leases.milliseconds)
         if what == b"lease":
-            self._has(token)
+            cache.leases.take(place.lease, token)
             return True
-        return cache.leases.is_own(place.lease, rest[0])
+        self._token = b""
+        return what == b"other" and cache.leases.is_own(place.lease, rest[0])
 
-    def _has(self, token: bytes) -> None:
-        self._token = token
-        self._cache.leases.take(self._place.lease, token)
-
-    def _release(self) -> None:
+    def _let_go(self) -> Generator[Step, Any, None]:
+        """Give the lease back, if there is one."""
         token, self._token = self._token, b""
-        self._cache.leases.forget(self._place.lease)
-        with contextlib.suppress(Refused):
-            self._cache.link.server.run(RELEASE, self._place.lease, token)
-
-    def _let_go(self) -> Generator[Ask, Any, None]:
-        if self._token:
-            with contextlib.suppress(Away):
-                yield Ask(self._release)
+        if token:
+            self._cache.leases.forget(self._place.lease)
+            with contextlib.suppress(Away, Refused):
+                yield from running(RELEASE, self._place.lease, token)
 
     def _keep(self, value: Any, new_fence: bytes = b"") -> Steps:
         """Store what was computed, unless it can't be or may not be, and answer with it."""
@@ -238,23 +227,28 @@ class Call:
             yield from self._let_go()
             return value, COMPUTED, None, None, None, None
         fresh, used = spans
-        stored = yield Ask(lambda: self._store(payload, fresh, used, new_fence))
+        stored = yield from self._store(payload, fresh, used, new_fence)
         if not stored:
             return value, COMPUTED, None, None, None, None
         return value, COMPUTED, fresh, used, *stored
 
-    def _store(self, payload: bytes, fresh: int | None, used: int | None, new_fence: bytes) -> tuple[int, int] | None:
+    def _store(
+        self, payload: bytes, fresh: int | None, used: int | None, new_fence: bytes
+    ) -> Generator[Step, Any, tuple[int, int] | None]:
         cache, place = self._cache, self._place
-        token, self._token = self._token, b""
-        cache.leases.forget(place.lease)
-        ticket = cache.ticket(place)
+        ticket, token = cache.ticket(place), self._token
         sealed, milliseconds = cache.sealed(place, payload, fresh, used)
+        who = b"p" + new_fence if new_fence else b"t" + token if token else b"f" + self._fence
         try:
-            who = b"p" + new_fence if new_fence else b"t" + token if token else b"f" + self._fence
-            what, *_ = cache.run(STORE, place, who, sealed, milliseconds, cache.leases.fence_milliseconds)
+            what, *_ = yield from cache.running(
+                STORE, place, who, sealed, milliseconds, cache.leases.fence_milliseconds
+            )
         except Refused:
             # Read-only, or out of memory.
             raise Away from None
+        finally:
+            cache.leases.forget(place.lease)
+        self._token = b""
         return ticket if what == b"stored" else None
 
     def _alone(self, value: Any) -> Answer:
