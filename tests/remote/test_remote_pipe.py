@@ -64,7 +64,7 @@ def test_errors_and_lines():
     assert not error.is_elsewhere
     assert _parsed(bytearray(b"-READONLY You can't\r\n"), 0, 0)[0].is_elsewhere
     for rubbish in (b"*9\r\n" * 9, b"$-2\r\n", b"$99999999999\r\n", b"*-2\r\n", b":x\r\n", b"?\r\n", b"x" * (1 << 17)):
-        with pytest.raises(ValueError, match=r""):
+        with pytest.raises(ValueError, match="no |invalid literal|without an end"):
             _parsed(bytearray(rubbish), 0, 0)
 
 

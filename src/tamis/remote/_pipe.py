@@ -63,7 +63,8 @@ class Pipe:
         self._replies: list[Any] = []
         self._input = bytearray()
         self._output = bytearray()
-        self._timer: asyncio.TimerHandle | None = None
+        # Whether the loop is to look at the time. No handle is kept, which would keep the loop.
+        self._is_timed = False
         self._at_end: weakref.finalize[..., asyncio.AbstractEventLoop] | None = None
 
     async def ask(self, commands: tuple[Command, ...], by_thread: Callable[..., Any]) -> list[Any]:
@@ -137,15 +138,16 @@ class Pipe:
         loop = asyncio.get_running_loop()
         request = _Request(loop.create_future(), count, loop.time() + self._timeout)
         self._waiting.append(request)
-        if self._timer is None:
-            self._timer = loop.call_later(self._timeout, self._look_at_time)
+        if not self._is_timed:
+            self._is_timed = True
+            loop.call_later(self._timeout, self._look_at_time)
         self._output += content
         if len(self._output) == len(content):
             self._writable()
         return request
 
     def _look_at_time(self) -> None:
-        self._timer = None
+        self._is_timed = False
         loop = self._loop()
         if loop is None or not self._waiting:
             return
@@ -153,7 +155,8 @@ class Pipe:
         if left <= 0:
             self._end(Away())
         else:
-            self._timer = loop.call_later(left, self._look_at_time)
+            self._is_timed = True
+            loop.call_later(left, self._look_at_time)
 
     def _writable(self) -> None:
         loop, ours = self._loop(), self._socket
