@@ -140,7 +140,11 @@ bench-programs: venv ## real programs with functools' caches and with tamis's: s
 bench-remote: venv ## a tier in Redis, beside redis-py, cashews, aiocache and dogpile.cache
 	@command -v redis-server >/dev/null || { echo "tamis: the command 'redis-server' was not found" >&2; exit 2; }
 	@$(PIP) '.[redis]' 'cashews[redis]' 'aiocache[redis]' dogpile.cache
-	$(BIN)/python bench/remote.py $(ARGS)
+	@mkdir -p bench/build
+	$(BIN)/python bench/remote.py --json bench/build/remote.json $(ARGS)
+	@[ -x .venv-plot/bin/python ] || $(PLOT_PYTHON) -m venv .venv-plot
+	@.venv-plot/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'matplotlib>=3.8'
+	@.venv-plot/bin/python bench/plot.py bench/build/remote.json bench/build/remote.svg
 
 bench-shared: venv ## caches that processes share, beside warp_cache
 	@[ -x $(VENV)-shared/bin/python ] || $(PYTHON) -m venv $(VENV)-shared

@@ -1,4 +1,4 @@
-"""Draws what `threads.py --json` or `shared.py --json` has written: `python bench/plot.py FILE.json FILE.svg`.
+"""Draws what `threads.py`, `shared.py` or `remote.py` have written by `--json`: `python bench/plot.py FILE FILE.svg`.
 
 Needs matplotlib.
 
@@ -57,6 +57,23 @@ def draw_bars(measured: dict[str, Any], path: str) -> None:
     save(figure, measured, path)
 
 
+def draw_tables(measured: dict[str, Any], path: str) -> None:
+    """Microseconds a call, a picture for each table and a bar for each row, on a scale of powers of ten."""
+    tables = measured["tables"]
+    figure, axes = pyplot.subplots(len(tables), 1, figsize=(8, 1.5 * len(tables)), layout="constrained", squeeze=False)
+    for axis, table in zip(axes[:, 0], tables, strict=True):
+        names = list(table["microseconds"])
+        bars = axis.barh(range(len(names)), list(table["microseconds"].values()))
+        axis.bar_label(bars, fmt="%.3g", fontsize=7, color="gray", padding=2)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.invert_yaxis()
+        axis.set_xscale("log")
+        axis.set_title(table["title"], fontsize=8, color="gray")
+        axis.tick_params(colors="gray")
+    axes[-1][0].set_xlabel("microseconds a call", color="gray")
+    save(figure, measured, path)
+
+
 def save(figure: Any, measured: dict[str, Any], path: str) -> None:
     """Write the picture, and on it what it was measured on."""
     environment = measured["environment"]
@@ -66,5 +83,8 @@ def save(figure: Any, measured: dict[str, Any], path: str) -> None:
 
 if __name__ == "__main__":
     measurements = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    (draw if "scenario" in measurements["rows"][0] else draw_bars)(measurements, sys.argv[2])
+    if "tables" in measurements:
+        draw_tables(measurements, sys.argv[2])
+    else:
+        (draw if "scenario" in measurements["rows"][0] else draw_bars)(measurements, sys.argv[2])
     print(f"plot: {sys.argv[2]}")

@@ -2,6 +2,7 @@
 
 One server on loopback, which this script starts; all in one process, in turns, and of many passes the least counts.
 Beside a bare GET of redis-py and, where they are there, its client-side cache, cashews, aiocache and dogpile.cache.
+`--json FILE` is what `python bench/plot.py FILE.json FILE.svg` draws, and `--valkey` has Valkey's server.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import redis
+import subject
 
 import tamis
 from tamis.remote import Redis
@@ -30,6 +33,8 @@ REPEATS = 200
 VALUE = {"symbol": "TAM", "price": 12.5, "sizes": [1, 2, 3], "name": "a company of that name"}
 
 Timed = dict[str, float]
+# What was shown, for --json.
+TABLES: list[dict[str, object]] = []
 
 
 @contextlib.contextmanager
@@ -83,6 +88,7 @@ async def awaited_in_turns(calls: dict[str, Callable[[], Awaitable[object]]], re
 
 def show(title: str, timed: Timed, beside: str) -> None:
     """A table of microseconds, and how many times those of one row."""
+    TABLES.append({"title": title, "microseconds": timed})
     print(f"\n{title}")
     for name, taken in timed.items():
         print(f"  {name:<44} {taken:>10.3f} us {taken / timed[beside]:>9.2f}")
@@ -248,6 +254,9 @@ def main() -> None:
             asyncio.run(awaits(port, tier))
             news(port, tier)
             memory(tier)
+    if "--json" in sys.argv:
+        measured = {"environment": subject.environment(tamis), "tables": TABLES}
+        Path(sys.argv[sys.argv.index("--json") + 1]).write_text(json.dumps(measured, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

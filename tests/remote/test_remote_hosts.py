@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import itertools
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -17,7 +20,7 @@ from helpers.marks import (
     forks_beside_threads,
 )
 from helpers.server_tools import eventually, free_port
-from helpers.subprocess_tools import run_child
+from helpers.subprocess_tools import environment_with, run_child
 
 PROGRAM = """
 import os, sys, threading, time
@@ -256,3 +259,58 @@ def test_threads(make_tier, shared_server):
     for f in functions:
         eventually(lambda f=f: [f(x) for x in range(8)] == [versions[x] for x in range(8)])
         assert f.cache_info().currsize <= 6
+
+
+APPLICATION = """
+import os
+import tamis
+from tamis.remote import Redis
+
+tier = Redis(os.environ["TIER"], namespace=os.environ["NAMESPACE"], timeout=5)
+
+@tamis.lru_cache(backend=tier, name="pages")
+def page(number):
+    return f"page {number}"
+
+page(0)  # before the workers are forked
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{os.getpid()}|{page(int(environ['QUERY_STRING']))}".encode()]
+"""
+
+
+@for_systems_with_fork
+def test_workers_of_a_preloaded_server(tmp_path, make_tier, shared_server, namespace):
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed: the extra 'test' has it, for Linux")
+    (tmp_path / "pages.py").write_text(APPLICATION)
+    port = free_port()
+
+    def get(number):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request("GET", f"/?{number}")
+            return connection.getresponse().read().decode().split("|")
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}"]
+    environment = environment_with(str(tmp_path), *sys.path, TIER=shared_server.url, NAMESPACE=namespace)
+    with open(tmp_path / "log", "wb") as log:
+        server = subprocess.Popen(
+            [*command, "pages:application"], cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        eventually(lambda: get(0), 30)
+        workers = set()
+        eventually(lambda: (workers.add(get(1)[0]), len(workers))[1] == 2, 30)
+        page = tamis.lru_cache(backend=make_tier(shared_server), name="pages")(str)
+        assert page(1) == "page 1"
+        page.cache_put("new", 1)
+        eventually(lambda: get(1)[1] == "new")
+        assert all(get(1)[1] == "new" for _ in range(20))
+    finally:
+        server.terminate()
+        server.wait(20)
