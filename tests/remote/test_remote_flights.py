@@ -179,6 +179,7 @@ def test_computation_whose_entry_was_changed_meanwhile_is_stored_nowhere(make_ti
     go_on.set()
     leader.join()
     assert results == ["old"]
+    assert f.cache_parameters()["backend"].stats()["leases"] == 0
     assert f.cache_contains(1) == (way == "put")
     assert g(1) == "new"
     eventually(lambda: f(1) == "new")
@@ -308,7 +309,7 @@ def test_interrupted_wait(make_tier, shared_server, namespace):
             signal.signal(signal.SIGALRM, previous)
 
 
-@pytest.mark.parametrize("way", ["invalidate", "put"])
+@pytest.mark.parametrize("way", ["invalidate", "put", "clear"])
 def test_computation_without_a_lease_is_fenced_as_well(make_tier, shared_server, way):
     begun, go_on = threading.Event(), threading.Event()
 
@@ -323,7 +324,7 @@ def test_computation_without_a_lease_is_fenced_as_well(make_tier, shared_server,
     leader = threading.Thread(target=f, args=(1,))
     leader.start()
     assert begun.wait(5)
-    {"invalidate": lambda: g.cache_invalidate(1), "put": lambda: g.cache_put("new", 1)}[way]()
+    {"invalidate": lambda: g.cache_invalidate(1), "clear": g.cache_clear, "put": lambda: g.cache_put("new", 1)}[way]()
     go_on.set()
     leader.join()
     assert g.cache_contains(1) == (way == "put")

@@ -105,14 +105,15 @@ class Entries:
         """Have no near entry of this key stand."""
         self.link.watch.changed(place.stripe)
 
-    def running(self, script: Script, place: Place, *arguments: bytes | int) -> Requests:
+    def running(self, script: Script, place: Place, *arguments: bytes | int, moves: bool = True) -> Requests:
         """Run a script at this place, in the epoch that holds, and return what it answers.
 
+        Unless it ``moves``, the epoch is to be that of the place: if another one holds, that is the answer.
         Raises Away where there is no answer, or none of use; and Refused where the server would not store.
         """
         server = self.link.server
         for _ in range(_MOST_EPOCHS):
-            if place.epoch != self._epoch:
+            if moves and place.epoch != self._epoch:
                 place.move(self._names, self._epoch)
             keys = self._names.epoch_key, place.value, place.lease
             try:
@@ -132,6 +133,8 @@ class Entries:
             if reply[1] == self._next_epoch[1]:
                 # No epoch comes twice, or what was stored in the first one would be found again.
                 self._next_epoch = self.leases, self.leases.new_token()
+            if not moves:
+                return reply
         raise Away
 
     def _new_epoch(self) -> bytes:

@@ -240,8 +240,9 @@ class Call:
         sealed, milliseconds = cache.sealed(place, payload, fresh, used)
         who = b"p" + new_fence if new_fence else b"t" + token if token else b"f" + self._fence
         try:
+            # What was begun before a clear is not of the epoch after it.
             what, *_ = yield from cache.running(
-                STORE, place, who, sealed, milliseconds, cache.leases.fence_milliseconds
+                STORE, place, who, sealed, milliseconds, cache.leases.fence_milliseconds, moves=bool(new_fence)
             )
         except Refused:
             # Read-only, or out of memory.
