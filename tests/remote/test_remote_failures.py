@@ -47,7 +47,7 @@ def test_absent_server(absent):
         assert f(x % 10) == [x % 10]
     assert calls == list(range(10))
     assert f.cache_stats()["errors"] == 10
-    assert seconds_of(lambda: f(1000)) < 0.05
+    assert seconds_of(lambda: f(1000)) < 0.2
     for change in changes(f):
         with pytest.raises(Unreachable) as caught:
             change()
@@ -69,29 +69,29 @@ def test_results_live_in_memory_alone_for_a_while(namespace):
 
 
 def test_frozen_server_costs_a_few_calls_their_timeout_and_then_nobody(make_tier, server):
-    tier = make_tier(server, timeout=0.2)
+    tier = make_tier(server, timeout=0.5)
     f, calls = counted(tier)
     assert f(0) == [0]
     eventually(lambda: tier.stats()["listening"])
     server.freeze()
     try:
         spans = [seconds_of(lambda x=x: f(x)) for x in range(1, 30)]
-        assert max(spans) < 2 * 0.2 + 0.2
-        assert sum(span > 0.1 for span in spans) <= 3
+        assert max(spans) < 2 * 0.5 + 1
+        assert sum(span > 0.4 for span in spans) <= 3
         assert calls == list(range(30))
         for change in changes(f):
             with pytest.raises(Unreachable):
                 change()
     finally:
         server.thaw()
-    eventually(lambda: not tier.stats()["away"] and tier.stats()["listening"], 5)
+    eventually(lambda: not tier.stats()["away"] and tier.stats()["listening"], 20)
     f(100)
     assert f.cache_contains(100)
     assert server.client().dbsize() >= 2
 
 
 def test_many_threads_beside_a_frozen_server(make_tier, server):
-    tier = make_tier(server, timeout=0.2)
+    tier = make_tier(server, timeout=0.5)
     f, _ = counted(tier)
     f(0)
     server.freeze()
@@ -108,7 +108,7 @@ def test_many_threads_beside_a_frozen_server(make_tier, server):
         for thread in threads:
             thread.join(20)
         assert len(spans) == 800
-        assert sum(span > 0.1 for span in spans) <= 8 * 3
+        assert sum(span > 0.4 for span in spans) <= 8 * 3
     finally:
         server.thaw()
 
@@ -119,7 +119,7 @@ def test_server_that_begins_anew(make_tier, server):
     server.stop()
     assert f(2) == [2]
     server.start()
-    eventually(lambda: (f(3), f.cache_contains(3))[1], 5)
+    eventually(lambda: (f(3), f.cache_contains(3))[1], 20)
     assert f(1) == [1]
     assert calls.count(1) == 2
 
@@ -220,7 +220,7 @@ def test_errors_in_the_place_of_replies(make_tier, shared_server, proxy, error):
     with pytest.raises(Unreachable):
         f.cache_put([1], 1)
     proxy.change = lambda piece: piece
-    eventually(lambda: (f(2), f.cache_contains(2))[1], 5)
+    eventually(lambda: (f(2), f.cache_contains(2))[1], 20)
 
 
 def test_stale_and_stale_if_error_while_the_server_is_away(namespace):
@@ -280,4 +280,4 @@ def test_one_process_computes_a_stale_entry_anew_and_others_have_it(make_tier, s
     assert g.cache_stats()["stale_hits"] >= 1
     go_on.set()
     slow.join()
-    eventually(lambda: g(1) == 2, 2)
+    eventually(lambda: g(1) == 2)

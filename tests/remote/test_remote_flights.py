@@ -126,7 +126,7 @@ def test_owner_that_gives_no_sign_of_life_is_replaced(make_tier, shared_server, 
         f = owned(make_tier(shared_server, lease=0.4))
         begun = time.monotonic()
         assert f(1) == "other"
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 8
         if way == signal.SIGSTOP:
             # What it stores now is refused.
             time.sleep(1)
@@ -136,7 +136,10 @@ def test_owner_that_gives_no_sign_of_life_is_replaced(make_tier, shared_server, 
             assert owned(make_tier(shared_server))(1) == "other"
 
 
-def test_waiter_is_told_by_the_push_and_does_not_poll(make_tier, shared_server):
+def test_waiter_is_told_by_the_push_and_does_not_poll(make_tier, shared_server, monkeypatch):
+    # Who would wait for the pause to end would be late.
+    monkeypatch.setattr("tamis.remote._steps._FIRST_PAUSE", 60)
+    monkeypatch.setattr("tamis.remote._steps._LONGEST_PAUSE", 60)
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(x):
@@ -151,13 +154,12 @@ def test_waiter_is_told_by_the_push_and_does_not_poll(make_tier, shared_server):
     ended = []
     follower = threading.Thread(target=lambda: (g(1), ended.append(time.monotonic())))
     follower.start()
-    # Its pauses are half a second by then.
-    time.sleep(1.2)
+    time.sleep(0.3)
     released = time.monotonic()
     go_on.set()
     follower.join()
     leader.join()
-    assert ended[0] - released < 0.1
+    assert ended[0] - released < 10
     assert g.cache_info()[:2] == (1, 0)
 
 
@@ -304,7 +306,7 @@ def test_interrupted_wait(make_tier, shared_server, namespace):
             begun = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
                 f(1)
-            assert time.monotonic() - begun < 2
+            assert time.monotonic() - begun < 8
         finally:
             signal.signal(signal.SIGALRM, previous)
 

@@ -181,7 +181,7 @@ def test_uvloop(tier):
 
 
 def test_a_loop_is_not_blocked_by_a_frozen_server(make_tier, server):
-    tier = make_tier(server, timeout=0.5)
+    tier = make_tier(server, timeout=2)
 
     @tamis.cache(backend=tier, name="frozen")
     async def f(x):
@@ -201,7 +201,7 @@ def test_a_loop_is_not_blocked_by_a_frozen_server(make_tier, server):
             ticking = asyncio.create_task(tick())
             assert await f(1) == [1]
             ticking.cancel()
-            assert max(after - before for before, after in itertools.pairwise(ticks)) < 0.25
+            assert max(after - before for before, after in itertools.pairwise(ticks)) < 1
         finally:
             server.thaw()
 

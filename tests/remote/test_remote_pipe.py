@@ -133,7 +133,7 @@ def test_frozen_server_costs_tasks_their_timeout_once(make_tier, server):
             loop = asyncio.get_running_loop()
             begun = loop.time()
             assert await asyncio.gather(*(f(x) for x in range(1, 50))) == [[x] for x in range(1, 50)]
-            assert loop.time() - begun < 1.5
+            assert loop.time() - begun < 5
             begun = loop.time()
             for x in range(50, 60):
                 await f(x)
@@ -142,7 +142,7 @@ def test_frozen_server_costs_tasks_their_timeout_once(make_tier, server):
             server.thaw()
 
     asyncio.run(main())
-    eventually(lambda: not tier.stats()["away"], 5)
+    eventually(lambda: not tier.stats()["away"], 20)
 
 
 def test_rubbish_in_the_place_of_replies_is_a_miss(make_tier, shared_server, proxy):
