@@ -137,6 +137,10 @@ bench-programs: venv ## real programs with functools' caches and with tamis's: s
 	@$(PIP) . sympy black mypy
 	$(BIN)/python bench/programs.py $(ARGS)
 
+bench-starvation: venv ## a reader whose keys are compared by Python code, beside a writer that evicts
+	@$(PIP) .
+	$(BIN)/python bench/starvation.py $(ARGS)
+
 bench-remote: venv ## a tier in Redis, beside redis-py, cashews, aiocache and dogpile.cache
 	@command -v redis-server >/dev/null || { echo "tamis: the command 'redis-server' was not found" >&2; exit 2; }
 	@$(PIP) '.[redis]' 'cashews[redis]' 'aiocache[redis]' dogpile.cache
