@@ -39,6 +39,7 @@ class ServerProcess:
                 raise AssertionError("there is neither redis-server nor valkey-server here")
             pytest.skip("there is neither redis-server nor valkey-server here")
         self.port = free_port()
+        self._clients: list[Any] = []
         self.program = program or PROGRAMS[0]
         self._folder = folder
         self._options = options
@@ -72,6 +73,8 @@ class ServerProcess:
 
     def stop(self) -> None:
         """End it."""
+        while self._clients:
+            self._clients.pop().close()
         self.process.send_signal(signal.SIGCONT)
         self.process.kill()
         self.process.wait()
@@ -87,7 +90,10 @@ class ServerProcess:
     def client(self, **options: Any) -> Any:
         """A client of the test's own."""
         redis = pytest.importorskip("redis")
-        return redis.Redis(port=self.port, protocol=2, **options)
+        client = redis.Redis(port=self.port, protocol=2, **options)
+        # Held until they are closed: the collector may come to a socket before it comes to its connection.
+        self._clients.append(client)
+        return client
 
 
 class Proxy:

@@ -140,6 +140,9 @@ class Server:
                     self._idle.append(connection)
                 else:
                     self.close(connection)
+                if self._is_closed:
+                    # While this was asked.
+                    self.drop_connections()
                 return replies
 
     def connected(self) -> Any:
