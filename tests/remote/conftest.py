@@ -22,7 +22,7 @@ _numbers = itertools.count()
 def collected() -> Iterator[None]:
     """Collects after each test, so that a socket that is left open is told of where it was made.
 
-    Much garbage at once is collected in any order by free-threaded builds: sockets before the connections that close them.
+    Free-threaded builds collect much garbage in any order: sockets before the connections that close them.
     """
     yield
     gc.collect()
