@@ -209,6 +209,9 @@ def test_a_loop_is_not_blocked_by_a_frozen_server(make_tier, server):
 
 
 @for_interpreters_with_their_own_gil
+@pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="CPython 3.12 aborts by itself once ssl was imported in such an interpreter"
+)
 @pytest.mark.skipif(FREE_THREADED, reason="redis is not imported in several interpreters of a free-threaded build")
 def test_interpreters_with_their_own_gil(shared_server, namespace):
     code = (
